@@ -1,0 +1,1 @@
+"""Files to batches: finding pairs, decoding, augmentation, the tf.data pipeline."""

@@ -1,0 +1,139 @@
+"""Finds the image/mask pairs of `<dataset>/<split>/{image,mask}` and checks their headers."""
+
+import os
+import sys
+from collections import defaultdict
+from multiprocessing.pool import ThreadPool
+from typing import Dict, List, NamedTuple, Optional, Tuple
+
+from PIL import Image
+from tqdm import tqdm
+
+from mmnet.errors import UserError
+
+EXTENSIONS = ('.jpg', '.jpeg', '.png')
+ORIENTATION_TAG = 0x0112
+# What Pillow raises for files it cannot read.
+UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
+
+
+class Pair(NamedTuple):
+    """The files of one photo and its mask."""
+    stem: str
+    image: str
+    mask: str
+
+
+def find_pairs(dataset_path: str, split: str, skip_bad_pairs: bool = False) -> List[Pair]:
+    """Lists the pairs of a split, sorted by stem, after a look at every file's header.
+
+    A pair is an image and a mask with the same file stem and aspect ratio; JPEG or PNG either
+    side. Everything that is wrong is written to standard error, a line a file.
+
+    Args:
+        dataset_path: holds `<split>/image` and `<split>/mask`.
+        split: `train`, `test` or another folder's name.
+        skip_bad_pairs: go on with the pairs that are good.
+
+    Raises:
+        UserError: for a missing or empty split, and for any bad pair unless they are skipped.
+    """
+    folder = os.path.join(dataset_path, split)
+    images, masks = (_files_by_stem(dataset_path, split, kind) for kind in ('image', 'mask'))
+    pairs, problems = _match(images, masks)
+    with ThreadPool(8) as pool:
+        checks = tqdm(pool.imap(_check_headers, pairs), total=len(pairs), leave=False,
+                      desc='checking ' + split, unit=' pairs', disable=not sys.stderr.isatty())
+        found = list(zip(pairs, checks))
+    problems += [problem for _, problem in found if problem]
+    good = [pair for pair, problem in found if not problem]
+    report_problems(problems, len(good), folder, skip_bad_pairs)
+    return good
+
+
+def report_problems(problems: List[str], good: int, folder: str, skip_bad_pairs: bool) -> None:
+    """Writes the problems to standard error, a line each, and decides whether to go on.
+
+    Raises:
+        UserError: if there are problems that may not be skipped, or no good pair is left.
+    """
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    if problems and not skip_bad_pairs:
+        raise UserError('{}: {} bad files or pairs, listed above; mend them, or pass '
+                        '--skip_bad_pairs to go on with the {} good pairs'.format(
+                            folder, len(problems), good))
+    if not good:
+        raise UserError('{}: no image/mask pairs; put photos into its image folder and masks of '
+                        'the same names into its mask folder'.format(folder))
+    if problems:
+        print('{}: skipped {} bad files or pairs, going on with {} pairs'.format(
+            folder, len(problems), good), file=sys.stderr)
+
+
+def _files_by_stem(dataset_path: str, split: str, kind: str) -> Dict[str, List[str]]:
+    folder = os.path.join(dataset_path, split, kind)
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError:
+        raise UserError('{}: no such folder; a dataset holds <split>/image and <split>/mask '
+                        '(--dataset_path, --dataset_split_name)'.format(folder))
+    files = defaultdict(list)
+    for name in names:
+        stem, extension = os.path.splitext(name)
+        if extension.lower() in EXTENSIONS and not name.startswith('.'):
+            files[stem].append(os.path.join(folder, name))
+    return files
+
+
+def _match(images: Dict[str, List[str]],
+           masks: Dict[str, List[str]]) -> Tuple[List[Pair], List[str]]:
+    pairs, problems = [], []
+    for stem in sorted(set(images) | set(masks)):
+        ambiguous = [paths for paths in (images.get(stem, []), masks.get(stem, []))
+                     if len(paths) > 1]
+        if stem not in masks:
+            problems.append('{}: an image without a mask'.format(images[stem][0]))
+        elif stem not in images:
+            problems.append('{}: a mask without an image'.format(masks[stem][0]))
+        elif ambiguous:
+            problems.extend('{}: files with the same stem'.format(' and '.join(paths))
+                            for paths in ambiguous)
+        else:
+            pairs.append(Pair(stem, images[stem][0], masks[stem][0]))
+    return pairs, problems
+
+
+def _check_headers(pair: Pair) -> Optional[str]:
+    """What is wrong with a pair, or None."""
+    sizes = []
+    for path in (pair.image, pair.mask):
+        try:
+            sizes.append(upright_size(path))
+        except UNREADABLE as error:
+            return '{}: cannot be read ({})'.format(path, _first_line(error))
+    if not same_aspect(*sizes):
+        return '{}: {}×{} is not the aspect ratio of its image, {}×{}'.format(
+            pair.mask, *(sizes[1] + sizes[0]))
+    return None
+
+
+def upright_size(path: str) -> Tuple[int, int]:
+    """Width and height, from the header alone, as they are once EXIF's rotation is applied."""
+    with Image.open(path) as image:
+        # Pillow would decode a whole PNG to look for EXIF behind the pixels.
+        has_exif = image.format != 'PNG' or 'exif' in image.info
+        orientation = image.getexif().get(ORIENTATION_TAG, 1) if has_exif else 1
+        width, height = image.size
+    return (height, width) if orientation >= 5 else (width, height)
+
+
+def same_aspect(image: Tuple[int, int], mask: Tuple[int, int]) -> bool:
+    """Whether a mask is its image at another scale, up to rounding to whole pixels."""
+    (image_width, image_height), (width, height) = image, mask
+    return (abs(width - image_width * height / image_height) <= 1 or
+            abs(height - image_height * width / image_width) <= 1)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).split('\n')[0] or type(error).__name__

@@ -1,0 +1,139 @@
+"""Pairs to batches. Every file is decoded and resized once, and kept as 8-bit pixels."""
+
+import hashlib
+import os
+import sys
+from multiprocessing.pool import ThreadPool
+from typing import Iterator, List, Optional, Tuple, Union
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from mmnet.data import decode
+from mmnet.data.augment import augment_batch
+from mmnet.data.pairs import UNREADABLE, Pair, report_problems
+from mmnet.errors import UserError
+
+
+def load_pixels(pairs: List[Pair], size: int, cache_dir: Optional[str] = None,
+                skip_bad_pairs: bool = False) -> np.ndarray:
+    """Decodes and resizes all pairs once, with a progress bar.
+
+    Args:
+        pairs: as of `find_pairs`.
+        size: the side of the square that the network takes.
+        cache_dir: keep the pixels in a file there, for sets larger than memory and for the next
+            start; the file's name tells the pairs and the size, so that a changed dataset is read
+            anew.
+        skip_bad_pairs: leave pairs out whose pixels cannot be decoded.
+
+    Returns:
+        uint8 `[N, size, size, 4]`: red, green, blue, alpha.
+
+    Raises:
+        UserError: for files that cannot be decoded, and a cache that cannot be written.
+    """
+    if cache_dir is None:
+        pixels = np.empty([len(pairs), size, size, 4], np.uint8)
+        count = 0
+        for count, rgba in enumerate(_decode_all(pairs, size, skip_bad_pairs), start=1):
+            pixels[count - 1] = rgba
+        return pixels[:count]
+    path = os.path.join(cache_dir, '{}.rgba{}'.format(_fingerprint(pairs, size), size))
+    if not os.path.exists(path):
+        _write_cache(path, _decode_all(pairs, size, skip_bad_pairs))
+    return np.memmap(path, np.uint8, mode='r').reshape([-1, size, size, 4])
+
+
+def training_dataset(pixels: np.ndarray, batch_size: int, seed: Optional[int] = None,
+                     first_step: int = 0) -> tf.data.Dataset:
+    """Endless augmented batches; every epoch holds each image once, in an order of its own.
+
+    Args:
+        pixels: as of `load_pixels`.
+        batch_size: images a batch; batches run on across the end of an epoch.
+        seed: makes batches reproducible.
+        first_step: where a resumed training stands, so that it does not see the first batches anew.
+
+    Returns:
+        a dataset of images `[batch_size, S, S, 3]` and alphas `[batch_size, S, S, 1]`, float32 in
+        [0, 1].
+    """
+    if seed is None:
+        seed = np.random.randint(2 ** 31)
+    # Cheap to shuffle and exact: only indices go through the buffer.
+    indices = tf.data.Dataset.range(len(pixels)).shuffle(len(pixels), seed=seed + first_step)
+    batches = indices.repeat().batch(batch_size, drop_remainder=True)
+    steps = tf.data.Dataset.range(first_step, np.iinfo(np.int64).max)
+
+    # Defined out here, as AutoGraph would rewrite (and slow down tenfold) what `to_batch` defines.
+    def augment(step: int, batch: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+        # A generator a batch: the result does not depend on which thread comes first.
+        return augment_batch(pixels, batch, np.random.RandomState([seed, step]))
+
+    def to_batch(step: tf.Tensor, batch: tf.Tensor) -> Tuple[tf.Tensor, tf.Tensor]:
+        images, alphas = tf.numpy_function(augment, [step, batch], [tf.uint8, tf.uint8])
+        size = pixels.shape[1]
+        images.set_shape([batch_size, size, size, 3])
+        alphas.set_shape([batch_size, size, size, 1])
+        return as_float(images), as_float(alphas)
+
+    return (tf.data.Dataset.zip((steps, batches))
+            .map(to_batch, num_parallel_calls=os.cpu_count()).prefetch(2))
+
+
+def as_float(pixels: tf.Tensor) -> tf.Tensor:
+    """uint8 in [0, 255] to float32 in [0, 1]."""
+    return tf.cast(pixels, tf.float32) * (1 / 255)
+
+
+def _decode_all(pairs: List[Pair], size: int, skip_bad_pairs: bool) -> Iterator[np.ndarray]:
+    """Yields the pairs' pixels in order, decoded in threads; complains at the end, of all at once."""
+    def attempt(pair: Pair) -> Union[np.ndarray, str]:
+        path = pair.image
+        try:
+            image = decode.read_image(path, size)
+            path = pair.mask
+            return np.dstack([image, decode.read_mask(path, size)])
+        except UNREADABLE as error:
+            return '{}: cannot be decoded ({})'.format(path, error)
+
+    problems = []
+    with ThreadPool(os.cpu_count()) as pool:
+        for result in tqdm(pool.imap(attempt, pairs), total=len(pairs), desc='reading', leave=False,
+                           unit=' pairs', disable=not sys.stderr.isatty()):
+            if isinstance(result, str):
+                problems.append(result)
+            else:
+                yield result
+    folder = os.path.dirname(os.path.dirname(pairs[0].image))
+    report_problems(problems, len(pairs) - len(problems), folder, skip_bad_pairs)
+
+
+def _fingerprint(pairs: List[Pair], size: int) -> str:
+    """Changes with the set of files, their sizes and times, and the size of the pixels."""
+    digest = hashlib.sha1(str(size).encode())
+    for pair in pairs:
+        for path in (pair.image, pair.mask):
+            stat = os.stat(path)
+            digest.update('{} {} {}\n'.format(os.path.abspath(path), stat.st_size,
+                                              stat.st_mtime_ns).encode())
+    return digest.hexdigest()[:16]
+
+
+def _write_cache(path: str, rows: Iterator[np.ndarray]) -> None:
+    """Writes the rows to a file that gets its name only when it is whole."""
+    partial = '{}.{}.partial'.format(path, os.getpid())
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(partial, 'wb') as file:
+            for row in rows:
+                file.write(row.tobytes())
+        os.replace(partial, path)
+    except OSError as error:
+        raise UserError('--cache_dir {}: cannot be written ({})'.format(
+            os.path.dirname(path), error.strerror))
+    finally:
+        if os.path.exists(partial):
+            os.remove(partial)

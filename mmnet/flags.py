@@ -1,0 +1,136 @@
+"""The flags of the entry points, all of them."""
+
+import argparse
+import os
+import sys
+from typing import Callable, Optional
+
+from mmnet.errors import UserError
+
+LOSS_WEIGHTS = ('alpha', 'compositional', 'kl', 'gradient', 'auxiliary')
+
+
+class Parser(argparse.ArgumentParser):
+    """Ends bad usage in one line."""
+
+    def __init__(self, description: str):
+        super().__init__(description=description,
+                         formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+
+    def error(self, message: str) -> None:
+        self.exit(2, '{}: error: {}; --help lists the flags\n'.format(self.prog, message))
+
+
+def run(main: Callable[[], Optional[int]]) -> None:
+    """Runs an entry point and exits with its status; a user's error becomes one line."""
+    try:
+        sys.exit(main())
+    except UserError as error:
+        print('{}: error: {}'.format(os.path.basename(sys.argv[0]), error), file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print('{}: interrupted'.format(os.path.basename(sys.argv[0])), file=sys.stderr)
+        sys.exit(130)
+
+
+def train_parser() -> Parser:
+    """The flags of train.py."""
+    parser = Parser('Trains a portrait matting network. A directory that holds a training of the '
+                    'same network is resumed.')
+    _add_data_flags(parser, split='train')
+    parser.add_argument('--train_dir', required=True, help='checkpoints, summaries, hparams.json')
+
+    network = parser.add_argument_group('network')
+    network.add_argument('--model', default='mmnet', help='mmnet or deeplab')
+    network.add_argument('--image_size', type=positive(int), default=256,
+                         help='side of the square that photos are resized to')
+    # None leaves the network its published value.
+    network.add_argument('--width_multiplier', type=positive(float),
+                         help='scales the channels of every layer; 1.0 as published')
+    network.add_argument('--output_stride', type=positive(int), help='8 or 16; deeplab only')
+    for block in ('dilation', 'enhancement', 'refinement'):
+        network.add_argument('--no_' + block, dest=block, action='store_const', const=False,
+                             help='ablation of Table 4; mmnet only')
+    network.add_argument('--batch_norm_decay', type=fraction,
+                         help='of the moving statistics; about 0.99 lets a run of a thousand steps '
+                         'be evaluated; as published if not given')
+    network.add_argument('--init_checkpoint', help='start from the variables in this checkpoint '
+                         'whose names and shapes match, such as a slim MobileNetV2')
+
+    training = parser.add_argument_group('training')
+    training.add_argument('--batch_size', type=positive(int), default=32, help='images a step')
+    training.add_argument('--learning_rate', type=positive(float), default=1e-4, help='Adam\'s')
+    training.add_argument('--weight_decay', type=not_negative(float), default=4e-7,
+                          help='of all but depthwise convolutions')
+    for name in LOSS_WEIGHTS:
+        training.add_argument('--{}_loss_weight'.format(name), type=not_negative(float),
+                              default=1.0, help='β of Equation 10')
+    training.add_argument('--max_steps', type=positive(int), default=100000,
+                          help='steps altogether, those before a resume included')
+    training.add_argument('--seed', type=not_negative(int),
+                          help='makes weights, order and augmentation reproducible')
+
+    files = parser.add_argument_group('checkpoints and summaries')
+    files.add_argument('--save_checkpoints_steps', type=positive(int), default=500,
+                       help='steps between checkpoints, and between picture strips')
+    files.add_argument('--keep_checkpoint_max', type=positive(int), default=5,
+                       help='checkpoints to keep')
+    files.add_argument('--save_summary_steps', type=positive(int), default=50,
+                       help='steps between points of the curves')
+    files.add_argument('--cache_dir', help='keep decoded photos in a file there instead of in '
+                       'memory')
+    return parser
+
+
+def evaluate_parser() -> Parser:
+    """The flags of evaluate.py."""
+    parser = Parser('Measures checkpoints of a training on a split; the network is read from '
+                    'hparams.json beside them.')
+    _add_data_flags(parser, split='test')
+    parser.add_argument('--checkpoint_path', required=True,
+                        help='a train directory (its latest checkpoint) or one checkpoint')
+    parser.add_argument('--batch_size', type=positive(int), default=32, help='images at a time')
+    parser.add_argument('--watch', action='store_true',
+                        help='go on with every checkpoint as training writes it')
+    parser.add_argument('--max_steps', type=positive(int),
+                        help='with --watch: leave after a checkpoint of this step; by default the '
+                        'training\'s own')
+    parser.add_argument('--timeout', type=positive(float),
+                        help='with --watch: leave when no checkpoint has come for so many seconds; '
+                        'by default never')
+    return parser
+
+
+def _add_data_flags(parser: Parser, split: str) -> None:
+    parser.add_argument('--dataset_path', required=True, help='holds <split>/image, <split>/mask')
+    parser.add_argument('--dataset_split_name', default=split, help='folder of the split')
+    parser.add_argument('--skip_bad_pairs', action='store_true',
+                        help='go on without files that cannot be read or paired')
+
+
+def positive(number: type) -> Callable:
+    """A flag's type: a number above 0."""
+    return _bounded(number, lambda value: 0 < value < float('inf'), 'above 0')
+
+
+def not_negative(number: type) -> Callable:
+    """A flag's type: a number of at least 0."""
+    return _bounded(number, lambda value: 0 <= value < float('inf'), 'at least 0')
+
+
+def fraction(text: str) -> float:
+    """A flag's type: a number between 0 and 1."""
+    return _bounded(float, lambda value: 0 < value < 1, 'between 0 and 1')(text)
+
+
+def _bounded(number: type, accepts: Callable, bounds: str) -> Callable:
+    def parse(text: str):
+        try:
+            value = number(text)
+        except ValueError:
+            value = None
+        if value is None or not accepts(value):
+            kind = 'a whole number' if number is int else 'a number'
+            raise argparse.ArgumentTypeError('{} is not {} {}'.format(text, kind, bounds))
+        return value
+    return parse

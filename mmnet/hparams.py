@@ -1,0 +1,113 @@
+"""The hyperparameters of a run, as `hparams.json` holds them.
+
+    {"model": "mmnet", "image_size": 256,
+     "network": {"width_multiplier": 1.0, ...},     as models.hparams_of names them
+     "training": {"batch_size": 32, ...}}           as the flags of train.py name them
+
+`model`, `image_size` and `network` are the network: they may not change within a train directory.
+"""
+
+import argparse
+import json
+import os
+from typing import Any, Dict
+
+from mmnet import models
+from mmnet.errors import UserError
+from mmnet.flags import LOSS_WEIGHTS
+
+FILE_NAME = 'hparams.json'
+# batch_norm_decay is an argument of the networks, but no part of what they compute.
+TRAINING = ['dataset_path', 'dataset_split_name', 'init_checkpoint', 'batch_norm_decay',
+            'batch_size', 'learning_rate', 'weight_decay', 'max_steps', 'seed',
+            'save_checkpoints_steps', 'keep_checkpoint_max', 'save_summary_steps',
+            ] + [name + '_loss_weight' for name in LOSS_WEIGHTS]
+NETWORK_FLAGS = ['width_multiplier', 'output_stride', 'dilation', 'enhancement', 'refinement']
+
+
+def from_flags(args: argparse.Namespace) -> Dict[str, Any]:
+    """Collects the hyperparameters and makes sure that the network can be built with them.
+
+    Raises:
+        UserError: for an unknown network, a flag it does not have, a value it cannot take.
+    """
+    given = {name: getattr(args, name) for name in NETWORK_FLAGS
+             if getattr(args, name) is not None}
+    try:
+        network = models.hparams_of(args.model)
+        del network['batch_norm_decay']
+        models.count_parameters(args.model, args.image_size, **given)
+    except ValueError as error:
+        raise UserError('--model {} --image_size {}: {}'.format(
+            args.model, args.image_size, error))
+    network.update(given)
+    return {'model': args.model, 'image_size': args.image_size, 'network': network,
+            'training': {name: getattr(args, name) for name in TRAINING}}
+
+
+def check_same_network(hparams: Dict[str, Any], train_dir: str) -> None:
+    """Refuses a train directory that belongs to another network.
+
+    Raises:
+        UserError: names what differs.
+    """
+    if not os.path.exists(os.path.join(train_dir, FILE_NAME)):
+        if os.path.exists(os.path.join(train_dir, 'checkpoint')):
+            raise UserError('--train_dir {}: holds checkpoints but no {}; choose another'.format(
+                train_dir, FILE_NAME))
+        return
+    theirs = read(train_dir)
+    for key, ours in _identity(hparams).items():
+        there = _identity(theirs).get(key)
+        if there != ours:
+            raise UserError('--train_dir {}: holds a training with {} {}, not {}; choose another '
+                            'directory or the same setting'.format(train_dir, key, there, ours))
+
+
+def read(train_dir: str) -> Dict[str, Any]:
+    """Reads a train directory's `hparams.json`.
+
+    Raises:
+        UserError: if there is none, or it is damaged.
+    """
+    path = os.path.join(train_dir, FILE_NAME)
+    try:
+        with open(path) as file:
+            hparams = json.load(file)
+        _identity(hparams)
+        return hparams
+    except OSError:
+        raise UserError('{}: not found; train.py writes it beside its checkpoints'.format(path))
+    except (ValueError, KeyError, TypeError):
+        raise UserError('{}: is no hparams file of train.py; restore it or choose another '
+                        'directory'.format(path))
+
+
+def write(hparams: Dict[str, Any], train_dir: str) -> None:
+    """Writes `hparams.json`, whole or not at all.
+
+    Raises:
+        UserError: if the directory cannot be written.
+    """
+    write_json(hparams, os.path.join(train_dir, FILE_NAME))
+
+
+def write_json(value: Any, path: str) -> None:
+    """Writes a JSON file, whole or not at all.
+
+    Raises:
+        UserError: if it cannot be written.
+    """
+    partial = path + '.partial'
+    try:
+        with open(partial, 'w') as file:
+            json.dump(value, file, indent=2)
+            file.write('\n')
+        os.replace(partial, path)
+    except OSError as error:
+        raise UserError('{}: cannot be written ({})'.format(path, error.strerror))
+
+
+def _identity(hparams: Dict[str, Any]) -> Dict[str, Any]:
+    """What makes the network what it is."""
+    return dict(hparams['network'], model=hparams['model'], image_size=hparams['image_size'])

@@ -1,0 +1,94 @@
+"""The loss of Section 2.2: five terms, each a mean over pixels and batch, and weight decay.
+
+Alphas are float32 `[N, H, W, 1]` in [0, 1]; logits `[N, H, W, 2]`, channel 1 the foreground.
+"""
+
+from collections import OrderedDict
+from typing import Dict, Iterable, Optional
+
+import numpy as np
+import tensorflow as tf
+
+# Equation 7: S, and beside it its transpose.
+SOBEL = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], np.float32) / 8
+GRADIENT_FILTERS = np.stack([SOBEL, SOBEL.T], axis=-1)[:, :, np.newaxis, :]
+
+
+def foreground_logit(logits: tf.Tensor) -> tf.Tensor:
+    """The logit of the foreground against the background, `[N, H, W, 1]`.
+
+    A softmax over two channels is the sigmoid of their difference.
+    """
+    return logits[..., 1:] - logits[..., :1]
+
+
+def foreground_alpha(logits: tf.Tensor) -> tf.Tensor:
+    """The softmax's foreground channel, `[N, H, W, 1]` in [0, 1]."""
+    return tf.sigmoid(foreground_logit(logits))
+
+
+def alpha_loss(alpha: tf.Tensor, alpha_gt: tf.Tensor) -> tf.Tensor:
+    """Equation 2: mean absolute difference of the alphas, a scalar."""
+    return tf.reduce_mean(tf.abs(alpha - alpha_gt))
+
+
+def compositional_loss(images: tf.Tensor, alpha: tf.Tensor, alpha_gt: tf.Tensor) -> tf.Tensor:
+    """Equation 3: mean absolute difference of the foreground pixels αI, a scalar.
+
+    Args:
+        images: RGB in [0, 1], `[N, H, W, 3]`; the mean is over its three channels too.
+    """
+    # |αI − α_gt I| = I |α − α_gt| as I is not negative; the channels are averaged first.
+    brightness = tf.reduce_mean(images, axis=3, keepdims=True)
+    return tf.reduce_mean(brightness * tf.abs(alpha - alpha_gt))
+
+
+def kl_loss(logits: tf.Tensor, alpha_gt: tf.Tensor) -> tf.Tensor:
+    """Equation 6: mean cross-entropy −[α_gt log α + (1 − α_gt) log(1 − α)], a scalar.
+
+    The print lost the minus sign. Computed from the logits, it is stable for α near 0 and 1.
+    """
+    return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(
+        labels=alpha_gt, logits=foreground_logit(logits)))
+
+
+def gradient_loss(alpha: tf.Tensor, alpha_gt: tf.Tensor) -> tf.Tensor:
+    """Equation 8: mean absolute difference of the two derivatives S∗A and Sᵀ∗A, a scalar.
+
+    The borders are padded with zeros.
+    """
+    # The filters are linear: the difference of the derivatives is that of the difference.
+    return tf.reduce_mean(tf.abs(
+        tf.nn.conv2d(alpha - alpha_gt, GRADIENT_FILTERS, strides=1, padding='SAME')))
+
+
+def auxiliary_loss(aux_logits: tf.Tensor, alpha_gt: tf.Tensor) -> tf.Tensor:
+    """L_aux: Equation 6 between the auxiliary logits and α_gt at their size, a scalar."""
+    size = aux_logits.shape.as_list()[1:3]
+    return kl_loss(aux_logits, tf.image.resize_nearest_neighbor(alpha_gt, size))
+
+
+def matting_losses(images: tf.Tensor, logits: tf.Tensor, aux_logits: Optional[tf.Tensor],
+                   alpha_gt: tf.Tensor) -> Dict[str, tf.Tensor]:
+    """The terms of Equation 10, unweighted, by name; without `auxiliary` where no head has one."""
+    alpha = foreground_alpha(logits)
+    terms = OrderedDict([
+        ('alpha', alpha_loss(alpha, alpha_gt)),
+        ('compositional', compositional_loss(images, alpha, alpha_gt)),
+        ('kl', kl_loss(logits, alpha_gt)),
+        ('gradient', gradient_loss(alpha, alpha_gt)),
+    ])
+    if aux_logits is not None:
+        terms['auxiliary'] = auxiliary_loss(aux_logits, alpha_gt)
+    return terms
+
+
+def weighted_sum(terms: Dict[str, tf.Tensor], weights: Dict[str, float]) -> tf.Tensor:
+    """Equation 10: the sum of the terms times their β, a scalar."""
+    return tf.add_n([weights[name] * term for name, term in terms.items()])
+
+
+def weight_decay(variables: Iterable[tf.Variable], scale: float) -> tf.Tensor:
+    """L2 decay, scale/2 · Σ w², of every convolution's weights but the depthwise ones, a scalar."""
+    return scale * tf.add_n([tf.nn.l2_loss(variable) for variable in variables
+                             if variable.op.name.endswith('/weights')])

@@ -1,0 +1,90 @@
+"""MobileNetV2, the backbone that several networks share (Sandler et al., CVPR 2018, Table 2).
+
+Variables are named as in the public slim checkpoints, `MobilenetV2/expanded_conv_3/...`.
+"""
+
+from collections import OrderedDict
+from typing import NamedTuple, Tuple
+
+import tensorflow as tf
+from tensorflow.contrib import slim
+
+from mmnet.models import layers
+
+
+class Bottlenecks(NamedTuple):
+    """A row of Table 2: expansion t, channels c, repeats n, stride s of the first."""
+    expansion: int
+    channels: int
+    repeats: int
+    stride: int
+
+
+TABLE = [
+    Bottlenecks(1, 16, 1, 1),
+    Bottlenecks(6, 24, 2, 2),
+    Bottlenecks(6, 32, 3, 2),
+    Bottlenecks(6, 64, 4, 2),
+    Bottlenecks(6, 96, 3, 1),
+    Bottlenecks(6, 160, 3, 2),
+    Bottlenecks(6, 320, 1, 1),
+]
+
+
+def mobilenet_v2(images: tf.Tensor, width_multiplier: float = 1.0,
+                 output_stride: int = 32) -> Tuple[tf.Tensor, OrderedDict]:
+    """Builds the backbone up to its last bottleneck; the 1280-channel layer is left out.
+
+    Norm, activation and initializer come from the caller's arg scope.
+
+    Args:
+        images: float32, `[N, H, W, 3]`.
+        width_multiplier: scales the channels of every layer, the first convolution too.
+        output_stride: 8, 16 or 32; once it is reached, strides turn into dilation.
+
+    Returns:
+        the last map, `[N, H/output_stride, W/output_stride, 320 * width_multiplier]`, and the
+        end points by scope name, e.g. `expanded_conv_3`.
+    """
+    end_points = OrderedDict()
+    with tf.variable_scope('MobilenetV2'):
+        net = slim.conv2d(images, round_channels(32, width_multiplier), 3, stride=2, scope='Conv')
+        end_points['Conv'] = net
+        reached, rate = 2, 1
+        for row in TABLE:
+            for repeat in range(row.repeats):
+                stride = row.stride if repeat == 0 else 1
+                dilate = stride > 1 and reached == output_stride
+                index = len(end_points) - 1
+                scope = 'expanded_conv_%d' % index if index else 'expanded_conv'
+                net = bottleneck(net, row.expansion, round_channels(row.channels, width_multiplier),
+                                 1 if dilate else stride, rate, scope)
+                # The block that gives up its stride still sees undiluted input: only the blocks
+                # after it are dilated.
+                if dilate:
+                    rate *= stride
+                else:
+                    reached *= stride
+                end_points[scope] = net
+    return net, end_points
+
+
+def round_channels(channels: int, width_multiplier: float) -> int:
+    """The nearest multiple of 8, at least 8, never below 90 % of the unrounded value."""
+    wanted = channels * width_multiplier
+    rounded = max(8, int(wanted + 4) // 8 * 8)
+    return rounded if rounded >= 0.9 * wanted else rounded + 8
+
+
+def bottleneck(net: tf.Tensor, expansion: int, channels: int, stride: int, rate: int,
+               scope: str) -> tf.Tensor:
+    """Inverted residual with a linear bottleneck (Table 1 there)."""
+    shortcut = net
+    with tf.variable_scope(scope):
+        if expansion > 1:
+            net = slim.conv2d(net, shortcut.shape[3].value * expansion, 1, scope='expand')
+        net = layers.depthwise_conv(net, stride=stride, rate=rate, scope='depthwise')
+        net = slim.conv2d(net, channels, 1, activation_fn=None, scope='project')
+        if stride == 1 and shortcut.shape[3].value == channels:
+            net += shortcut
+    return net
