@@ -10,7 +10,7 @@
 import argparse
 import json
 import os
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
 from mmnet import models
 from mmnet.errors import UserError
@@ -90,6 +90,15 @@ def write(hparams: Dict[str, Any], train_dir: str) -> None:
         UserError: if the directory cannot be written.
     """
     write_json(hparams, os.path.join(train_dir, FILE_NAME))
+
+
+def read_json(path: str) -> Optional[Any]:
+    """Reads a JSON file; None if it is not there or not whole."""
+    try:
+        with open(path) as file:
+            return json.load(file)
+    except (OSError, ValueError):
+        return None
 
 
 def write_json(value: Any, path: str) -> None:

@@ -58,6 +58,11 @@ def read_mask(path: str, size: Optional[int] = None) -> np.ndarray:
     return np.asarray(_resize(mask, size))
 
 
+def resize_mask(mask: np.ndarray, size: int) -> np.ndarray:
+    """A mask `[H, W]` as `read_mask(path, size)` would have read it."""
+    return np.asarray(_resize(Image.fromarray(mask), size))
+
+
 def _eight_bit(image: Image.Image) -> Image.Image:
     """16-bit grey, which Pillow would clip instead of scaling, to 8 bits."""
     if image.mode.startswith('I'):

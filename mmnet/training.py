@@ -1,0 +1,274 @@
+"""The training loop: what a step computes, and what happens around the steps."""
+
+import fcntl
+import os
+import signal
+import sys
+import time
+from typing import Any, Callable, Dict
+
+import tensorflow as tf
+from tqdm import tqdm
+
+from mmnet import checkpoints, hparams as hparams_file, losses, models, pictures
+from mmnet.cpu_gradients import cpu_gradients
+from mmnet.errors import UserError
+
+# What check_numerics prefixes its complaint with; `train` looks for it.
+NOT_FINITE = 'mmnet: loss or gradient'
+# The collection in which model_fn leaves the objective for ProgressHook.
+TOTAL_LOSS = 'total_loss'
+STRIP_EXAMPLES = 4
+
+
+def model_fn(features: tf.Tensor, labels: tf.Tensor, mode: str,
+             params: Dict[str, Any]) -> tf.estimator.EstimatorSpec:
+    """The Estimator's model function, for training.
+
+    Args:
+        features: images, float32 RGB in [0, 1], `[N, S, S, 3]`.
+        labels: alphas in [0, 1], `[N, S, S, 1]`.
+        mode: `tf.estimator.ModeKeys.TRAIN`; evaluation is a loop of its own, `mmnet.evaluation`.
+        params: `hparams`, the hyperparameters, and `train_dir`.
+    """
+    assert mode == tf.estimator.ModeKeys.TRAIN
+    hparams, training = params['hparams'], params['hparams']['training']
+    with fastest_gradients():
+        logits, end_points = build_network(features, hparams, is_training=True)
+        terms = losses.matting_losses(features, logits, end_points.get('aux_logits'), labels)
+        total = objective(terms, training)
+    if training['init_checkpoint'] and not checkpoints.listed(params['train_dir']):
+        restore_matching(training['init_checkpoint'])
+    train_op = minimize(total, training['learning_rate'])
+
+    for name, value in list(terms.items()) + [('total', total)]:
+        tf.summary.scalar('loss/' + name, value)
+    tf.summary.scalar('learning_rate', training['learning_rate'])
+    strip = tf.summary.image('examples', pictures.strip(
+        features[:STRIP_EXAMPLES], losses.foreground_alpha(logits[:STRIP_EXAMPLES]),
+        labels[:STRIP_EXAMPLES]), collections=[])
+    strip_hook = tf.train.SummarySaverHook(
+        save_steps=training['save_checkpoints_steps'], output_dir=params['train_dir'],
+        summary_op=strip)
+    tf.add_to_collection(TOTAL_LOSS, total)
+    return tf.estimator.EstimatorSpec(mode, loss=total, train_op=train_op,
+                                      training_hooks=[strip_hook])
+
+
+def build_network(images: tf.Tensor, hparams: Dict[str, Any], is_training: bool):
+    """`models.build` of the network that the hyperparameters describe."""
+    settings = dict(hparams['network'])
+    if hparams['training']['batch_norm_decay'] is not None:
+        settings['batch_norm_decay'] = hparams['training']['batch_norm_decay']
+    return models.build(hparams['model'], images, is_training, **settings)
+
+
+def objective(terms: Dict[str, tf.Tensor], training: Dict[str, Any]) -> tf.Tensor:
+    """Equation 10 with the run's weights, plus weight decay: a scalar."""
+    weights = {name: training[name + '_loss_weight'] for name in terms}
+    return (losses.weighted_sum(terms, weights) +
+            losses.weight_decay(tf.trainable_variables(), training['weight_decay']))
+
+
+def fastest_gradients():
+    """The context to build a network in for this machine."""
+    if tf.config.experimental.list_physical_devices('GPU'):
+        return tf.get_default_graph().gradient_override_map({})
+    return cpu_gradients(tf.get_default_graph())
+
+
+def minimize(loss: tf.Tensor, learning_rate: float) -> tf.Operation:
+    """A step of Adam and of batch norm's moving statistics.
+
+    A loss or gradient that is not finite ends the step before it changes a weight, so that no
+    checkpoint ever holds one.
+    """
+    optimizer = tf.train.AdamOptimizer(learning_rate)
+    gradients, variables = zip(*optimizer.compute_gradients(loss))
+    finite = tf.check_numerics(loss + tf.global_norm(gradients), NOT_FINITE)
+    with tf.control_dependencies([finite] + tf.get_collection(tf.GraphKeys.UPDATE_OPS)):
+        return optimizer.apply_gradients(zip(gradients, variables), tf.train.get_global_step())
+
+
+def restore_matching(checkpoint: str) -> None:
+    """Starts the model variables from a checkpoint where names and shapes match, and says which.
+
+    Raises:
+        UserError: for a checkpoint that cannot be read or fits nothing.
+    """
+    try:
+        shapes = dict(tf.train.list_variables(checkpoint))
+    except (tf.errors.OpError, ValueError):
+        raise UserError('--init_checkpoint {}: is no checkpoint that can be read; give its path '
+                        'without .index or .data, or its directory'.format(checkpoint))
+    ours = {variable.op.name: variable for variable in tf.model_variables()}
+    matching = [name for name, variable in ours.items()
+                if shapes.get(name) == variable.shape.as_list()]
+    if not matching:
+        raise UserError('--init_checkpoint {}: none of its {} variables has a name and shape of '
+                        'this network; check --model and --width_multiplier'.format(
+                            checkpoint, len(shapes)))
+    tf.train.init_from_checkpoint(checkpoint, {name: ours[name] for name in matching})
+    print('restored {} of {} variables from {}'.format(len(matching), len(ours), checkpoint))
+    for name in sorted(set(ours) - set(matching)):
+        there = 'has shape {} there'.format(shapes[name]) if name in shapes else 'is not there'
+        print('  not restored: {} {}'.format(name, there))
+
+
+def train(hparams: Dict[str, Any], train_dir: str, input_fn: Callable[[], tf.data.Dataset],
+          first_step: int) -> int:
+    """Trains until `max_steps`, Ctrl-C or SIGTERM; checkpoints and summaries go to `train_dir`.
+
+    Args:
+        hparams: the hyperparameters.
+        train_dir: of a checked resume (`checkpoints.prepare_resume`).
+        input_fn: builds the dataset.
+        first_step: the step of the checkpoint that training goes on from.
+
+    Returns:
+        the exit status: 0 when `max_steps` is reached, 128 + the signal that ended it before.
+
+    Raises:
+        UserError: when the loss is no longer finite.
+    """
+    training = hparams['training']
+    # Evaluation runs beside training, maybe on the same GPU: take only the memory that is needed.
+    session_config = tf.ConfigProto(gpu_options=tf.GPUOptions(allow_growth=True))
+    config = tf.estimator.RunConfig(
+        model_dir=train_dir, tf_random_seed=training['seed'], session_config=session_config,
+        save_checkpoints_steps=training['save_checkpoints_steps'],
+        keep_checkpoint_max=training['keep_checkpoint_max'],
+        save_summary_steps=training['save_summary_steps'], log_step_count_steps=None)
+    estimator = tf.estimator.Estimator(
+        model_fn, config=config, params={'hparams': hparams, 'train_dir': train_dir})
+    progress = ProgressHook(train_dir, first_step, training)
+    stop = StopOnSignalHook()
+    try:
+        estimator.train(input_fn, hooks=[progress, stop], max_steps=training['max_steps'],
+                        saving_listeners=[SavedStepsListener(train_dir)])
+    except tf.errors.InvalidArgumentError as error:
+        if NOT_FINITE not in error.message:
+            raise
+        good = checkpoints.listed(train_dir)
+        raise UserError('the loss or a gradient became NaN or infinite at step {}; the last good '
+                        'checkpoint is {}; go on from it with a lower --learning_rate'.format(
+                            progress.step + 1, good[-1] if good else 'none'))
+    except tf.errors.ResourceExhaustedError:
+        raise UserError('--batch_size {}: out of memory; try a smaller one'.format(
+            training['batch_size']))
+    finally:
+        progress.close()
+    if stop.signal is None:
+        return 0
+    print('stopped at step {}, checkpoint saved; the same command goes on from there'.format(
+        progress.step), file=sys.stderr)
+    return 128 + stop.signal
+
+
+class ProgressHook(tf.train.SessionRunHook):
+    """Speed, loss and time left: a bar on a terminal, plain lines elsewhere, a curve on disk."""
+
+    def __init__(self, train_dir: str, first_step: int, training: Dict[str, Any]):
+        self.step = first_step
+        self._batch_size = training['batch_size']
+        self._every = training['save_summary_steps']
+        self._max_steps = training['max_steps']
+        self._writer = tf.summary.FileWriterCache.get(train_dir)
+        self._bar = None
+        self._mark = None
+
+    def begin(self) -> None:
+        self._loss, = tf.get_collection(TOTAL_LOSS)
+
+    def after_create_session(self, session, coord) -> None:
+        # After a crash, TensorBoard drops the points that will be computed anew.
+        self._writer.add_session_log(
+            tf.SessionLog(status=tf.SessionLog.START), self.step + 1)
+        self._bar = tqdm(total=self._max_steps, initial=self.step, unit=' steps',
+                         disable=not sys.stderr.isatty(), dynamic_ncols=True)
+
+    def before_run(self, run_context) -> tf.train.SessionRunArgs:
+        return tf.train.SessionRunArgs(self._loss)
+
+    def after_run(self, run_context, run_values) -> None:
+        self.step += 1
+        loss = run_values.results
+        now = time.time()
+        self._bar.update()
+        if self._mark is None:
+            # The first step pays for start-up and does not count.
+            self._mark = (self.step, now)
+        steps, seconds = self.step - self._mark[0], now - self._mark[1]
+        if not steps or self.step % self._every and self.step != self._max_steps:
+            return
+        images_per_second = steps * self._batch_size / seconds
+        self._mark = (self.step, now)
+        self._writer.add_summary(tf.Summary(value=[tf.Summary.Value(
+            tag='images_per_second', simple_value=images_per_second)]), self.step)
+        self._bar.set_postfix_str('{:.1f} images/s, loss {:.4f}'.format(images_per_second, loss))
+        if self._bar.disable:
+            left = (self._max_steps - self.step) * seconds / steps
+            print('step {}/{}  loss {:.4f}  {:.2f} steps/s  {:.1f} images/s  {} left'.format(
+                self.step, self._max_steps, loss, steps / seconds, images_per_second,
+                tqdm.format_interval(left)), flush=True)
+
+    def close(self) -> None:
+        """Ends the bar, however training ended."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+class SavedStepsListener(tf.train.CheckpointSaverListener):
+    """Writes down which checkpoints there have been; the Estimator deletes old ones."""
+
+    def __init__(self, train_dir: str):
+        self._path = os.path.join(train_dir, checkpoints.SAVED)
+
+    def after_save(self, session, global_step_value: int) -> None:
+        steps = set(hparams_file.read_json(self._path) or [])
+        hparams_file.write_json(sorted(steps | {int(global_step_value)}), self._path)
+
+
+class StopOnSignalHook(tf.train.SessionRunHook):
+    """Lets the running step end, then training leave with a checkpoint; a second signal kills."""
+
+    SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+    def __init__(self):
+        self.signal = None
+        self._handlers = {}
+
+    def begin(self) -> None:
+        self._handlers = {number: signal.signal(number, self._on_signal)
+                          for number in self.SIGNALS}
+
+    def after_run(self, run_context, run_values) -> None:
+        if self.signal is not None:
+            run_context.request_stop()
+
+    def _on_signal(self, number: int, frame) -> None:
+        self.signal = number
+        for each, handler in self._handlers.items():
+            signal.signal(each, handler)
+        print('\nending this step, then saving a checkpoint', file=sys.stderr)
+
+
+def lock(train_dir: str):
+    """Keeps a second training out of the directory until the returned file is closed.
+
+    The lock ends with the process, however that ends.
+
+    Raises:
+        UserError: if another training has it, or the directory cannot be made.
+    """
+    try:
+        os.makedirs(train_dir, exist_ok=True)
+        file = open(os.path.join(train_dir, '.lock'), 'w')
+    except OSError as error:
+        raise UserError('--train_dir {}: cannot be written ({})'.format(train_dir, error.strerror))
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise UserError('--train_dir {}: another training runs there; wait for it or choose '
+                        'another directory'.format(train_dir))
+    return file

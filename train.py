@@ -1,0 +1,36 @@
+#!/usr/bin/env python
+"""Trains a portrait matting network on image/alpha pairs; see README.md."""
+
+import sys
+
+from mmnet import checkpoints, flags, hparams, training
+from mmnet.data.pairs import find_pairs
+from mmnet.data.pipeline import load_pixels, training_dataset
+
+
+def main() -> int:
+    args = flags.train_parser().parse_args()
+    settings = hparams.from_flags(args)
+    hparams.check_same_network(settings, args.train_dir)
+    pairs = find_pairs(args.dataset_path, args.dataset_split_name, args.skip_bad_pairs)
+
+    with training.lock(args.train_dir):
+        checkpoint, damaged = checkpoints.prepare_resume(args.train_dir)
+        for path in damaged:
+            print('{}: damaged, going on from an older checkpoint'.format(path), file=sys.stderr)
+        step = checkpoints.step_of(checkpoint) if checkpoint else 0
+        if step >= args.max_steps:
+            print('{}: already at step {}; raise --max_steps to go on'.format(args.train_dir, step))
+            return 0
+        hparams.write(settings, args.train_dir)
+        print('{}, {} pairs, {} {}'.format(
+            args.model, len(pairs), 'going on from' if checkpoint else 'training in',
+            checkpoint or args.train_dir))
+        pixels = load_pixels(pairs, args.image_size, args.cache_dir, args.skip_bad_pairs)
+        return training.train(
+            settings, args.train_dir,
+            lambda: training_dataset(pixels, args.batch_size, args.seed, first_step=step), step)
+
+
+if __name__ == '__main__':
+    flags.run(main)
