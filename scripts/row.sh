@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Trains or evaluates the row of the paper's tables that the calling script's name spells out:
+#   {train,valid}_mmnet_dm<width>_<size>.sh and {train,valid}_deeplab_os<stride>_dm<width>_<size>.sh
+# It is called by those scripts, as `row.sh SCRIPT DATASET TRAIN_DIR [FLAG…]`.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+name=$(basename "$1" .sh)
+shift
+pattern='^(train|valid)_(mmnet|deeplab)(_os([0-9]+))?_dm([0-9.]+)_([0-9]+)$'
+if [[ ! $name =~ $pattern ]]; then
+    echo "$name.sh: error: the name spells out no row; see scripts/ for those there are" >&2
+    exit 2
+fi
+action=${BASH_REMATCH[1]} model=${BASH_REMATCH[2]} stride=${BASH_REMATCH[4]}
+width=${BASH_REMATCH[5]} size=${BASH_REMATCH[6]}
+
+if [ $# -lt 2 ] || [[ $1 == -* ]] || [[ $2 == -* ]]; then
+    echo "usage: $name.sh DATASET TRAIN_DIR [FLAG…], flags as of" \
+        "$([ "$action" = train ] && echo train.py || echo evaluate.py)" >&2
+    exit 2
+fi
+dataset=$1 train_dir=$2
+shift 2
+"$root/scripts/setup.sh"
+
+if [ "$action" = train ]; then
+    exec "$root/.venv/bin/python" "$root/train.py" --model "$model" --image_size "$size" \
+        --width_multiplier "$width" ${stride:+--output_stride "$stride"} \
+        --dataset_path "$dataset" --train_dir "$train_dir" "$@"
+fi
+# A train directory is followed while training writes to it; a checkpoint is measured once.
+watch=(--watch)
+if [ -e "$train_dir" ] && [ ! -d "$train_dir" ] || [ -e "$train_dir.index" ]; then
+    watch=()
+fi
+exec "$root/.venv/bin/python" "$root/evaluate.py" --dataset_path "$dataset" \
+    --checkpoint_path "$train_dir" "${watch[@]}" "$@"

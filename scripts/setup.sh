@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# Makes .venv, with Python 3.7 and the pinned packages; does nothing where it is up to date.
+#   scripts/setup.sh [--gpu] [--dev]
+# --gpu installs TensorFlow's GPU build, --dev adds what the tests need.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+say() { echo "setup.sh: $*" >&2; }
+fail() { say "error: $*"; exit 1; }
+
+kind=cpu
+dev=
+for flag in "$@"; do
+    case "$flag" in
+        --gpu) kind=gpu ;;
+        --dev) dev=yes ;;
+        -h | --help) sed -n '2,4s/^# *//p' "$0"; exit 0 ;;
+        *) fail "unknown flag $flag; --gpu and --dev are known" ;;
+    esac
+done
+# A GPU environment stays one when a script makes sure that there is an environment.
+[ -e .venv/gpu ] && kind=gpu
+
+is_37() { "$1" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 7))' 2>/dev/null; }
+
+find_python() {
+    local candidate
+    for candidate in python3.7 python3 python \
+        "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.7.*/bin/python \
+        {"${CONDA_PREFIX:-/nonexistent}","$HOME"/*conda3,/opt/conda}{/envs/*,}/bin/python3.7; do
+        if is_37 "$candidate"; then
+            command -v "$candidate"
+            return
+        fi
+    done
+    if command -v conda >/dev/null; then
+        say "no Python 3.7 found; making one with conda in .conda37"
+        conda create --quiet --yes --prefix "$PWD/.conda37" python=3.7 >&2
+        echo "$PWD/.conda37/bin/python3.7"
+    elif command -v uv >/dev/null; then
+        say "no Python 3.7 found; installing one with uv"
+        uv python install 3.7 >&2
+        uv python find 3.7
+    fi
+}
+
+requirements=(-r "requirements/py37-$kind.txt")
+stamp=.venv/installed
+wanted=$(cat requirements/py37-base.txt "requirements/py37-$kind.txt" | cksum)
+if [ -n "$dev" ] || [ -e .venv/dev ]; then
+    requirements+=(-r requirements/py37-dev.txt)
+    wanted+=$(cksum <requirements/py37-dev.txt)
+fi
+if [ -e "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
+    exit 0
+fi
+
+if [ ! -x .venv/bin/python ] || ! is_37 .venv/bin/python; then
+    python=$(find_python)
+    [ -n "$python" ] || fail "no Python 3.7 found on PATH, in pyenv or conda, and no uv to install" \
+        "one; install uv (pip install uv) or Python 3.7 and run this again"
+    say "making .venv with $python"
+    "$python" -m venv --clear .venv
+fi
+say "installing ${requirements[*]} into .venv"
+.venv/bin/python -m pip install --quiet --disable-pip-version-check --upgrade \
+    'pip==24.0' 'setuptools==68.0.0' 'wheel==0.42.0'
+.venv/bin/python -m pip install --quiet --disable-pip-version-check "${requirements[@]}"
+if [ "$kind" = gpu ]; then touch .venv/gpu; fi
+if [ -n "$dev" ]; then touch .venv/dev; fi
+echo "$wanted" >"$stamp"
+say "ready: .venv/bin/python ($(.venv/bin/python --version)), TensorFlow for $kind"
