@@ -107,7 +107,8 @@ def keep_best(checkpoint: str, train_dir: str, scores: Dict) -> bool:
     """Keeps a checkpoint in `<train_dir>/best` if no better one of its split is there.
 
     `best` is a train directory to evaluate and export: it holds the checkpoint, `hparams.json` and
-    `scores.json`. It belongs to the split that was evaluated first.
+    `scores.json`. It belongs to the split that was evaluated first. The untrained network of step 0
+    is no candidate: its flat alpha has few gradients to be wrong about.
 
     Args:
         checkpoint: a readable copy, wherever it is.
@@ -119,6 +120,8 @@ def keep_best(checkpoint: str, train_dir: str, scores: Dict) -> bool:
     """
     best_dir = os.path.join(train_dir, BEST)
     best = hparams_file.read_json(os.path.join(best_dir, SCORES))
+    if scores['global_step'] == 0:
+        return False
     if best and (best['split'] != scores['split'] or
                  best['gradient_error'] <= scores['gradient_error']):
         return False

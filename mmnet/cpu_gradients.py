@@ -1,38 +1,93 @@
-"""Faster gradients for TensorFlow 1.15's CPU kernels; the forward graph is left as it is.
+"""Gradients that suit a CPU better than TensorFlow 1.15's; the forward graph is left as it is.
 
-The stock gradients of a 1×1 convolution go through im2col, and that of fused batch norm makes many
-slow passes over its input. Both are the same numbers computed with matrix products. Because only
-gradients are replaced, networks read as before and quantization finds the layers it looks for.
+Faster: the stock gradients of a 1×1 convolution go through im2col, and that of fused batch norm
+makes many slow passes over its input. Both are the same numbers computed with matrix products;
+where batch norm follows a 1×1 expansion, without a pass over the expanded tensor.
+
+Smaller: large activations that follow cheaply from what is kept anyway are computed again in the
+backward pass.
+
+Because only gradients are replaced, networks read as before and quantization finds the layers it
+looks for.
 """
 
-from typing import ContextManager, List, Optional
+import weakref
+from typing import ContextManager, List, NamedTuple, Optional, Tuple
 
 import tensorflow as tf
-from tensorflow.python.ops import nn_grad
+from tensorflow.python.ops import gen_nn_ops, nn_grad
+
+# Tensors of at least so many bytes are computed again rather than kept.
+LARGE = 2 ** 23
+
+
+class BatchNormGrad(NamedTuple):
+    """∂x of a batch norm behind an expansion x = in · W, in parts: ∂x = a ∂y + b x + c."""
+    grad: tf.Tensor         # ∂y, [P, outputs]
+    grad_scale: tf.Tensor   # a, [outputs]
+    image_scale: tf.Tensor  # b, [outputs]
+    offset: tf.Tensor       # c, [outputs]
+    product: tf.Tensor      # inᵀ ∂y, [inputs, outputs]
+
+
+# By graph, then by name: tensors computed again, and the parts of batch norms' gradients.
+_recomputed = weakref.WeakKeyDictionary()
+_batch_norm_grads = weakref.WeakKeyDictionary()
 
 
 def cpu_gradients(graph: tf.Graph) -> ContextManager:
     """Operations made in this context get the gradients below.
 
-    A GPU has fast kernels of its own for both: use this where none is visible.
+    A GPU has fast kernels of its own: use this where none is visible.
     """
-    return graph.gradient_override_map({'Conv2D': 'PointwiseConv2D',
-                                        'FusedBatchNormV3': 'MatmulBatchNorm'})
+    return graph.gradient_override_map({
+        'Conv2D': 'PointwiseConv2D', 'DepthwiseConv2dNative': 'RecomputedDepthwiseConv2D',
+        'FusedBatchNormV3': 'MatmulBatchNorm', 'Relu6': 'RecomputedRelu6'})
 
 
 @tf.RegisterGradient('PointwiseConv2D')
 def _conv2d_gradient(op: tf.Operation, grad: tf.Tensor) -> List[Optional[tf.Tensor]]:
-    """Two matrix products for a 1×1 convolution; TensorFlow's gradient for any other."""
+    """Matrix products for a 1×1 convolution; TensorFlow's gradient for any other.
+
+    With the batch norm's ∂x = a ∂y + b x + c, x = in · W, and the scales taken along columns:
+    ∂W  = inᵀ ∂x = a inᵀ∂y + b (inᵀin) W + inᵀ1 cᵀ
+    ∂in = ∂x Wᵀ = ∂y (a W)ᵀ + in (b W) Wᵀ + 1 (W c)ᵀ
+    so that neither x nor ∂x, which are as large as the expansion, is needed.
+    """
     images, weights = op.inputs
-    pointwise = (weights.shape[:2].as_list() == [1, 1] and op.get_attr('strides') == [1, 1, 1, 1]
-                 and op.get_attr('data_format') == b'NHWC')
-    if not pointwise:
+    if not _is_pointwise(op):
         return nn_grad._Conv2DGrad(op, grad)
-    inputs, outputs = weights.shape.as_list()[2:]
-    flat_grad = tf.reshape(grad, [-1, outputs])
-    images_grad = tf.matmul(flat_grad, tf.reshape(weights, [inputs, outputs]), transpose_b=True)
-    weights_grad = tf.matmul(tf.reshape(images, [-1, inputs]), flat_grad, transpose_a=True)
-    return [tf.reshape(images_grad, tf.shape(images)), tf.reshape(weights_grad, weights.shape)]
+    flat_images, matrix = _flat(_again(images, grad)), _flat(weights)
+    parts = _batch_norm_grads.get(grad.graph, {}).get(grad.name)
+    if parts is None:
+        flat_grad = _flat(grad)
+        weights_grad = tf.matmul(flat_images, flat_grad, transpose_a=True)
+        images_grad = tf.matmul(flat_grad, matrix, transpose_b=True)
+    else:
+        scaled = matrix * parts.image_scale
+        gram = tf.matmul(flat_images, flat_images, transpose_a=True)
+        weights_grad = (parts.product * parts.grad_scale + tf.matmul(gram, scaled) +
+                        tf.matmul(_sum(flat_images), parts.offset[tf.newaxis], transpose_a=True))
+        images_grad = (
+            tf.matmul(parts.grad, matrix * parts.grad_scale, transpose_b=True) +
+            tf.nn.bias_add(tf.matmul(flat_images, tf.matmul(scaled, matrix, transpose_b=True)),
+                           tf.linalg.matvec(matrix, parts.offset)))
+    return [tf.reshape(images_grad, _shape(images)), tf.reshape(weights_grad, weights.shape)]
+
+
+@tf.RegisterGradient('RecomputedDepthwiseConv2D')
+def _depthwise_gradient(op: tf.Operation, grad: tf.Tensor) -> List[tf.Tensor]:
+    images, weights = op.inputs
+    attributes = {name: op.get_attr(name) for name in ('strides', 'padding', 'data_format')}
+    return [tf.nn.depthwise_conv2d_native_backprop_input(
+                _shape(images), weights, grad, **attributes),
+            tf.nn.depthwise_conv2d_native_backprop_filter(
+                _again(images, grad), weights.shape.as_list(), grad, **attributes)]
+
+
+@tf.RegisterGradient('RecomputedRelu6')
+def _relu6_gradient(op: tf.Operation, grad: tf.Tensor) -> tf.Tensor:
+    return gen_nn_ops.relu6_grad(grad, _again(op.outputs[0], grad))
 
 
 @tf.RegisterGradient('MatmulBatchNorm')
@@ -46,19 +101,95 @@ def _batch_norm_gradient(op: tf.Operation, grad: tf.Tensor, *others) -> List[Opt
         return nn_grad._FusedBatchNormV3Grad(op, grad, *others)
     images, gamma = op.inputs[:2]
     mean, variance = op.outputs[3:5]
-    flat_images = tf.reshape(images, [-1, images.shape[3].value])
-    flat_grad = tf.reshape(grad, [-1, images.shape[3].value])
-    pixels = tf.shape(flat_images)[:1]
-    ones = tf.ones(tf.stack([1, pixels[0]]))
+    flat_grad = _flat(grad)
     inverse_deviation = tf.rsqrt(variance + op.get_attr('epsilon'))
-    beta_grad = tf.squeeze(tf.matmul(ones, flat_grad), axis=0)
-    product = tf.squeeze(tf.matmul(ones, flat_grad * flat_images), axis=0)
-    gamma_grad = (product - beta_grad * mean) * inverse_deviation
+    beta_grad = tf.squeeze(_sum(flat_grad), axis=0)
+    expansion = _is_expansion(images.op)
+    if expansion:
+        expanded, weights = images.op.inputs
+        product = tf.matmul(_flat(_again(expanded, grad)), flat_grad, transpose_a=True)
+        images_sum = tf.reduce_sum(_flat(weights) * product, axis=0)
+    else:
+        images_sum = tf.squeeze(_sum(flat_grad * _flat(images)), axis=0)
+    gamma_grad = (images_sum - beta_grad * mean) * inverse_deviation
 
     # ∂x is linear in ∂y and x, with one coefficient a channel.
-    pixels = tf.cast(pixels, tf.float32)
+    pixels = tf.cast(tf.shape(flat_grad)[0], tf.float32)
     grad_scale = gamma * inverse_deviation
     image_scale = -grad_scale * inverse_deviation * gamma_grad / pixels
     offset = -grad_scale * beta_grad / pixels - image_scale * mean
-    images_grad = tf.nn.bias_add(grad_scale * flat_grad + image_scale * flat_images, offset)
-    return [tf.reshape(images_grad, tf.shape(images)), gamma_grad, beta_grad, None, None]
+    images_grad = tf.reshape(
+        tf.nn.bias_add(grad_scale * flat_grad + image_scale * _flat(images), offset),
+        _shape(images))
+    if expansion:
+        # The convolution's gradient takes the parts; what was just put together is never run.
+        _batch_norm_grads.setdefault(grad.graph, {})[images_grad.name] = BatchNormGrad(
+            flat_grad, grad_scale, image_scale, offset, product)
+    return [images_grad, gamma_grad, beta_grad, None, None]
+
+
+def _again(tensor: tf.Tensor, after: tf.Tensor) -> tf.Tensor:
+    """A large tensor computed again once `after` is known, so that it need not be kept till then.
+
+    Goes back to what a convolution put out; anything else is returned as it is.
+    """
+    known = _recomputed.setdefault(tensor.graph, {})
+    if tensor.name not in known:
+        known.update(zip((output.name for output in tensor.op.outputs),
+                         _outputs_again(tensor, after)))
+    return known[tensor.name]
+
+
+def _outputs_again(tensor: tf.Tensor, after: tf.Tensor) -> Tuple[tf.Tensor, ...]:
+    op = tensor.op
+    if not tensor.shape.is_fully_defined() or \
+            tensor.shape.num_elements() * tensor.dtype.size < LARGE:
+        return tuple(op.outputs)
+    with tf.control_dependencies([after]):
+        if op.type == 'Relu6':
+            return tf.nn.relu6(_again(op.inputs[0], after)),
+        if op.type == 'Split':
+            return tuple(tf.split(_again(op.inputs[1], after), len(op.outputs), axis=op.inputs[0]))
+        if op.type == 'ConcatV2':
+            return tf.concat([_again(part, after) for part in op.inputs[:-1]], op.inputs[-1]),
+        if op.type == 'SpaceToBatchND':
+            return tf.space_to_batch_nd(_again(op.inputs[0], after), *op.inputs[1:]),
+        if op.type == 'FusedBatchNormV3' and op.get_attr('is_training'):
+            images, gamma, beta = op.inputs[:3]
+            mean, variance = op.outputs[3:5]
+            scale = gamma * tf.rsqrt(variance + op.get_attr('epsilon'))
+            if _is_expansion(images.op):
+                expanded, weights = images.op.inputs
+                scaled = tf.nn.conv2d(_again(expanded, after), weights * scale, 1, 'SAME')
+            else:
+                scaled = images * scale
+            return (tf.nn.bias_add(scaled, beta - mean * scale),) + tuple(op.outputs[1:])
+    return tuple(op.outputs)
+
+
+def _is_pointwise(op: tf.Operation) -> bool:
+    return (op.inputs[1].shape[:2].as_list() == [1, 1] and
+            op.get_attr('strides') == [1, 1, 1, 1] and op.get_attr('data_format') == b'NHWC')
+
+
+def _is_expansion(op: tf.Operation) -> bool:
+    """Whether an operation is a 1×1 convolution to more channels than it reads."""
+    if op.type != 'Conv2D' or not _is_pointwise(op):
+        return False
+    inputs, outputs = op.inputs[1].shape.as_list()[2:]
+    return outputs > inputs
+
+
+def _flat(tensor: tf.Tensor) -> tf.Tensor:
+    """`[..., C]` to `[P, C]`."""
+    return tf.reshape(tensor, [-1, tensor.shape[-1].value])
+
+
+def _sum(flat: tf.Tensor) -> tf.Tensor:
+    """The sum over the P rows, `[1, C]`: a matrix product is the fastest way to it."""
+    return tf.matmul(tf.ones(tf.stack([1, tf.shape(flat)[0]])), flat)
+
+
+def _shape(tensor: tf.Tensor):
+    """The shape, static where it is known, so that the tensor itself need not be kept for it."""
+    return tensor.shape.as_list() if tensor.shape.is_fully_defined() else tf.shape(tensor)

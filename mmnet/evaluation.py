@@ -77,7 +77,7 @@ class Evaluator:
 
         self._strip_alphas = tf.placeholder(tf.float32, [None, size, size, 1])
         self._strip = tf.summary.image('examples', pictures.strip(
-            images, self._strip_alphas, alphas_gt))
+            images, self._strip_alphas, alphas_gt), max_outputs=1)
 
     def restore(self, checkpoint: str) -> None:
         """Loads a checkpoint's variables.

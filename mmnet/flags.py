@@ -37,7 +37,7 @@ def train_parser() -> Parser:
     """The flags of train.py."""
     parser = Parser('Trains a portrait matting network. A directory that holds a training of the '
                     'same network is resumed.')
-    _add_data_flags(parser, split='train')
+    add_data_flags(parser, split='train')
     parser.add_argument('--train_dir', required=True, help='checkpoints, summaries, hparams.json')
 
     network = parser.add_argument_group('network')
@@ -86,7 +86,7 @@ def evaluate_parser() -> Parser:
     """The flags of evaluate.py."""
     parser = Parser('Measures checkpoints of a training on a split; the network is read from '
                     'hparams.json beside them.')
-    _add_data_flags(parser, split='test')
+    add_data_flags(parser, split='test')
     parser.add_argument('--checkpoint_path', required=True,
                         help='a train directory (its latest checkpoint) or one checkpoint')
     parser.add_argument('--batch_size', type=positive(int), default=32, help='images at a time')
@@ -101,7 +101,8 @@ def evaluate_parser() -> Parser:
     return parser
 
 
-def _add_data_flags(parser: Parser, split: str) -> None:
+def add_data_flags(parser: Parser, split: str) -> None:
+    """The flags that name a split of a dataset."""
     parser.add_argument('--dataset_path', required=True, help='holds <split>/image, <split>/mask')
     parser.add_argument('--dataset_split_name', default=split, help='folder of the split')
     parser.add_argument('--skip_bad_pairs', action='store_true',

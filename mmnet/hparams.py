@@ -119,4 +119,6 @@ def write_json(value: Any, path: str) -> None:
 
 def _identity(hparams: Dict[str, Any]) -> Dict[str, Any]:
     """What makes the network what it is."""
-    return dict(hparams['network'], model=hparams['model'], image_size=hparams['image_size'])
+    identity = {'model': hparams['model'], 'image_size': hparams['image_size']}
+    identity.update(hparams['network'])
+    return identity

@@ -49,7 +49,7 @@ def intersection_over_union(alpha: tf.Tensor, alpha_gt: tf.Tensor) -> tf.Tensor:
 
 
 def resize_alpha(alpha: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
-    """An alpha at a mask's own size, where the metrics are taken; bilinear, `[N, height, width, 1]`.
+    """An alpha at a mask's own size, where metrics are taken; bilinear, `[N, height, width, 1]`.
 
     Pixels are taken as areas, as the photo was when it was resized to the network's input.
     """

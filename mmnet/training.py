@@ -46,7 +46,7 @@ def model_fn(features: tf.Tensor, labels: tf.Tensor, mode: str,
     tf.summary.scalar('learning_rate', training['learning_rate'])
     strip = tf.summary.image('examples', pictures.strip(
         features[:STRIP_EXAMPLES], losses.foreground_alpha(logits[:STRIP_EXAMPLES]),
-        labels[:STRIP_EXAMPLES]), collections=[])
+        labels[:STRIP_EXAMPLES]), max_outputs=1, collections=[])
     strip_hook = tf.train.SummarySaverHook(
         save_steps=training['save_checkpoints_steps'], output_dir=params['train_dir'],
         summary_op=strip)
@@ -84,7 +84,10 @@ def minimize(loss: tf.Tensor, learning_rate: float) -> tf.Operation:
     checkpoint ever holds one.
     """
     optimizer = tf.train.AdamOptimizer(learning_rate)
-    gradients, variables = zip(*optimizer.compute_gradients(loss))
+    # Gating would have every gradient function's results computed, needed or not. The check below
+    # already keeps weights from changing while gradients are computed.
+    gradients, variables = zip(*optimizer.compute_gradients(
+        loss, gate_gradients=optimizer.GATE_NONE))
     finite = tf.check_numerics(loss + tf.global_norm(gradients), NOT_FINITE)
     with tf.control_dependencies([finite] + tf.get_collection(tf.GraphKeys.UPDATE_OPS)):
         return optimizer.apply_gradients(zip(gradients, variables), tf.train.get_global_step())

@@ -89,7 +89,7 @@ def as_float(pixels: tf.Tensor) -> tf.Tensor:
 
 
 def _decode_all(pairs: List[Pair], size: int, skip_bad_pairs: bool) -> Iterator[np.ndarray]:
-    """Yields the pairs' pixels in order, decoded in threads; complains at the end, of all at once."""
+    """Yields the pairs' pixels in order, decoded in threads; reports all problems at the end."""
     def attempt(pair: Pair) -> Union[np.ndarray, str]:
         path = pair.image
         try:

@@ -34,10 +34,9 @@ def deeplab(images: tf.Tensor, is_training: bool, width_multiplier: float = 1.0,
     if output_stride not in (8, 16):
         raise ValueError('output_stride {} is not built; 8 or 16 would do'.format(output_stride))
     layers.check_size(images, output_stride)
-    scope = layers.batch_norm_scope(is_training, batch_norm_decay, epsilon=1e-5,
-                                    activation_fn=tf.nn.relu6,
-                                    weights_initializer=tf.truncated_normal_initializer(stddev=0.09))
-    with slim.arg_scope(scope):
+    with slim.arg_scope(layers.batch_norm_scope(
+            is_training, batch_norm_decay, epsilon=1e-5, activation_fn=tf.nn.relu6,
+            weights_initializer=tf.truncated_normal_initializer(stddev=0.09))):
         net, end_points = mobilenet_v2(images, width_multiplier, output_stride)
         with slim.arg_scope([slim.conv2d], activation_fn=tf.nn.relu):
             net = head(net, is_training)

@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Sets up what the tests need in .venv and runs linters and tests; arguments go to pytest.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+scripts/setup.sh --dev
+export PATH="$PWD/.venv/bin:$PATH"
+flake8
+exec python -m pytest "$@"

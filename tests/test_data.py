@@ -1,0 +1,292 @@
+import os
+
+import cv2
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from mmnet.data import augment, decode, pairs, pipeline
+from mmnet.errors import UserError
+from tests.conftest import write_split
+
+
+def folder(dataset, kind, split='train'):
+    return os.path.join(dataset, split, kind)
+
+
+# --- pairs ---
+
+def test_pairs_by_stem_whatever_the_extension(dataset):
+    os.rename(folder(dataset, 'image') + '/000.jpg', folder(dataset, 'image') + '/000.JPEG')
+    os.rename(folder(dataset, 'mask') + '/001.png', folder(dataset, 'mask') + '/001.PNG')
+    open(folder(dataset, 'mask') + '/Thumbs.db', 'w').close()
+    found = pairs.find_pairs(dataset, 'train')
+    assert [pair.stem for pair in found] == ['{:03}'.format(i) for i in range(10)]
+    assert found[0].image.endswith('000.JPEG') and found[1].mask.endswith('001.PNG')
+
+
+def test_masks_may_be_smaller_up_to_rounding():
+    assert pairs.same_aspect((600, 800), (150, 200))
+    assert pairs.same_aspect((601, 799), (150, 200))
+    assert not pairs.same_aspect((600, 800), (200, 150))
+    assert not pairs.same_aspect((600, 800), (160, 200))
+
+
+def spoil(dataset):
+    """One of each kind of bad file; returns their names."""
+    image, mask = folder(dataset, 'image'), folder(dataset, 'mask')
+    os.remove(mask + '/000.png')
+    os.remove(image + '/001.jpg')
+    open(image + '/002.jpg', 'w').close()
+    with open(mask + '/003.png', 'w') as file:
+        file.write('no picture')
+    Image.new('L', (96, 72)).save(mask + '/004.png')
+    Image.new('RGB', (72, 96)).save(image + '/005.png')
+    return ['image/000.jpg', 'mask/001.png', 'image/002.jpg', 'mask/003.png', 'mask/004.png',
+            'image/005.png']
+
+
+def test_all_bad_files_are_listed_at_once(dataset, capsys):
+    names = spoil(dataset)
+    with pytest.raises(UserError, match='6 bad.*--skip_bad_pairs.*4 good'):
+        pairs.find_pairs(dataset, 'train')
+    lines = capsys.readouterr().err.strip().split('\n')
+    assert len(lines) == len(names)
+    for name in names:
+        assert sum(name in line for line in lines) == 1, name
+
+
+def test_bad_pairs_can_be_skipped(dataset, capsys):
+    spoil(dataset)
+    found = pairs.find_pairs(dataset, 'train', skip_bad_pairs=True)
+    assert [pair.stem for pair in found] == ['006', '007', '008', '009']
+    assert 'skipped 6' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('skip', [False, True])
+def test_an_empty_split_is_refused(tmp_path, skip):
+    with pytest.raises(UserError, match='no image/mask pairs'):
+        pairs.find_pairs(write_split(tmp_path, 'train', 0), 'train', skip)
+
+
+def test_a_missing_split_is_refused(dataset):
+    with pytest.raises(UserError, match='val/image.*--dataset_split_name'):
+        pairs.find_pairs(dataset, 'val')
+
+
+def test_headers_are_read_upright(tmp_path):
+    exif = Image.Exif()
+    exif[pairs.ORIENTATION_TAG] = 6
+    for name in ('a.jpg', 'a.png'):
+        Image.new('RGB', (40, 30)).save(str(tmp_path / name), exif=exif)
+        assert pairs.upright_size(str(tmp_path / name)) == (30, 40)
+        assert decode.read_image(str(tmp_path / name)).shape == (40, 30, 3)
+        assert decode.read_mask(str(tmp_path / name)).shape == (40, 30)
+
+
+# --- decoding ---
+
+GREY = np.arange(256, dtype=np.uint8).reshape(16, 16)
+
+
+def save(tmp_path, image, name='x.png'):
+    path = str(tmp_path / name)
+    image.save(path)
+    return path
+
+
+@pytest.mark.parametrize('mode', ['L', 'RGB', 'RGBA', 'P', 'LA'])
+def test_grey_in_any_mode_is_the_same_image_and_mask(tmp_path, mode):
+    path = save(tmp_path, Image.fromarray(GREY).convert(mode))
+    np.testing.assert_array_equal(decode.read_image(path), np.dstack([GREY] * 3))
+    np.testing.assert_array_equal(decode.read_mask(path), GREY)
+
+
+def test_16_bit_grey_is_scaled(tmp_path):
+    path = save(tmp_path, Image.fromarray(GREY.astype(np.uint16) * 257))
+    np.testing.assert_array_equal(decode.read_mask(path), GREY)
+    np.testing.assert_array_equal(decode.read_image(path)[..., 0], GREY)
+
+
+def test_bilevel_masks(tmp_path):
+    path = save(tmp_path, Image.fromarray(GREY > 100))
+    np.testing.assert_array_equal(decode.read_mask(path), (GREY > 100) * 255)
+
+
+def test_the_alpha_of_a_cut_out_is_the_mask(tmp_path):
+    rgba = np.dstack([np.full_like(GREY, 200), np.full_like(GREY, 100), GREY, GREY])
+    path = save(tmp_path, Image.fromarray(rgba))
+    np.testing.assert_array_equal(decode.read_mask(path), GREY)
+    opaque = np.dstack([rgba[..., :3], np.full_like(GREY, 255)])
+    assert (decode.read_mask(save(tmp_path, Image.fromarray(opaque))) == 255).all()
+
+
+def test_the_transparency_of_a_palette_is_the_mask(tmp_path):
+    image = Image.fromarray((GREY > 100).astype(np.uint8), mode='P')
+    image.putpalette([10, 20, 30, 200, 100, 50])
+    path = str(tmp_path / 'x.png')
+    image.save(path, transparency=0)
+    np.testing.assert_array_equal(decode.read_mask(path), (GREY > 100) * 255)
+
+
+def test_masks_of_class_labels_are_refused(tmp_path):
+    with pytest.raises(ValueError, match='0 and 1'):
+        decode.read_mask(save(tmp_path, Image.fromarray((GREY > 100).astype(np.uint8))))
+
+
+def test_rotated_photos_come_out_upright(tmp_path):
+    upright = np.zeros([32, 24, 3], np.uint8)
+    upright[:8] = 255
+    exif = Image.Exif()
+    exif[pairs.ORIENTATION_TAG] = 6  # turn clockwise to show
+    path = str(tmp_path / 'x.jpg')
+    Image.fromarray(np.rot90(upright)).save(path, exif=exif, quality=100)
+    np.testing.assert_allclose(decode.read_image(path).astype(int), upright, atol=3)
+    assert decode.read_image(path, size=16)[:3].min() > 240
+
+
+def test_resizing_averages_over_pixels(tmp_path):
+    checks = np.indices((64, 64)).sum(axis=0) % 2 * 255
+    path = save(tmp_path, Image.fromarray(checks.astype(np.uint8)))
+    np.testing.assert_allclose(decode.read_mask(path, 16), 127, atol=2)
+    np.testing.assert_array_equal(decode.read_mask(path, 16),
+                                  decode.resize_mask(decode.read_mask(path), 16))
+
+
+# --- augmentation ---
+
+def corners(transform, size):
+    """Where the result's corners lie in the source, in pixels covered: [0, size] is inside."""
+    edge = np.array([[x, y, 1] for x in (-0.5, size - 0.5) for y in (-0.5, size - 0.5)])
+    return edge.dot(transform.T) + 0.5
+
+
+def test_no_transform_shows_an_empty_corner():
+    rng = np.random.RandomState(0)
+    scales, angles, flips = [], [], []
+    for _ in range(5000):
+        transform = augment.random_transform(rng, 64)
+        assert corners(transform, 64).min() > -1e-9 and corners(transform, 64).max() < 64 + 1e-9
+        linear = transform[:, :2]
+        scales.append(np.linalg.norm(linear[:, 1]) ** -1)
+        angles.append(np.degrees(np.arctan2(-linear[0, 1], linear[1, 1])))
+        flips.append(np.linalg.det(linear) < 0)
+    angles, scales = np.array(angles), np.array(scales)
+    upright = angles == 0
+    assert upright.mean() == pytest.approx(0.5, abs=0.03)
+    assert np.mean(flips) == pytest.approx(0.5, abs=0.03)
+    assert 14.5 < angles.max() <= 15 and -15 <= angles.min() < -14.5
+    assert 1 <= scales[upright].min() < 1.01 and 1.14 < scales[upright].max() <= 1.15
+    # A rotated image is scaled no further than its corners need.
+    assert scales.max() < np.sqrt(1.5) + 1e-6
+
+
+def test_image_and_mask_stay_aligned():
+    rng = np.random.RandomState(0)
+    base = cv2.GaussianBlur(rng.randint(0, 256, [64, 64, 3], np.uint8), (9, 9), 3)
+    pixels = np.stack([np.dstack([base, base[..., 1]])] * 2)
+    images, alphas = augment.augment_batch(pixels, np.array([0, 1] * 8), rng)
+    assert images.shape == (16, 64, 64, 3) and alphas.shape == (16, 64, 64, 1)
+    np.testing.assert_array_equal(images[..., 1], alphas[..., 0])
+    assert len(np.unique(images.reshape(16, -1), axis=0)) == 16
+
+
+def test_the_warp_follows_its_transform(monkeypatch):
+    """Pixel values that tell their own place show where each pixel came from."""
+    y, x = np.mgrid[:64, :64].astype(np.uint8)
+    pixels = np.dstack([x, y, x, y])[np.newaxis]
+    transform = augment.random_transform(np.random.RandomState(5), 64)
+    monkeypatch.setattr(augment, 'random_transform', lambda rng, size: transform)
+    images, alphas = augment.augment_batch(pixels, np.array([0]), None)
+    grid = np.dstack([x, y, np.ones_like(x)]).astype(float)
+    expected = np.clip(grid.dot(transform.T), 0, 63)
+    np.testing.assert_allclose(images[0, ..., :2], expected, atol=0.6)
+    np.testing.assert_allclose(alphas[0, ..., 0], expected[..., 1], atol=0.6)
+
+
+# --- pipeline ---
+
+def batches(pixels, count, **kwargs):
+    with tf.Graph().as_default():
+        iterator = tf.data.make_initializable_iterator(
+            pipeline.training_dataset(pixels, **kwargs))
+        following = iterator.get_next()
+        with tf.Session() as session:
+            session.run(iterator.initializer)
+            return [session.run(following) for _ in range(count)]
+
+
+def numbered(count):
+    """Images that are their own index all over, so that no warp changes them."""
+    return np.tile(np.arange(count, dtype=np.uint8)[:, None, None, None], [1, 16, 16, 4])
+
+
+def test_every_epoch_holds_each_image_once():
+    seen = [int(round(float(image[0, 0, 0]) * 255))
+            for images, _ in batches(numbered(12), 9, batch_size=4) for image in images]
+    for epoch in range(3):
+        assert sorted(seen[12 * epoch:12 * (epoch + 1)]) == list(range(12))
+    assert seen[:12] != seen[12:24]
+
+
+def test_batches_are_floats_in_the_unit_range():
+    images, alphas = batches(np.full([2, 16, 16, 4], 255, np.uint8), 1, batch_size=5)[0]
+    assert images.shape == (5, 16, 16, 3) and alphas.shape == (5, 16, 16, 1)
+    assert images.dtype == alphas.dtype == np.float32
+    np.testing.assert_allclose(images, 1, atol=1e-6)
+
+
+def test_a_seed_makes_batches_reproducible():
+    pixels = np.random.RandomState(0).randint(0, 256, [6, 16, 16, 4]).astype(np.uint8)
+
+    def stack(**kwargs):
+        return np.stack([images for images, _ in batches(pixels, 6, batch_size=4, **kwargs)])
+    np.testing.assert_array_equal(stack(seed=1), stack(seed=1))
+    assert (stack(seed=1) != stack(seed=2)).any()
+    assert (stack(seed=1) != stack(seed=1, first_step=6)).any()
+
+
+def test_pixels_are_the_decoded_pairs(dataset):
+    found = pairs.find_pairs(dataset, 'train')
+    pixels = pipeline.load_pixels(found, 32)
+    assert pixels.shape == (10, 32, 32, 4)
+    np.testing.assert_array_equal(pixels[3, ..., :3], decode.read_image(found[3].image, 32))
+    np.testing.assert_array_equal(pixels[3, ..., 3], decode.read_mask(found[3].mask, 32))
+
+
+def test_the_cache_is_used_until_the_dataset_changes(dataset, tmp_path, monkeypatch):
+    found = pairs.find_pairs(dataset, 'train')
+    cache = str(tmp_path / 'cache')
+    pixels = pipeline.load_pixels(found, 32, cache)
+    np.testing.assert_array_equal(pixels, pipeline.load_pixels(found, 32))
+    assert len(os.listdir(cache)) == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(decode, 'read_image', None)
+        np.testing.assert_array_equal(pixels, pipeline.load_pixels(found, 32, cache))
+    os.utime(found[0].mask, (0, 0))
+    pipeline.load_pixels(found, 32, cache)
+    assert len(os.listdir(cache)) == 2
+
+
+def test_truncated_files_are_listed_and_can_be_skipped(dataset, tmp_path, capsys):
+    found = pairs.find_pairs(dataset, 'train')
+    for path in (found[2].image, found[5].mask):
+        with open(path, 'r+b') as file:
+            file.truncate(os.path.getsize(path) // 2)
+    for cache in (None, str(tmp_path / 'cache')):
+        with pytest.raises(UserError, match='2 bad'):
+            pipeline.load_pixels(found, 32, cache)
+        errors = capsys.readouterr().err
+        assert 'image/002.jpg' in errors and 'mask/005.png' in errors
+        pixels = pipeline.load_pixels(found, 32, cache, skip_bad_pairs=True)
+        np.testing.assert_array_equal(pixels[2, ..., 3], decode.read_mask(found[3].mask, 32))
+        assert len(pixels) == 8
+        # What was written for the failed start is gone; what is there is whole.
+        assert cache is None or [n for n in os.listdir(cache) if n.endswith('partial')] == []
+
+
+def test_a_cache_that_cannot_be_written_is_named(dataset, tmp_path):
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(UserError, match='--cache_dir'):
+        pipeline.load_pixels(pairs.find_pairs(dataset, 'train'), 32, str(tmp_path / 'file' / 'x'))

@@ -1,0 +1,327 @@
+"""train.py and evaluate.py as a person runs them."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from mmnet import checkpoints, evaluation
+from mmnet.data import decode
+from tests.conftest import run, start, write_split
+
+SMALL = ['--image_size', 32, '--width_multiplier', 0.5, '--batch_size', 4,
+         '--save_summary_steps', 2, '--batch_norm_decay', 0.9, '--seed', 1]
+
+
+def train(dataset, train_dir, *flags):
+    flags = SMALL + list(flags)
+    return run('train.py', '--dataset_path', dataset, '--train_dir', train_dir, *flags)
+
+
+def evaluate(dataset, checkpoint_path, *flags):
+    return run('evaluate.py', '--dataset_path', dataset, '--checkpoint_path', checkpoint_path,
+               *flags)
+
+
+def records(train_dir, split='test'):
+    return evaluation.read_records(str(train_dir / 'eval_{}.jsonl'.format(split)))
+
+
+def saved_steps(train_dir):
+    return [checkpoints.step_of(path) for path in checkpoints.listed(str(train_dir))]
+
+
+def events(directory):
+    """Tag to steps, and the session logs' steps, of all event files of a directory."""
+    tags, starts = {}, []
+    for name in sorted(os.listdir(str(directory))):
+        if 'tfevents' in name:
+            for event in tf.train.summary_iterator(str(directory / name)):
+                for value in event.summary.value:
+                    tags.setdefault(value.tag, []).append(event.step)
+                if event.session_log.status == tf.SessionLog.START:
+                    starts.append(event.step)
+    return tags, starts
+
+
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory):
+    """A dataset and a train directory with checkpoints 0, 4, 8, shared by the tests that read."""
+    root = tmp_path_factory.mktemp('trained')
+    write_split(root / 'dataset', 'train', 10)
+    dataset = write_split(root / 'dataset', 'test', 5, seed=1)
+    status, out, err = train(dataset, root / 'run', '--max_steps', 8,
+                             '--save_checkpoints_steps', 4)
+    assert status == 0, err
+    return dataset, root / 'run', out
+
+
+def test_training_leaves_checkpoints_hparams_and_summaries(trained):
+    _, run_dir, out = trained
+    assert 'step 8/8' in out and 'images/s' in out
+    assert saved_steps(run_dir) == [0, 4, 8]
+    with open(str(run_dir / 'hparams.json')) as file:
+        hparams = json.load(file)
+    assert hparams['model'] == 'mmnet' and hparams['image_size'] == 32
+    assert hparams['network'] == {'width_multiplier': 0.5, 'dilation': True, 'enhancement': True,
+                                  'refinement': True}
+    tags, _ = events(run_dir)
+    for tag in ('loss/alpha', 'loss/compositional', 'loss/kl', 'loss/gradient', 'loss/auxiliary',
+                'loss/total', 'learning_rate', 'images_per_second'):
+        assert tags[tag][-1] >= 6, tag
+    assert 'examples/image' in tags
+
+
+def test_a_finished_training_is_left_alone(trained):
+    dataset, run_dir, _ = trained
+    status, out, _ = train(dataset, run_dir, '--max_steps', 8)
+    assert status == 0 and 'already at step 8' in out
+
+
+@pytest.mark.parametrize('flags, named', [
+    (['--model', 'deeplab'], 'model mmnet'), (['--image_size', 64], 'image_size 32'),
+    (['--no_dilation'], 'dilation True')])
+def test_a_train_directory_of_another_network_is_refused(trained, flags, named):
+    dataset, run_dir, _ = trained
+    status, _, err = train(dataset, run_dir, *flags)
+    assert status == 1 and named in err and err.count('\n') == 1
+
+
+@pytest.mark.parametrize('batch_size', [1, 2, 32])
+def test_every_image_counts_once_whatever_the_batch_size(trained, batch_size):
+    """The record against numbers computed here, image by image, from the restored network."""
+    dataset, run_dir, _ = trained
+    status, out, err = evaluate(dataset, run_dir, '--batch_size', batch_size)
+    assert status == 0, err
+    record, = [each for each in records(run_dir) if each['global_step'] == 8]
+    assert record['images'] == 5 and record['parameters'] == 68996
+    assert 'gradient error' in out and '68,996' in out
+
+    pairs = [('{}/test/image/{:03}.jpg'.format(dataset, i),
+              '{}/test/mask/{:03}.png'.format(dataset, i)) for i in range(5)]
+    from mmnet import hparams as hparams_file, losses
+    from mmnet.training import build_network
+    with tf.Graph().as_default(), tf.Session() as session:
+        images = tf.placeholder(tf.float32, [None, 32, 32, 3])
+        logits, _ = build_network(images, hparams_file.read(str(run_dir)), is_training=False)
+        alpha = losses.foreground_alpha(logits)
+        tf.train.Saver(tf.model_variables()).restore(session, str(run_dir / 'model.ckpt-8'))
+        mads = []
+        for image, mask in pairs:
+            small = session.run(alpha, {images: decode.read_image(image, 32)[None] / 255})[0]
+            truth = decode.read_mask(mask) / 255
+            full = Image.fromarray(small[..., 0]).resize(truth.shape[::-1], Image.BILINEAR)
+            mads.append(np.abs(np.asarray(full) - truth).mean())
+    assert record['mad'] == pytest.approx(np.mean(mads), rel=1e-4)
+
+
+def test_one_checkpoint_and_the_best(trained):
+    dataset, run_dir, _ = trained
+    status, out, err = evaluate(dataset, run_dir / 'model.ckpt-4')
+    assert status == 0, err
+    assert 'step 4 ' in out
+    assert {record['global_step'] for record in records(run_dir)} >= {4}
+    scores = json.loads((run_dir / 'best' / 'scores.json').read_text())
+    best = min((record for record in records(run_dir) if record['global_step']),
+               key=lambda record: record['gradient_error'])
+    assert scores['global_step'] == best['global_step']
+    # It can be evaluated like any train directory.
+    status, out, err = evaluate(dataset, run_dir / 'best')
+    assert status == 0, err
+    assert 'step {} '.format(best['global_step']) in out
+    assert not (run_dir / 'best' / 'best').exists()
+    tags, _ = events(run_dir / 'eval_test')
+    assert {'gradient_error', 'mad', 'mean_iou', 'loss/total', 'loss/alpha'} <= set(tags)
+    assert 'examples/image' in tags
+
+
+def test_watching_evaluates_every_checkpoint_once_and_names_deleted_ones(trained, tmp_path):
+    dataset, run_dir, _ = trained
+    copy = tmp_path / 'run'
+    shutil.copytree(str(run_dir), str(copy))
+    for name in ('eval_test', 'best'):
+        shutil.rmtree(str(copy / name), ignore_errors=True)
+    if (copy / 'eval_test.jsonl').exists():
+        (copy / 'eval_test.jsonl').unlink()
+    for path in copy.glob('model.ckpt-4.*'):
+        path.unlink()
+    state = (copy / 'checkpoint').read_text()
+    (copy / 'checkpoint').write_text(state.replace(str(run_dir), str(copy)))
+    status, out, err = evaluate(dataset, copy, '--watch')
+    assert status == 0, err
+    assert [record['global_step'] for record in records(copy)] == [0, 8]
+    assert 'step 4: training has deleted' in err
+    # A second look finds nothing to do.
+    status, out, err = evaluate(dataset, copy, '--watch')
+    assert status == 0 and out.count('step 8') == 0
+    status, _, err = evaluate(dataset, copy, '--watch', '--max_steps', 100, '--timeout', 1)
+    assert status == 0 and len(records(copy)) == 2
+
+
+def test_watching_waits_for_training_and_follows_it(dataset, tmp_path):
+    run_dir = tmp_path / 'run'
+    watcher = start('evaluate.py', '--dataset_path', dataset, '--checkpoint_path', run_dir,
+                    '--watch')
+    status, _, err = train(dataset, run_dir, '--max_steps', 6, '--save_checkpoints_steps', 3,
+                           '--keep_checkpoint_max', 50)
+    assert status == 0, err
+    out, err = watcher.communicate()
+    assert watcher.returncode == 0, err
+    assert [record['global_step'] for record in records(run_dir)] == [0, 3, 6]
+
+
+def test_kill_9_at_any_moment_loses_nothing_but_steps(dataset, tmp_path):
+    """Several kills at random moments end with the step count of an undisturbed training."""
+    run_dir = tmp_path / 'run'
+    flags = ['--max_steps', 60, '--save_checkpoints_steps', 1, '--keep_checkpoint_max', 3]
+    moments = random.Random(0)
+
+    def latest():
+        return max(saved_steps(run_dir), default=-1)
+
+    for _ in range(3):
+        before = latest()
+        process = start('train.py', '--dataset_path', dataset, '--train_dir', run_dir,
+                        *(SMALL + flags))
+        while process.poll() is None and latest() < before + 2:
+            time.sleep(0.02)
+        time.sleep(moments.uniform(0, 0.5))
+        process.kill()
+        process.communicate()
+        # Nothing that was saved is lost.
+        checkpoint, damaged = checkpoints.prepare_resume(str(run_dir))
+        assert checkpoints.step_of(checkpoint) >= before and not damaged
+    # Cut the newest in half, as a crash of the machine might.
+    newest = checkpoints.listed(str(run_dir))[-1]
+    with open(newest + '.data-00000-of-00001', 'r+b') as file:
+        file.truncate(1000)
+    status, _, err = train(dataset, run_dir, *flags)
+    assert status == 0 and 'damaged' in err
+    assert latest() == 60
+    _, starts = events(run_dir)
+    assert len(starts) == 4, 'TensorBoard is told of every restart'
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_signals_save_a_checkpoint_and_leave(dataset, tmp_path, number):
+    run_dir = tmp_path / 'run'
+    process = start('train.py', '--dataset_path', dataset, '--train_dir', run_dir,
+                    '--max_steps', 10000, '--save_checkpoints_steps', 5000, *SMALL)
+    for line in process.stdout:
+        if line.startswith('step'):
+            break
+    process.send_signal(number)
+    _, err = process.communicate()
+    assert process.returncode == 128 + number
+    step = saved_steps(run_dir)[-1]
+    assert step > 0 and 'stopped at step {}'.format(step) in err
+
+
+def test_a_loss_that_is_not_finite_names_the_last_good_checkpoint(dataset, tmp_path):
+    status, _, err = train(dataset, tmp_path / 'run', '--learning_rate', 1e30,
+                           '--save_checkpoints_steps', 1, '--max_steps', 50)
+    assert status == 1
+    line = err.strip().split('\n')[-1]
+    assert 'NaN or infinite at step' in line and '--learning_rate' in line
+    good = checkpoints.listed(str(tmp_path / 'run'))[-1]
+    assert good in line
+    reader = tf.train.NewCheckpointReader(good)
+    for name in reader.get_variable_to_shape_map():
+        assert np.isfinite(reader.get_tensor(name)).all()
+
+
+def test_two_trainings_do_not_share_a_directory(dataset, tmp_path):
+    import fcntl
+    (tmp_path / 'run').mkdir()
+    with open(str(tmp_path / 'run' / '.lock'), 'w') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        status, _, err = train(dataset, tmp_path / 'run')
+    assert status == 1 and 'another training runs there' in err
+
+
+def test_deeplab_starts_from_a_backbone_checkpoint(dataset, tmp_path):
+    """A checkpoint with a slim MobileNetV2's names, one variable of another shape."""
+    from mmnet import models
+    with tf.Graph().as_default(), tf.Session() as session:
+        models.build('deeplab', tf.zeros([1, 32, 32, 3]), False, width_multiplier=0.5)
+        backbone = [v for v in tf.model_variables() if v.op.name.startswith('MobilenetV2')]
+        wrong = tf.get_variable('aux/weights', shape=[3])
+        odd = [v for v in backbone if v.op.name == 'MobilenetV2/expanded_conv_3/project/weights']
+        session.run(tf.global_variables_initializer())
+        values = {v.op.name: session.run(v) for v in backbone if v not in odd}
+        names = {v.op.name: v for v in backbone if v not in odd}
+        names['MobilenetV2/expanded_conv_3/project/weights'] = wrong
+        tf.train.Saver(names).save(session, str(tmp_path / 'backbone'), write_meta_graph=False)
+    flags = ['--model', 'deeplab', '--init_checkpoint', tmp_path / 'backbone', '--max_steps', 1]
+    status, out, err = train(dataset, tmp_path / 'run', *flags)
+    assert status == 0, err
+    assert 'restored {} of '.format(len(values)) in out
+    assert 'not restored: MobilenetV2/expanded_conv_3/project/weights has shape [3]' in out
+    reader = tf.train.NewCheckpointReader(str(tmp_path / 'run' / 'model.ckpt-0'))
+    for name, value in values.items():
+        np.testing.assert_array_equal(reader.get_tensor(name), value)
+
+    status, _, err = train(dataset, tmp_path / 'other', '--init_checkpoint', tmp_path / 'backbone')
+    assert status == 1 and 'none of its' in err and '--model' in err
+    status, _, err = train(dataset, tmp_path / 'other', '--init_checkpoint', tmp_path / 'nothing')
+    assert status == 1 and 'no checkpoint that can be read' in err
+
+
+@pytest.mark.parametrize('flags, status, named', [
+    (['--image_size', 100], 1, '96 or 112'),
+    (['--output_stride', 8], 1, 'output_stride'),
+    (['--model', 'unet'], 1, 'deeplab, mmnet'),
+    (['--learning_rate', 'fast'], 2, '--learning_rate'),
+    (['--batch_size', 0], 2, '--batch_size'),
+    (['--weight_decay', 'nan'], 2, '--weight_decay'),
+    (['--dataset_split_name', 'val'], 1, 'val/image')])
+def test_bad_flags_end_in_one_line(dataset, tmp_path, flags, status, named):
+    actual, out, err = train(dataset, tmp_path / 'run', *flags)
+    assert actual == status
+    assert named in err and err.count('\n') == 1 and 'Traceback' not in err
+    assert not (tmp_path / 'run').exists()
+
+
+def test_a_bad_dataset_stops_both_before_anything_is_written(dataset, tmp_path):
+    os.remove(dataset + '/train/mask/003.png')
+    status, _, err = train(dataset, tmp_path / 'run')
+    assert status == 1 and 'image/003.jpg' in err and '--skip_bad_pairs' in err
+    assert not (tmp_path / 'run').exists()
+
+
+def test_evaluating_what_is_not_there(dataset, trained, tmp_path):
+    _, run_dir, _ = trained
+    for path, named in ((tmp_path / 'none', 'no such directory'), (tmp_path, 'no checkpoint yet'),
+                        (run_dir / 'model.ckpt-7', 'no such directory or checkpoint')):
+        status, _, err = evaluate(dataset, path)
+        assert status == 1 and named in err and err.count('\n') == 1
+    status, _, err = evaluate(dataset, tmp_path / 'none', '--watch', '--timeout', 0.1)
+    assert status == 1 and 'no training started' in err
+
+
+def test_undecodable_test_images_are_named_or_skipped(trained, tmp_path):
+    dataset, run_dir, _ = trained
+    copy, train_dir = str(tmp_path / 'dataset'), tmp_path / 'run'
+    shutil.copytree(dataset, copy)
+    shutil.copytree(str(run_dir), str(train_dir))
+    path = copy + '/test/image/002.jpg'
+    with open(path, 'r+b') as file:
+        file.truncate(os.path.getsize(path) // 2)
+    status, _, err = evaluate(copy, train_dir / 'model.ckpt-8')
+    assert status == 1 and 'image/002.jpg' in err and 'Traceback' not in err
+    status, _, err = evaluate(copy, train_dir / 'model.ckpt-8', '--skip_bad_pairs')
+    assert status == 0, err
+    assert records(train_dir)[-1]['images'] == 4
+
+
+def test_help_lists_the_flags():
+    for script in ('train.py', 'evaluate.py'):
+        status, out, _ = run(script, '--help')
+        assert status == 0 and '--dataset_path' in out

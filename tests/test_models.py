@@ -1,0 +1,168 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.contrib import slim
+
+from mmnet import models
+from mmnet.models import layers, mmnet, mobilenet_v2
+
+
+@pytest.fixture(autouse=True)
+def graph():
+    with tf.Graph().as_default() as graph:
+        yield graph
+
+
+@pytest.mark.parametrize('width, parameters',
+                         [(0.5, 68996), (0.75, 127244), (1.0, 199420), (1.4, 368876)])
+def test_mmnet_parameters(width, parameters):
+    assert models.count_parameters('mmnet', 128, width_multiplier=width) == parameters
+
+
+@pytest.mark.parametrize('output_stride', [8, 16])
+@pytest.mark.parametrize('width, parameters',
+                         [(0.35, 453730), (0.5, 712882), (0.75, 1327282), (1.0, 2141762)])
+def test_deeplab_parameters(width, parameters, output_stride):
+    assert models.count_parameters('deeplab', 128, width_multiplier=width,
+                                   output_stride=output_stride) == parameters
+
+
+@pytest.mark.parametrize('ablation', ['dilation', 'enhancement', 'refinement'])
+def test_ablations(ablation):
+    parameters = models.count_parameters('mmnet', 64, **{ablation: False})
+    # By hand: each enhancement block has a 1×1 expansion from 128+... channels; the refinement
+    # blocks a depthwise and a 1×1 convolution, each with batch norm's four vectors.
+    bn = 4
+    branch = 40 * 3
+    first = 80 * branch + branch * bn + 9 * branch + branch * bn + branch * 40 + 40 * bn
+    second = 40 * branch + branch * bn + 9 * branch + branch * bn + branch * 40 + 40 * bn
+    # Without enhancement decoder 3 reads 80 channels instead of 40.
+    enhancement = first + second - (80 - 40) * 16
+    # Without refinement the skips keep their 40 and 16 channels where 64 and 40 would come.
+    refine = (9 * 40 + 40 * bn + 40 * 64 + 64 * bn) + (9 * 16 + 16 * bn + 16 * 40 + 40 * bn)
+    narrower = (64 - 40) * 40 + (40 - 16) * branch
+    expected = {'dilation': 0, 'enhancement': enhancement, 'refinement': refine + narrower}
+    assert parameters == 199420 - expected[ablation]
+
+
+def test_end_points_have_the_sizes_of_table_1():
+    images = tf.placeholder(tf.float32, [None, 256, 256, 3])
+    logits, end_points = models.build('mmnet', images, False)
+    assert logits.shape.as_list() == [None, 256, 256, 2]
+    assert end_points['aux_logits'].shape.as_list() == [None, 16, 16, 2]
+    table_1 = {'initial': (128, 32), 'encoder_1': (64, 16), 'encoder_4': (64, 24),
+               'encoder_5': (32, 40), 'encoder_8': (32, 40), 'encoder_9': (16, 80),
+               'encoder_10': (16, 80), 'decoder_1': (32, 128), 'decoder_2': (64, 80),
+               'enhancement_2': (64, 40)}
+    for name, (size, channels) in table_1.items():
+        assert end_points[name].shape.as_list() == [None, size, size, channels], name
+
+
+@pytest.mark.parametrize('output_stride, size', [(8, 16), (16, 8)])
+def test_deeplab_keeps_its_output_stride(output_stride, size):
+    images = tf.placeholder(tf.float32, [2, 128, 128, 3])
+    logits, end_points = models.build('deeplab', images, True, output_stride=output_stride)
+    assert logits.shape.as_list() == [2, 128, 128, 2]
+    assert end_points['expanded_conv_16'].shape.as_list() == [2, size, size, 320]
+    assert 'aux_logits' not in end_points
+
+
+def test_backbone_has_the_names_of_slim_checkpoints():
+    models.build('deeplab', tf.placeholder(tf.float32, [1, 32, 32, 3]), False)
+    shapes = {v.op.name: v.shape.as_list() for v in slim.get_model_variables()}
+    assert shapes['MobilenetV2/Conv/weights'] == [3, 3, 3, 32]
+    assert shapes['MobilenetV2/expanded_conv/depthwise/depthwise_weights'] == [3, 3, 32, 1]
+    assert shapes['MobilenetV2/expanded_conv_3/depthwise/depthwise_weights'] == [3, 3, 144, 1]
+    assert shapes['MobilenetV2/expanded_conv_16/project/BatchNorm/moving_variance'] == [320]
+
+
+@pytest.mark.parametrize('wanted, rounded', [(32 * 0.35, 16), (24 * 0.35, 8), (16 * 0.75, 16),
+                                             (96 * 0.35, 32), (320 * 1.0, 320)])
+def test_mobilenet_rounding_stays_above_90_percent(wanted, rounded):
+    assert mobilenet_v2.round_channels(1, wanted) == rounded
+
+
+@pytest.mark.parametrize('channels, width, rounded',
+                         [(16, 0.5, 8), (24, 0.5, 16), (40, 0.75, 32), (24, 1.4, 32), (4, 0.5, 8)])
+def test_mmnet_rounding(channels, width, rounded):
+    assert mmnet.round_channels(channels, width) == rounded
+
+
+@pytest.mark.parametrize('name, size, hparams, sizes', [
+    ('mmnet', 100, {}, '96 or 112'), ('mmnet', 8, {}, '16'),
+    ('deeplab', 100, {'output_stride': 8}, '96 or 104'),
+    ('deeplab', 130, {'output_stride': 16}, '128 or 144')])
+def test_other_sizes_are_refused(name, size, hparams, sizes):
+    with pytest.raises(ValueError, match=sizes):
+        models.build(name, tf.placeholder(tf.float32, [1, size, size, 3]), True, **hparams)
+
+
+@pytest.mark.parametrize('name, hparams, complaint', [
+    ('unet', {}, 'deeplab, mmnet'), ('mmnet', {'output_stride': 8}, 'output_stride'),
+    ('deeplab', {'output_stride': 4}, '8 or 16'), ('mmnet', {'width_multiplier': 0}, 'above 0')])
+def test_unknown_settings_are_refused(name, hparams, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        models.build(name, tf.placeholder(tf.float32, [1, 64, 64, 3]), True, **hparams)
+
+
+@pytest.mark.parametrize('name, height, width', [('mmnet', 48, 80), ('deeplab', 32, 48)])
+def test_any_multiple_of_the_stride_and_any_batch(name, height, width):
+    images = tf.placeholder(tf.float32, [None, height, width, 3])
+    logits, _ = models.build(name, images, False)
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        for batch in (1, 3):
+            values = session.run(logits, {images: np.random.rand(batch, height, width, 3)})
+            assert values.shape == (batch, height, width, 2)
+
+
+@pytest.mark.parametrize('rates', [[1, 2, 4, 8], [1, 2], [4]])
+def test_receptive_field_of_dilations(rates):
+    """Offsets that an encoder block's output depends on, read off its gradient."""
+    size, centre = 33, 16
+    net = tf.constant(np.random.RandomState(0).rand(1, size, size, 4).astype(np.float32))
+    with slim.arg_scope(layers.batch_norm_scope(False, 0.9, 1e-3, None,
+                                                slim.xavier_initializer())):
+        out = mmnet.encoder_block(net, rates, 1, 8, 8, None, 'block')
+    gradient, = tf.gradients(out[:, centre, centre], net)
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        reached = np.abs(session.run(gradient)).sum(axis=(0, 3)) > 0
+    expected = {(dy * rate, dx * rate) for rate in rates for dy in (-1, 0, 1) for dx in (-1, 0, 1)}
+    assert {(y - centre, x - centre) for y, x in zip(*np.nonzero(reached))} == expected
+
+
+def test_no_dilation_narrows_the_receptive_field():
+    def extent(**hparams):
+        with tf.Graph().as_default():
+            tf.set_random_seed(0)
+            images = tf.constant(np.random.RandomState(0).rand(1, 256, 256, 3).astype(np.float32))
+            _, end_points = models.build('mmnet', images, False, **hparams)
+            gradient, = tf.gradients(end_points['encoder_4'][:, 32, 32], images)
+            with tf.Session() as session:
+                session.run(tf.global_variables_initializer())
+                rows = np.nonzero(np.abs(session.run(gradient)).sum(axis=(0, 2, 3)))[0]
+            return rows.max() - rows.min()
+    # Four blocks reach 8 + 1 cells against 1 + 1 at half or a quarter of the input's size.
+    assert extent() > 2 * extent(dilation=False)
+
+
+def test_convolution_and_upsampling_commute():
+    """Why the logits may be taken before decoder 3's upsampling."""
+    net = tf.constant(np.random.RandomState(0).rand(2, 8, 8, 16).astype(np.float32))
+    before = layers.upsample(layers.upsample(layers.logits_conv(net, 'final')))
+    with tf.variable_scope('', reuse=True):
+        after = layers.logits_conv(layers.upsample(layers.upsample(net)), 'final')
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        one, other = session.run([before, after])
+    np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_branches_are_drawn_as_narrow_convolutions():
+    wide = layers.branchwise(slim.xavier_initializer(seed=0), 4)([1, 1, 16, 400])
+    with tf.Session() as session:
+        weights = session.run(wide)
+    # Xavier uniform for 16 inputs and the 100 outputs of one branch.
+    limit = np.sqrt(6 / (16 + 100))
+    assert 0.98 * limit < np.abs(weights).max() <= limit
