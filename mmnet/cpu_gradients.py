@@ -61,13 +61,13 @@ def _conv2d_gradient(op: tf.Operation, grad: tf.Tensor) -> List[Optional[tf.Tens
     parts = _batch_norm_grads.get(grad.graph, {}).get(grad.name)
     if parts is None:
         flat_grad = _flat(grad)
-        weights_grad = tf.matmul(flat_images, flat_grad, transpose_a=True)
+        weights_grad = _product(flat_images, flat_grad)
         images_grad = tf.matmul(flat_grad, matrix, transpose_b=True)
     else:
         scaled = matrix * parts.image_scale
-        gram = tf.matmul(flat_images, flat_images, transpose_a=True)
+        gram = _product(flat_images, flat_images)
         weights_grad = (parts.product * parts.grad_scale + tf.matmul(gram, scaled) +
-                        tf.matmul(_sum(flat_images), parts.offset[tf.newaxis], transpose_a=True))
+                        _sum(images)[:, tf.newaxis] * parts.offset)
         images_grad = (
             tf.matmul(parts.grad, matrix * parts.grad_scale, transpose_b=True) +
             tf.nn.bias_add(tf.matmul(flat_images, tf.matmul(scaled, matrix, transpose_b=True)),
@@ -103,14 +103,14 @@ def _batch_norm_gradient(op: tf.Operation, grad: tf.Tensor, *others) -> List[Opt
     mean, variance = op.outputs[3:5]
     flat_grad = _flat(grad)
     inverse_deviation = tf.rsqrt(variance + op.get_attr('epsilon'))
-    beta_grad = tf.squeeze(_sum(flat_grad), axis=0)
+    beta_grad = _sum(grad)
     expansion = _is_expansion(images.op)
     if expansion:
         expanded, weights = images.op.inputs
-        product = tf.matmul(_flat(_again(expanded, grad)), flat_grad, transpose_a=True)
+        product = _product(_flat(_again(expanded, grad)), flat_grad)
         images_sum = tf.reduce_sum(_flat(weights) * product, axis=0)
     else:
-        images_sum = tf.squeeze(_sum(flat_grad * _flat(images)), axis=0)
+        images_sum = _sum(grad * images)
     gamma_grad = (images_sum - beta_grad * mean) * inverse_deviation
 
     # ∂x is linear in ∂y and x, with one coefficient a channel.
@@ -162,7 +162,8 @@ def _outputs_again(tensor: tf.Tensor, after: tf.Tensor) -> Tuple[tf.Tensor, ...]
                 expanded, weights = images.op.inputs
                 scaled = tf.nn.conv2d(_again(expanded, after), weights * scale, 1, 'SAME')
             else:
-                scaled = images * scale
+                # Broadcasting over two dimensions is several times as fast as over four.
+                scaled = tf.reshape(_flat(images) * scale, images.shape)
             return (tf.nn.bias_add(scaled, beta - mean * scale),) + tuple(op.outputs[1:])
     return tuple(op.outputs)
 
@@ -185,9 +186,21 @@ def _flat(tensor: tf.Tensor) -> tf.Tensor:
     return tf.reshape(tensor, [-1, tensor.shape[-1].value])
 
 
-def _sum(flat: tf.Tensor) -> tf.Tensor:
-    """The sum over the P rows, `[1, C]`: a matrix product is the fastest way to it."""
-    return tf.matmul(tf.ones(tf.stack([1, tf.shape(flat)[0]])), flat)
+def _sum(tensor: tf.Tensor) -> tf.Tensor:
+    """The sum over all pixels, `[N, H, W, C]` to `[C]`.
+
+    Products with ones, an image at a time, are three times as fast as `reduce_sum`.
+    """
+    images = tf.reshape(tensor, [tf.shape(tensor)[0], -1, tensor.shape[3].value])
+    ones = tf.ones(tf.concat([tf.shape(images)[:1], [1], tf.shape(images)[1:2]], axis=0))
+    return tf.reduce_sum(tf.matmul(ones, images), axis=[0, 1])
+
+
+def _product(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
+    """oneᵀ · other of two tall matrices; twice as fast with the narrower one transposed."""
+    if one.shape[1].value <= other.shape[1].value:
+        return tf.matmul(one, other, transpose_a=True)
+    return tf.transpose(tf.matmul(other, one, transpose_a=True))
 
 
 def _shape(tensor: tf.Tensor):

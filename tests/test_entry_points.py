@@ -42,12 +42,16 @@ def events(directory):
     """Tag to steps, and the session logs' steps, of all event files of a directory."""
     tags, starts = {}, []
     for name in sorted(os.listdir(str(directory))):
-        if 'tfevents' in name:
+        if 'tfevents' not in name:
+            continue
+        try:
             for event in tf.train.summary_iterator(str(directory / name)):
                 for value in event.summary.value:
                     tags.setdefault(value.tag, []).append(event.step)
                 if event.session_log.status == tf.SessionLog.START:
                     starts.append(event.step)
+        except tf.errors.DataLossError:
+            pass  # the last record of a run that was killed
     return tags, starts
 
 
