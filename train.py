@@ -1,11 +1,14 @@
 #!/usr/bin/env python
 """Trains a portrait matting network on image/alpha pairs; see README.md."""
 
+import argparse
 import sys
+from typing import Any, Dict, List
 
-from mmnet import checkpoints, flags, hparams, training
-from mmnet.data.pairs import find_pairs
+from mmnet import checkpoints, files, flags, hparams, training
+from mmnet.data.pairs import Pair, find_pairs
 from mmnet.data.pipeline import load_pixels, training_dataset
+from mmnet.errors import UserError
 
 
 def main() -> int:
@@ -14,22 +17,33 @@ def main() -> int:
     hparams.check_same_network(settings, args.train_dir)
     pairs = find_pairs(args.dataset_path, args.dataset_split_name, args.skip_bad_pairs)
 
-    with training.lock(args.train_dir):
-        checkpoint, damaged = checkpoints.prepare_resume(args.train_dir)
-        for path in damaged:
-            print('{}: damaged, going on from an older checkpoint'.format(path), file=sys.stderr)
-        step = checkpoints.step_of(checkpoint) if checkpoint else 0
-        if step >= args.max_steps:
-            print('{}: already at step {}; raise --max_steps to go on'.format(args.train_dir, step))
-            return 0
-        hparams.write(settings, args.train_dir)
-        print('{}, {} pairs, {} {}'.format(
-            args.model, len(pairs), 'going on from' if checkpoint else 'training in',
-            checkpoint or args.train_dir))
-        pixels = load_pixels(pairs, args.image_size, args.cache_dir, args.skip_bad_pairs)
-        return training.train(
-            settings, args.train_dir,
-            lambda: training_dataset(pixels, args.batch_size, args.seed, first_step=step), step)
+    try:
+        with files.locked(args.train_dir, wait=False):
+            return train(args, settings, pairs)
+    except BlockingIOError:
+        raise UserError('--train_dir {}: another training runs there; wait for it or choose '
+                        'another directory'.format(args.train_dir))
+
+
+def train(args: argparse.Namespace, settings: Dict[str, Any], pairs: List[Pair]) -> int:
+    """Starts or resumes training; returns the exit status."""
+    checkpoint, damaged = checkpoints.prepare_resume(args.train_dir)
+    for path in damaged:
+        print('{}: damaged, going on from an older checkpoint'.format(path), file=sys.stderr)
+    step = checkpoints.step_of(checkpoint) if checkpoint else 0
+    if step >= args.max_steps:
+        print('{}: already at step {}; raise --max_steps to go on'.format(args.train_dir, step))
+        return 0
+    print('{}, {} pairs, {} {}'.format(
+        args.model, len(pairs), 'going on from' if checkpoint else 'training in',
+        checkpoint or args.train_dir))
+    for change in hparams.changes(settings, args.train_dir):
+        print('  ' + change)
+    hparams.write(settings, args.train_dir)
+    pixels = load_pixels(pairs, args.image_size, args.cache_dir, args.skip_bad_pairs)
+    return training.train(
+        settings, args.train_dir,
+        lambda: training_dataset(pixels, args.batch_size, args.seed, first_step=step), step)
 
 
 if __name__ == '__main__':

@@ -8,7 +8,7 @@ from typing import Dict, List, Optional, Tuple
 
 import tensorflow as tf
 
-from mmnet import hparams as hparams_file
+from mmnet import files, hparams as hparams_file
 from mmnet.errors import UserError
 
 BEST = 'best'
@@ -119,7 +119,7 @@ def keep_best(checkpoint: str, train_dir: str, scores: Dict) -> bool:
         whether it is the best so far.
     """
     best_dir = os.path.join(train_dir, BEST)
-    best = hparams_file.read_json(os.path.join(best_dir, SCORES))
+    best = files.read_json(os.path.join(best_dir, SCORES))
     if scores['global_step'] == 0:
         return False
     if best and (best['split'] != scores['split'] or
@@ -129,7 +129,7 @@ def keep_best(checkpoint: str, train_dir: str, scores: Dict) -> bool:
     hparams_file.write(hparams_file.read(train_dir), best_dir)
     kept = copy(checkpoint, best_dir)
     tf.train.update_checkpoint_state(best_dir, kept)
-    hparams_file.write_json(scores, os.path.join(best_dir, SCORES))
+    files.write_json(scores, os.path.join(best_dir, SCORES))
     for file in glob.glob(os.path.join(glob.escape(best_dir), 'model.ckpt-*')):
         if not file.startswith(kept + '.'):
             os.remove(file)

@@ -1,6 +1,5 @@
 """Measures alphas on a split: every image once, at its mask's own size."""
 
-import fcntl
 import json
 import os
 import sys
@@ -13,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from mmnet import checkpoints, hparams as hparams_file, losses, metrics, models, pictures
+from mmnet import checkpoints, files, losses, metrics, models, pictures
 from mmnet.data import decode
 from mmnet.data.pairs import UNREADABLE, Pair, report_problems
 from mmnet.data.pipeline import as_float
@@ -194,25 +193,22 @@ def evaluate_checkpoint(evaluator: Evaluator, checkpoint: str, split: str) -> Di
         record = OrderedDict([('global_step', checkpoints.step_of(checkpoint)), ('split', split)])
         record.update(scores)
         record['parameters'] = evaluator.parameters
-        write_record(os.path.join(train_dir, 'eval_{}.jsonl'.format(split)), record)
-        write_summaries(os.path.join(train_dir, 'eval_' + split), record, strip)
-        # Not within best/ itself, which holds scores already.
-        if not os.path.exists(os.path.join(train_dir, checkpoints.SCORES)):
-            record['best'] = checkpoints.keep_best(copy, train_dir, record)
+        summary_dir = os.path.join(train_dir, 'eval_' + split)
+        # Another evaluation may be running beside this one.
+        with files.locked(summary_dir):
+            write_record(summary_dir + '.jsonl', record)
+            write_summaries(summary_dir, record, strip)
+            # Not within best/ itself, which holds scores already.
+            if not os.path.exists(os.path.join(train_dir, checkpoints.SCORES)):
+                record['best'] = checkpoints.keep_best(copy, train_dir, record)
     return record
 
 
 def write_record(path: str, record: Dict[str, Any]) -> None:
     """Writes a checkpoint's line, in the place of an older line for the same step."""
-    with open(path + '.lock', 'w') as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        records = [other for other in read_records(path)
-                   if other['global_step'] != record['global_step']]
-        with open(path + '.partial', 'w') as file:
-            for each in records + [record]:
-                file.write(json.dumps(each) + '\n')
-        os.replace(path + '.partial', path)
-        os.remove(path + '.lock')
+    records = [other for other in read_records(path)
+               if other['global_step'] != record['global_step']]
+    files.write_text(''.join(json.dumps(each) + '\n' for each in records + [record]), path)
 
 
 def read_records(path: str) -> List[Dict[str, Any]]:
@@ -282,7 +278,7 @@ def watch(train_dir: str, done: List[int], timeout: Optional[float]) -> Iterator
     """
     handled, waiting_since = set(done), time.time()
     while True:
-        saved = hparams_file.read_json(os.path.join(train_dir, checkpoints.SAVED)) or []
+        saved = files.read_json(os.path.join(train_dir, checkpoints.SAVED)) or []
         known = {checkpoints.step_of(path): path for path in checkpoints.listed(train_dir)}
         fresh = [step for step in sorted(set(saved) | set(known)) if step not in handled]
         for step in fresh:

@@ -10,9 +10,9 @@
 import argparse
 import json
 import os
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List
 
-from mmnet import models
+from mmnet import files, models
 from mmnet.errors import UserError
 from mmnet.flags import LOSS_WEIGHTS
 
@@ -89,32 +89,16 @@ def write(hparams: Dict[str, Any], train_dir: str) -> None:
     Raises:
         UserError: if the directory cannot be written.
     """
-    write_json(hparams, os.path.join(train_dir, FILE_NAME))
+    files.write_json(hparams, os.path.join(train_dir, FILE_NAME))
 
 
-def read_json(path: str) -> Optional[Any]:
-    """Reads a JSON file; None if it is not there or not whole."""
-    try:
-        with open(path) as file:
-            return json.load(file)
-    except (OSError, ValueError):
-        return None
-
-
-def write_json(value: Any, path: str) -> None:
-    """Writes a JSON file, whole or not at all.
-
-    Raises:
-        UserError: if it cannot be written.
-    """
-    partial = path + '.partial'
-    try:
-        with open(partial, 'w') as file:
-            json.dump(value, file, indent=2)
-            file.write('\n')
-        os.replace(partial, path)
-    except OSError as error:
-        raise UserError('{}: cannot be written ({})'.format(path, error.strerror))
+def changes(hparams: Dict[str, Any], train_dir: str) -> List[str]:
+    """What a resumed training does differently from before, a line each."""
+    if not os.path.exists(os.path.join(train_dir, FILE_NAME)):
+        return []
+    before = read(train_dir)['training']
+    return ['{}: {}, {} before'.format(name, value, before.get(name))
+            for name, value in hparams['training'].items() if value != before.get(name)]
 
 
 def _identity(hparams: Dict[str, Any]) -> Dict[str, Any]:

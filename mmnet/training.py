@@ -1,6 +1,5 @@
 """The training loop: what a step computes, and what happens around the steps."""
 
-import fcntl
 import os
 import signal
 import sys
@@ -10,7 +9,7 @@ from typing import Any, Callable, Dict
 import tensorflow as tf
 from tqdm import tqdm
 
-from mmnet import checkpoints, hparams as hparams_file, losses, models, pictures
+from mmnet import checkpoints, files, losses, models, pictures
 from mmnet.cpu_gradients import cpu_gradients
 from mmnet.errors import UserError
 
@@ -228,8 +227,8 @@ class SavedStepsListener(tf.train.CheckpointSaverListener):
         self._path = os.path.join(train_dir, checkpoints.SAVED)
 
     def after_save(self, session, global_step_value: int) -> None:
-        steps = set(hparams_file.read_json(self._path) or [])
-        hparams_file.write_json(sorted(steps | {int(global_step_value)}), self._path)
+        steps = set(files.read_json(self._path) or [])
+        files.write_json(sorted(steps | {int(global_step_value)}), self._path)
 
 
 class StopOnSignalHook(tf.train.SessionRunHook):
@@ -254,24 +253,3 @@ class StopOnSignalHook(tf.train.SessionRunHook):
         for each, handler in self._handlers.items():
             signal.signal(each, handler)
         print('\nending this step, then saving a checkpoint', file=sys.stderr)
-
-
-def lock(train_dir: str):
-    """Keeps a second training out of the directory until the returned file is closed.
-
-    The lock ends with the process, however that ends.
-
-    Raises:
-        UserError: if another training has it, or the directory cannot be made.
-    """
-    try:
-        os.makedirs(train_dir, exist_ok=True)
-        file = open(os.path.join(train_dir, '.lock'), 'w')
-    except OSError as error:
-        raise UserError('--train_dir {}: cannot be written ({})'.format(train_dir, error.strerror))
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise UserError('--train_dir {}: another training runs there; wait for it or choose '
-                        'another directory'.format(train_dir))
-    return file

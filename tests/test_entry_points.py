@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from mmnet import checkpoints, evaluation
+from mmnet import checkpoints, evaluation, files
 from mmnet.data import decode
 from tests.conftest import run, start, write_split
 
@@ -242,12 +242,10 @@ def test_a_loss_that_is_not_finite_names_the_last_good_checkpoint(dataset, tmp_p
 
 
 def test_two_trainings_do_not_share_a_directory(dataset, tmp_path):
-    import fcntl
-    (tmp_path / 'run').mkdir()
-    with open(str(tmp_path / 'run' / '.lock'), 'w') as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with files.locked(str(tmp_path / 'run')):
         status, _, err = train(dataset, tmp_path / 'run')
     assert status == 1 and 'another training runs there' in err
+    assert os.listdir(str(tmp_path / 'run')) == []
 
 
 def test_deeplab_starts_from_a_backbone_checkpoint(dataset, tmp_path):
