@@ -44,6 +44,10 @@ find_python() {
     fi
 }
 
+# The scripts of a training and of its evaluation may be started at the same moment.
+exec 9>.setup.lock
+if command -v flock >/dev/null; then flock 9; fi
+
 requirements=(-r "requirements/py37-$kind.txt")
 stamp=.venv/installed
 wanted=$(cat requirements/py37-base.txt "requirements/py37-$kind.txt" | cksum)
