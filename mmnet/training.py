@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from mmnet import checkpoints, files, losses, models, pictures
 from mmnet.cpu_gradients import cpu_gradients
+from mmnet.data.pipeline import as_float
 from mmnet.errors import UserError
 
 # What check_numerics prefixes its complaint with; `train` looks for it.
@@ -25,16 +26,17 @@ def model_fn(features: tf.Tensor, labels: tf.Tensor, mode: str,
     """The Estimator's model function, for training.
 
     Args:
-        features: images, float32 RGB in [0, 1], `[N, S, S, 3]`.
-        labels: alphas in [0, 1], `[N, S, S, 1]`.
+        features: images, uint8 RGB, `[N, S, S, 3]`.
+        labels: alphas, uint8, `[N, S, S, 1]`.
         mode: `tf.estimator.ModeKeys.TRAIN`; evaluation is a loop of its own, `mmnet.evaluation`.
         params: `hparams`, the hyperparameters, and `train_dir`.
     """
     assert mode == tf.estimator.ModeKeys.TRAIN
     hparams, training = params['hparams'], params['hparams']['training']
+    images, alphas_gt = as_float(features), as_float(labels)
     with fastest_gradients():
-        logits, end_points = build_network(features, hparams, is_training=True)
-        terms = losses.matting_losses(features, logits, end_points.get('aux_logits'), labels)
+        logits, end_points = build_network(images, hparams, is_training=True)
+        terms = losses.matting_losses(images, logits, end_points.get('aux_logits'), alphas_gt)
         total = objective(terms, training)
     if training['init_checkpoint'] and not checkpoints.listed(params['train_dir']):
         restore_matching(training['init_checkpoint'])
@@ -44,8 +46,8 @@ def model_fn(features: tf.Tensor, labels: tf.Tensor, mode: str,
         tf.summary.scalar('loss/' + name, value)
     tf.summary.scalar('learning_rate', training['learning_rate'])
     strip = tf.summary.image('examples', pictures.strip(
-        features[:STRIP_EXAMPLES], losses.foreground_alpha(logits[:STRIP_EXAMPLES]),
-        labels[:STRIP_EXAMPLES]), max_outputs=1, collections=[])
+        images[:STRIP_EXAMPLES], losses.foreground_alpha(logits[:STRIP_EXAMPLES]),
+        alphas_gt[:STRIP_EXAMPLES]), max_outputs=1, collections=[])
     strip_hook = tf.train.SummarySaverHook(
         save_steps=training['save_checkpoints_steps'], output_dir=params['train_dir'],
         summary_op=strip)

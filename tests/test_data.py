@@ -223,18 +223,24 @@ def numbered(count):
 
 
 def test_every_epoch_holds_each_image_once():
-    seen = [int(round(float(image[0, 0, 0]) * 255))
+    seen = [int(image[0, 0, 0])
             for images, _ in batches(numbered(12), 9, batch_size=4) for image in images]
     for epoch in range(3):
         assert sorted(seen[12 * epoch:12 * (epoch + 1)]) == list(range(12))
     assert seen[:12] != seen[12:24]
 
 
-def test_batches_are_floats_in_the_unit_range():
+def test_batches_run_on_across_epochs():
     images, alphas = batches(np.full([2, 16, 16, 4], 255, np.uint8), 1, batch_size=5)[0]
     assert images.shape == (5, 16, 16, 3) and alphas.shape == (5, 16, 16, 1)
-    assert images.dtype == alphas.dtype == np.float32
-    np.testing.assert_allclose(images, 1, atol=1e-6)
+    assert images.dtype == alphas.dtype == np.uint8
+
+
+def test_pixels_as_floats_are_in_the_unit_range():
+    with tf.Session() as session:
+        floats = session.run(pipeline.as_float(tf.constant([0, 51, 255], tf.uint8)))
+    assert floats.dtype == np.float32
+    np.testing.assert_allclose(floats, [0, 0.2, 1], atol=1e-6)
 
 
 def test_a_seed_makes_batches_reproducible():
