@@ -185,9 +185,6 @@ class ProgressHook(tf.train.SessionRunHook):
         self._loss, = tf.get_collection(TOTAL_LOSS)
 
     def after_create_session(self, session, coord) -> None:
-        # After a crash, TensorBoard drops the points that will be computed anew.
-        self._writer.add_session_log(
-            tf.SessionLog(status=tf.SessionLog.START), self.step + 1)
         self._bar = tqdm(total=self._max_steps, initial=self.step, unit=' steps',
                          disable=not sys.stderr.isatty(), dynamic_ncols=True)
 

@@ -184,7 +184,7 @@ def test_watching_waits_for_training_and_follows_it(dataset, tmp_path):
 def test_kill_9_at_any_moment_loses_nothing_but_steps(dataset, tmp_path):
     """Several kills at random moments end with the step count of an undisturbed training."""
     run_dir = tmp_path / 'run'
-    flags = ['--max_steps', 60, '--save_checkpoints_steps', 1, '--keep_checkpoint_max', 3]
+    flags = ['--max_steps', 30, '--save_checkpoints_steps', 1, '--keep_checkpoint_max', 3]
     moments = random.Random(0)
 
     def latest():
@@ -206,11 +206,12 @@ def test_kill_9_at_any_moment_loses_nothing_but_steps(dataset, tmp_path):
     newest = checkpoints.listed(str(run_dir))[-1]
     with open(newest + '.data-00000-of-00001', 'r+b') as file:
         file.truncate(1000)
+    resumed = saved_steps(run_dir)[-2]
     status, _, err = train(dataset, run_dir, *flags)
     assert status == 0 and 'damaged' in err
-    assert latest() == 60
+    assert latest() == 30
     _, starts = events(run_dir)
-    assert len(starts) == 4, 'TensorBoard is told of every restart'
+    assert resumed + 1 in starts, 'TensorBoard is told where training started anew'
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
