@@ -64,8 +64,8 @@ TABLE = [
     Decoder('decoder_2', 40, skip='encoder_1'),
     Enhancement('enhancement_1', [1, 2, 4], 1, 40, 40),
     Enhancement('enhancement_2', [1, 2, 4], 1, 40, 40),
-    # The paper upsamples decoder 3's sixteen channels by 4, then takes the 1×1 convolution of the
-    # final block. Both are linear and commute exactly, so two channels are upsampled instead.
+    # The paper upsamples decoder 3's sixteen channels twice by 2, then takes the 1×1 convolution of
+    # the final block. All of it is linear: two channels, upsampled once by 4, are exactly the same.
     Conv('decoder_3', 1, 1, 16),
     Logits('final', upsampling=4),
 ]
@@ -117,8 +117,7 @@ def mmnet(images: tf.Tensor, is_training: bool, width_multiplier: float = 1.0,
                                     round_channels(row.channels, width_multiplier), refinement,
                                     scope=row.name)
             else:
-                net = layers.upsample(layers.logits_conv(net, row.name), 2)
-                net = layers.upsample(net, row.upsampling // 2)
+                net = layers.upsample(layers.logits_conv(net, row.name), row.upsampling)
             end_points[row.name] = net
         end_points['aux_logits'] = layers.logits_conv(end_points['encoder_10'], 'aux')
     return net, end_points

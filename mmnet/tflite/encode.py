@@ -1,0 +1,195 @@
+"""Layers to tensors and operators: floats as they are, or 8-bit numbers on fake quantization's grid.
+
+An 8-bit tensor stores real = scale (stored − zero_point). `uint8` stores 0 to 255, as in the
+paper's day; `int8` stores the same numbers less 128. Weights have symmetric ranges, so that their
+zero point is 128 or 0.
+"""
+
+from typing import Dict, List, Tuple
+
+import numpy as np
+from tensorflow_lite_support.metadata import schema_py_generated as schema
+
+from mmnet.tflite import flatbuffer
+from mmnet.tflite.flatbuffer import Operator, Quantization, Tensor
+from mmnet.tflite.layers import Layer, Network, Range, Value, receptive_size
+from mmnet.tflite.softmax import ALPHA, LUT
+
+PRECISIONS = ('float32', 'uint8', 'int8')
+# Photos are read as they come, pixels 0 to 255 for [0, 1].
+PIXELS = Quantization(np.float32(1 / 255), np.int64(0))
+# What LOGISTIC and SOFTMAX put out, by their definition.
+PROBABILITIES = Quantization(np.float32(1 / 256), np.int64(0))
+
+
+def encode(network: Network, precision: str, description: str) -> bytes:
+    """The file of a network that ends in one of the heads of `mmnet.tflite.softmax`.
+
+    Args:
+        network: its values have ranges unless the precision is `float32`.
+        precision: `float32`, `uint8` or `int8`. The latter two take and return uint8.
+        description: for whoever looks into the file.
+
+    Raises:
+        ValueError: for a value without a range, or one that has more or fewer than 8 bits.
+    """
+    encoder = _Encoder(network, precision)
+    for layer in network.layers:
+        encoder.add(layer)
+    return flatbuffer.write([encoder.input], [encoder.output()], encoder.operators, description)
+
+
+def grid(range: Range) -> Tuple[np.float32, int]:
+    """Scale and zero point of a range's grid, its lowest number stored as 0 (1 if narrow).
+
+    The range is shifted a little so that 0 lies on the grid, as `tf.fake_quant_with_min_max_vars`
+    does it, in 32-bit floats as there.
+    """
+    lowest, highest = np.float32(range.narrow), np.float32(2 ** range.bits - 1)
+    scale = (np.float32(range.high) - np.float32(range.low)) / (highest - lowest)
+    zero_point = lowest - np.float32(range.low) / scale
+    return scale, int(np.clip(np.floor(zero_point + np.float32(0.5)), lowest, highest))
+
+
+class _Encoder:
+
+    def __init__(self, network: Network, precision: str):
+        self._network = network
+        self._precision = precision
+        self._tensors = {}     # type: Dict[Value, Tensor]
+        self.operators = []     # type: List[Operator]
+        shape = network.input.shape
+        if precision == 'float32':
+            self.input = self._tensors[network.input] = Tensor('image', shape, 'float32')
+            return
+        self.input = self._tensors[network.input] = Tensor('image', shape, 'uint8', PIXELS)
+        if precision == 'int8':
+            signed = Tensor('image_int8', shape, 'int8', self._stored(PIXELS))
+            self.operators.append(Operator('QUANTIZE', [self.input], [signed], 'QuantizeOptions'))
+            self._tensors[network.input] = signed
+
+    def output(self) -> Tensor:
+        """The alpha; a uint8 tensor in both quantized precisions."""
+        alpha = self._tensors[self._network.output]
+        if alpha.dtype == 'int8':
+            signed, alpha = alpha, Tensor(ALPHA, alpha.shape, 'uint8', PROBABILITIES)
+            signed.name = ALPHA + '_int8'
+            self.operators.append(Operator('QUANTIZE', [signed], [alpha], 'QuantizeOptions'))
+        return alpha
+
+    def add(self, layer: Layer) -> None:
+        """Appends a layer's operator."""
+        inputs = [self._tensors[value] for value in layer.inputs]
+        outputs = [self._activation(value, layer) for value in layer.outputs]
+        self._tensors.update(zip(layer.outputs, outputs))
+        getattr(self, '_' + layer.kind.lower())(layer, inputs, outputs)
+
+    def _append(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor],
+                options_type: str = 'NONE', **options) -> None:
+        self.operators.append(Operator(layer.kind, inputs, outputs, options_type, options))
+
+    def _stored(self, quantization: Quantization) -> Quantization:
+        """What is stored as uint8, in this precision."""
+        shift = 128 if self._precision == 'int8' else 0
+        return quantization._replace(zero_point=quantization.zero_point - shift)
+
+    def _activation(self, value: Value, layer: Layer) -> Tensor:
+        if self._precision == 'float32':
+            return Tensor(value.name, value.shape, 'float32')
+        if layer.kind in ('LOGISTIC', 'SOFTMAX'):
+            quantization = PROBABILITIES
+        elif layer.kind in ('STRIDED_SLICE', LUT):
+            quantization = PROBABILITIES if layer.kind == 'STRIDED_SLICE' else PIXELS
+        elif value.range is None:
+            raise ValueError('{} has no quantization range'.format(value.name))
+        elif value.range.bits != 8:
+            raise ValueError('{} has activations of {} bits; files hold 8'.format(
+                value.name, value.range.bits))
+        else:
+            scale, zero_point = grid(value.range)
+            quantization = Quantization(scale, np.int64(zero_point))
+        if layer.kind == LUT:
+            return Tensor(value.name, value.shape, 'uint8', quantization)
+        return Tensor(value.name, value.shape, self._precision, self._stored(quantization))
+
+    def _constant(self, name: str, values, dtype: str = 'int32') -> Tensor:
+        data = np.asarray(values, dtype)
+        return Tensor(name, data.shape, dtype, data=data)
+
+    def _weights(self, layer: Layer, source: Tensor, channel_axis: int) -> List[Tensor]:
+        """The constants of a convolution, weights and bias."""
+        name = layer.output.name
+        weights = np.transpose(layer.weights, [3, 0, 1, 2])
+        if self._precision == 'float32':
+            return [Tensor(name + '/weights', weights.shape, 'float32', data=weights),
+                    Tensor(name + '/bias', layer.bias.shape, 'float32', data=layer.bias)]
+        if layer.weight_range is None:
+            raise ValueError('the weights of {} have no quantization range'.format(name))
+        scale, zero_point = grid(layer.weight_range)
+        limit = 2 ** (layer.weight_range.bits - 1) - 1
+        if zero_point != limit + 1:
+            raise ValueError('the weights of {} have no symmetric range'.format(name))
+        # As fake quantization rounds: halves up, on float32.
+        steps = np.floor(weights.astype(np.float32) / scale + np.float32(0.5))
+        steps = np.clip(steps, -limit, limit)
+        bias_scale = np.float32(source.quantization.scale) * scale
+        channels = len(layer.bias)
+        bias = Tensor(name + '/bias', layer.bias.shape, 'int32', Quantization(bias_scale, np.int64(0)),
+                      np.round(layer.bias / np.float64(bias_scale)))
+        if self._precision == 'uint8':
+            return [Tensor(name + '/weights', weights.shape, 'uint8',
+                           Quantization(scale, np.int64(128)), steps + 128), bias]
+        per_channel = Quantization(np.repeat(scale, channels), np.zeros(channels), channel_axis)
+        bias.quantization = Quantization(np.repeat(bias_scale, channels), np.zeros(channels))
+        return [Tensor(name + '/weights', weights.shape, 'int8', per_channel, steps), bias]
+
+    def _convolution(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor],
+                     options_type: str, channel_axis: int, **options) -> None:
+        self._append(layer, inputs + self._weights(layer, inputs[0], channel_axis), outputs,
+                     options_type, padding=schema.Padding.SAME, strideH=layer.stride,
+                     strideW=layer.stride, dilationHFactor=layer.dilation,
+                     dilationWFactor=layer.dilation,
+                     fusedActivationFunction=_activation_function(layer), **options)
+
+    def _conv_2d(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
+        self._convolution(layer, inputs, outputs, 'Conv2DOptions', channel_axis=0)
+
+    def _depthwise_conv_2d(self, layer: Layer, inputs: List[Tensor],
+                           outputs: List[Tensor]) -> None:
+        self._convolution(layer, inputs, outputs, 'DepthwiseConv2DOptions', channel_axis=3,
+                          depthMultiplier=1)
+
+    def _add(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
+        self._append(layer, inputs, outputs, 'AddOptions',
+                     fusedActivationFunction=_activation_function(layer))
+
+    def _concatenation(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
+        self._append(layer, inputs, outputs, 'ConcatenationOptions', axis=3)
+
+    def _split(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
+        axis = self._constant(layer.inputs[0].name + '/axis', 3)
+        self._append(layer, [axis] + inputs, outputs, 'SplitOptions', numSplits=len(outputs))
+
+    def _resize_bilinear(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
+        size = self._constant(layer.output.name + '/size', layer.output.shape[1:3])
+        self._append(layer, inputs + [size], outputs, 'ResizeBilinearOptions',
+                     alignCorners=layer.align_corners)
+
+    def _mean(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
+        axes = self._constant(layer.output.name + '/axes', [1, 2])
+        self._append(layer, inputs + [axes], outputs, 'ReducerOptions', keepDims=True)
+
+    def _tile(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
+        repeats = np.array(layer.output.shape) // layer.inputs[0].shape
+        self._append(layer, inputs + [self._constant(layer.output.name + '/repeats', repeats)],
+                     outputs, 'TileOptions')
+
+    def _logistic(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
+        self._append(layer, inputs, outputs)
+
+    def _softmax(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
+        self._append(layer, inputs, outputs, 'SoftmaxOptions', beta=1.0)
+
+
+def _activation_function(layer: Layer) -> int:
+    return getattr(schema.ActivationFunctionType, layer.activation)

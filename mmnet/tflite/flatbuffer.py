@@ -1,0 +1,158 @@
+"""Writes the TFLite file format: tensors and operators to a flatbuffer."""
+
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+
+import flatbuffers
+import numpy as np
+from tensorflow_lite_support.metadata import schema_py_generated as schema
+
+SCHEMA_VERSION = 3
+FILE_IDENTIFIER = b'TFL3'
+TYPES = {'float32': schema.TensorType.FLOAT32, 'int32': schema.TensorType.INT32,
+         'uint8': schema.TensorType.UINT8, 'int8': schema.TensorType.INT8}
+# The oldest version of each operator that has what is written here; by default 1.
+VERSIONS = {'DEPTHWISE_CONV_2D': {'float32': 2, 'uint8': 2, 'int8': 3},
+            'CONV_2D': {'int8': 3}, 'ADD': {'int8': 2}, 'CONCATENATION': {'int8': 2},
+            'SPLIT': {'int8': 2}, 'RESIZE_BILINEAR': {'int8': 2}, 'MEAN': {'int8': 2},
+            'SOFTMAX': {'int8': 2}, 'LOGISTIC': {'int8': 2}, 'STRIDED_SLICE': {'int8': 2}}
+
+
+class Quantization(NamedTuple):
+    """real = scale (stored − zero_point); several scales lie along `axis`."""
+    scale: np.ndarray
+    zero_point: np.ndarray
+    axis: int = 0
+
+
+class Tensor:
+    """A tensor of the file; constant where it has data."""
+
+    def __init__(self, name: str, shape: Sequence[int], dtype: str,
+                 quantization: Optional[Quantization] = None, data: Optional[np.ndarray] = None):
+        self.name = name
+        self.shape = tuple(shape)
+        self.dtype = dtype
+        self.quantization = quantization
+        self.data = data
+
+
+class Operator(NamedTuple):
+    """A builtin operator; `options` are the fields of the schema's table `options_type`."""
+    kind: str
+    inputs: List[Tensor]
+    outputs: List[Tensor]
+    options_type: str = 'NONE'
+    options: Dict[str, Any] = {}
+
+
+class _AlignedBuffer(schema.BufferT):
+    """Constants where runtimes want them: at multiples of 16 bytes."""
+
+    def Pack(self, builder: flatbuffers.Builder) -> int:
+        vector = None
+        if self.data is not None:
+            content = self.data.tobytes()
+            builder.StartVector(1, len(content), 16)
+            builder.head -= len(content)
+            builder.Bytes[builder.head:builder.head + len(content)] = content
+            vector = builder.EndVector(len(content))
+        schema.BufferStart(builder)
+        if vector is not None:
+            schema.BufferAddData(builder, vector)
+        return schema.BufferEnd(builder)
+
+
+def write(inputs: List[Tensor], outputs: List[Tensor], operators: List[Operator],
+          description: str) -> bytes:
+    """The bytes of a `.tflite` file.
+
+    Args:
+        inputs, outputs: of the model.
+        operators: in the order in which they run.
+        description: for whoever looks into the file.
+    """
+    tensors = []    # type: List[Tensor]
+    for tensor in inputs + [tensor for operator in operators
+                            for tensor in operator.inputs + operator.outputs]:
+        if tensor not in tensors:
+            tensors.append(tensor)
+    index = {tensor: i for i, tensor in enumerate(tensors)}
+    codes = sorted({(operator.kind, _version(operator)) for operator in operators})
+
+    model = schema.ModelT()
+    model.version = SCHEMA_VERSION
+    model.description = description
+    model.operatorCodes = [_operator_code(*code) for code in codes]
+    # Buffer 0 is empty, for all tensors that are no constants.
+    model.buffers = [_AlignedBuffer()]
+    graph = schema.SubGraphT()
+    graph.name = 'main'
+    graph.tensors = [_tensor(tensor, model.buffers) for tensor in tensors]
+    graph.inputs = [index[tensor] for tensor in inputs]
+    graph.outputs = [index[tensor] for tensor in outputs]
+    graph.operators = []
+    for operator in operators:
+        packed = schema.OperatorT()
+        packed.opcodeIndex = codes.index((operator.kind, _version(operator)))
+        packed.inputs = [index[tensor] for tensor in operator.inputs]
+        packed.outputs = [index[tensor] for tensor in operator.outputs]
+        if operator.options_type != 'NONE':
+            packed.builtinOptionsType = getattr(schema.BuiltinOptions, operator.options_type)
+            packed.builtinOptions = getattr(schema, operator.options_type + 'T')()
+            for field, value in operator.options.items():
+                setattr(packed.builtinOptions, field, value)
+        graph.operators.append(packed)
+    model.subgraphs = [graph]
+    builder = flatbuffers.Builder(1 << 20)
+    builder.Finish(model.Pack(builder), FILE_IDENTIFIER)
+    return bytes(builder.Output())
+
+
+def operator_counts(content: bytes) -> Dict[str, int]:
+    """How many operators of each kind a file holds, by name.
+
+    Args:
+        content: of a `.tflite` file; a custom operator counts as `CUSTOM`.
+    """
+    names = {code: name for name, code in vars(schema.BuiltinOperator).items()
+             if not name.startswith('_')}
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(content, 0))
+    counts = {}     # type: Dict[str, int]
+    for graph in model.subgraphs:
+        for operator in graph.operators:
+            code = model.operatorCodes[operator.opcodeIndex]
+            name = names[max(code.builtinCode, code.deprecatedBuiltinCode)]
+            counts[name] = counts.get(name, 0) + 1
+    return counts
+
+
+def _version(operator: Operator) -> int:
+    return VERSIONS.get(operator.kind, {}).get(operator.outputs[0].dtype, 1)
+
+
+def _operator_code(kind: str, version: int) -> schema.OperatorCodeT:
+    code = schema.OperatorCodeT()
+    # Old runtimes read the one, new ones the larger of both.
+    code.deprecatedBuiltinCode = code.builtinCode = getattr(schema.BuiltinOperator, kind)
+    code.version = version
+    return code
+
+
+def _tensor(tensor: Tensor, buffers: List[schema.BufferT]) -> schema.TensorT:
+    packed = schema.TensorT()
+    packed.name = tensor.name
+    packed.shape = list(tensor.shape)
+    packed.type = TYPES[tensor.dtype]
+    packed.buffer = 0
+    if tensor.data is not None:
+        packed.buffer = len(buffers)
+        buffer = _AlignedBuffer()
+        buffer.data = np.ascontiguousarray(tensor.data, tensor.dtype)
+        buffers.append(buffer)
+    if tensor.quantization is not None:
+        packed.quantization = schema.QuantizationParametersT()
+        packed.quantization.scale = np.atleast_1d(tensor.quantization.scale).astype(np.float32)
+        packed.quantization.zeroPoint = np.atleast_1d(
+            tensor.quantization.zero_point).astype(np.int64)
+        packed.quantization.quantizedDimension = tensor.quantization.axis
+    return packed

@@ -1,0 +1,222 @@
+"""Reads an inference graph backwards from its output into layers."""
+
+from typing import Callable, Dict, List, Optional
+
+import numpy as np
+import tensorflow as tf
+
+from mmnet.tflite.layers import Layer, Network, Range, Value
+
+# Operations that change nothing in inference.
+PASS_THROUGH = ('Identity', 'StopGradient')
+FAKE_QUANT = 'FakeQuantWithMinMaxVars'
+CONVOLUTIONS = {'Conv2D': 'CONV_2D', 'DepthwiseConv2dNative': 'DEPTHWISE_CONV_2D'}
+ACTIVATIONS = {'Relu': 'RELU', 'Relu6': 'RELU6'}
+
+
+def trace(session: tf.Session, images: tf.Tensor, output: tf.Tensor) -> Network:
+    """Reads the layers between two tensors of a graph that is built for inference.
+
+    Batch norm and biases are folded into their convolutions, activations become part of them, and
+    the space-to-batch pairs around dilated depthwise convolutions become their dilation.
+
+    Args:
+        session: holds the variables' values.
+        images: the placeholder, `[1, H, W, 3]`.
+        output: what the network computes from it.
+
+    Raises:
+        ValueError: for an operation that cannot be exported; names it.
+    """
+    path = _path(images, output)
+    tracer = _Tracer(session, images, path)
+    # In order, so that long networks do not end in deep recursion.
+    for op in path:
+        if op.type != 'SpaceToBatchND' and op.inputs[0].op.type != 'SpaceToBatchND':
+            tracer.value(op.outputs[0])
+    return Network(tracer.input, tracer.value(output), tracer.layers)
+
+
+def _path(images: tf.Tensor, output: tf.Tensor) -> List[tf.Operation]:
+    """The operations that lie between two tensors, each after those that it reads."""
+    reached, queue = {images.op}, [images.op]
+    while queue:
+        for tensor in queue.pop().outputs:
+            fresh = set(tensor.consumers()) - reached
+            reached |= fresh
+            queue.extend(fresh)
+    ordered, stack, visited = [], [output.op], {images.op}
+    while stack:
+        op = stack[-1]
+        waiting = [tensor.op for tensor in op.inputs
+                   if tensor.op in reached and tensor.op not in visited]
+        if waiting:
+            stack.append(waiting[0])
+            continue
+        stack.pop()
+        if op not in visited:
+            visited.add(op)
+            ordered.append(op)
+    return ordered
+
+
+class _Tracer:
+
+    def __init__(self, session: tf.Session, images: tf.Tensor, path: List[tf.Operation]):
+        self._session = session
+        self._path = set(path) | {images.op}
+        self.input = Value('images', images.shape.as_list())
+        self.layers = []    # type: List[Layer]
+        self._values = {images.name: self.input}    # type: Dict[str, Value]
+        self._readers = {
+            'FusedBatchNormV3': self._batch_norm, 'BiasAdd': self._add, 'Add': self._add,
+            'AddV2': self._add, 'BatchToSpaceND': self._dilated, 'ConcatV2': self._concat,
+            'Split': self._split, 'ResizeBilinear': self._resize, 'Mean': self._mean,
+            'Tile': self._tile, FAKE_QUANT: self._fake_quant,
+        }   # type: Dict[str, Callable[[tf.Operation], Value]]
+        self._readers.update(dict.fromkeys(PASS_THROUGH, self._pass_through))
+        self._readers.update(dict.fromkeys(CONVOLUTIONS, self._convolution))
+        self._readers.update(dict.fromkeys(ACTIVATIONS, self._activation))
+
+    def value(self, tensor: tf.Tensor) -> Value:
+        """The activation that a tensor holds; its layers are read if they were not before."""
+        if tensor.name not in self._values:
+            op = tensor.op
+            if op.type not in self._readers:
+                raise ValueError('the operation {} ({}) cannot be exported'.format(
+                    op.name, op.type))
+            value = self._readers[op.type](op)
+            if value is not None:   # an operation of several outputs has entered them itself
+                self._values[tensor.name] = value
+        return self._values[tensor.name]
+
+    def _constant(self, tensor: tf.Tensor) -> np.ndarray:
+        return self._session.run(tensor)
+
+    def _append(self, kind: str, op: tf.Operation, inputs: List[Value], **settings) -> Layer:
+        outputs = [Value(tensor.op.name if tensor.value_index == 0 else tensor.name,
+                         [1] + tensor.shape.as_list()[1:]) for tensor in op.outputs]
+        self.layers.append(Layer(kind, inputs, outputs, **settings))
+        return self.layers[-1]
+
+    def _pass_through(self, op: tf.Operation) -> Value:
+        return self.value(op.inputs[0])
+
+    def _convolution(self, op: tf.Operation, dilation: int = 1,
+                     source: Optional[tf.Tensor] = None) -> Value:
+        strides = op.get_attr('strides')
+        padding = op.get_attr('padding').decode()
+        if strides[1] != strides[2] or (padding != 'SAME' and source is None):
+            raise ValueError('the convolution {} has strides {} and padding {}; only equal strides '
+                             'and SAME can be exported'.format(op.name, strides[1:3], padding))
+        inputs = self.value(op.inputs[0] if source is None else source)
+        weights, weight_range = op.inputs[1], None
+        if weights.op.type == FAKE_QUANT:
+            weights, weight_range = weights.op.inputs[0], self._range(weights.op)
+        layer = self._append(CONVOLUTIONS[op.type], op, [inputs],
+                             weights=self._constant(weights).astype(np.float64),
+                             weight_range=weight_range, stride=strides[1], dilation=dilation)
+        if op.type == 'DepthwiseConv2dNative' and layer.weights.shape[3] != 1:
+            raise ValueError('the depthwise convolution {} has a depth multiplier; only 1 can be '
+                             'exported'.format(op.name))
+        if source is not None:
+            layer.output.shape = inputs.shape[:3] + layer.output.shape[3:]
+        return layer.output
+
+    def _dilated(self, op: tf.Operation) -> Value:
+        """SpaceToBatchND, convolution, BatchToSpaceND: a dilated convolution."""
+        convolution = op.inputs[0].op
+        to_batch = convolution.inputs[0].op
+        if convolution.type not in CONVOLUTIONS or to_batch.type != 'SpaceToBatchND':
+            raise ValueError('{} belongs to no dilated convolution'.format(op.name))
+        dilation, crops = self._constant(op.inputs[1]), self._constant(op.inputs[2])
+        paddings = self._constant(to_batch.inputs[2])
+        kernel = np.array(convolution.inputs[1].shape.as_list()[:2])
+        # What is padded and not cropped again is the convolution's own padding.
+        total = (paddings - crops).sum(axis=1)
+        if dilation[0] != dilation[1] or (total != (kernel - 1) * dilation).any():
+            raise ValueError('the dilated convolution {} is not padded as SAME'.format(
+                convolution.name))
+        return self._convolution(convolution, int(dilation[0]), source=to_batch.inputs[0])
+
+    def _batch_norm(self, op: tf.Operation) -> Value:
+        """y = γ (x − μ) / √(σ² + ε) + β as a scale of the weights and a bias."""
+        value = self.value(op.inputs[0])
+        layer = self._own_layer(value, op)
+        gamma, beta, mean, variance = (self._constant(tensor).astype(np.float64)
+                                       for tensor in op.inputs[1:])
+        scale = gamma / np.sqrt(variance + op.get_attr('epsilon'))
+        depthwise = layer.kind == 'DEPTHWISE_CONV_2D'
+        layer.weights = layer.weights * (scale[:, np.newaxis] if depthwise else scale)
+        layer.bias = (layer.bias - mean) * scale + beta
+        return value
+
+    def _add(self, op: tf.Operation) -> Value:
+        if op.inputs[1].op not in self._path:
+            value = self.value(op.inputs[0])
+            layer = self._own_layer(value, op)
+            layer.bias = layer.bias + self._constant(op.inputs[1])
+            return value
+        return self._append('ADD', op, [self.value(tensor) for tensor in op.inputs]).output
+
+    def _activation(self, op: tf.Operation) -> Value:
+        value = self.value(op.inputs[0])
+        self._own_layer(value, op).activation = ACTIVATIONS[op.type]
+        return value
+
+    def _own_layer(self, value: Value, op: tf.Operation) -> Layer:
+        """The layer that an operation becomes part of: nothing else may read its output."""
+        layer = next((layer for layer in self.layers if value in layer.outputs), None)
+        if layer is None or layer.activation != 'NONE' or value.range is not None or \
+                any(value in other.inputs for other in self.layers):
+            raise ValueError('the operation {} ({}) follows no layer that it could become part '
+                             'of'.format(op.name, op.type))
+        if layer.weights is None and op.type not in ACTIVATIONS:
+            raise ValueError('the operation {} ({}) follows no convolution'.format(
+                op.name, op.type))
+        return layer
+
+    def _fake_quant(self, op: tf.Operation) -> Value:
+        value = self.value(op.inputs[0])
+        found = self._range(op)
+        if value.range is not None and value.range != found:
+            raise ValueError('{} quantizes what is quantized to another range'.format(op.name))
+        value.range = found
+        return value
+
+    def _range(self, op: tf.Operation) -> Range:
+        low, high = self._session.run([op.inputs[1], op.inputs[2]])
+        return Range(float(low), float(high), op.get_attr('num_bits'),
+                     op.get_attr('narrow_range'))
+
+    def _concat(self, op: tf.Operation) -> Value:
+        if self._constant(op.inputs[-1]) not in (3, -1):
+            raise ValueError('{} does not concatenate channels'.format(op.name))
+        return self._append('CONCATENATION', op,
+                            [self.value(tensor) for tensor in op.inputs[:-1]]).output
+
+    def _split(self, op: tf.Operation) -> None:
+        if self._constant(op.inputs[0]) not in (3, -1):
+            raise ValueError('{} does not split channels'.format(op.name))
+        source = self.value(op.inputs[1])
+        layer = self._append('SPLIT', op, [source])
+        for tensor, value in zip(op.outputs, layer.outputs):
+            value.range = source.range
+            self._values[tensor.name] = value
+
+    def _resize(self, op: tf.Operation) -> Value:
+        if op.get_attr('half_pixel_centers'):
+            raise ValueError('{} has half-pixel centres, which old runtimes lack'.format(op.name))
+        return self._append('RESIZE_BILINEAR', op, [self.value(op.inputs[0])],
+                            align_corners=op.get_attr('align_corners')).output
+
+    def _mean(self, op: tf.Operation) -> Value:
+        if sorted(self._constant(op.inputs[1])) != [1, 2] or not op.get_attr('keep_dims'):
+            raise ValueError('{} does not average over height and width'.format(op.name))
+        return self._append('MEAN', op, [self.value(op.inputs[0])]).output
+
+    def _tile(self, op: tf.Operation) -> Value:
+        source = self.value(op.inputs[0])
+        value = self._append('TILE', op, [source]).output
+        value.range = source.range
+        return value
