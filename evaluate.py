@@ -1,43 +1,64 @@
 #!/usr/bin/env python
-"""Measures checkpoints on a split: gradient error, MAD, mean IOU, losses; see README.md."""
+"""Measures checkpoints and exported files on a split: gradient error, MAD, mean IOU, losses; see README.md."""
 
 import os
 import sys
 import time
+from typing import Any, Callable, Dict
 
 from mmnet import evaluation, flags, hparams
 from mmnet.data.pairs import find_pairs
 from mmnet.errors import UserError
+from mmnet.tflite.check import Interpreter
 
 
 def main() -> int:
     args = flags.evaluate_parser().parse_args()
+    if args.tflite_path:
+        return evaluate_file(args)
     if args.watch:
         return watch(args)
     checkpoint = evaluation.resolve(args.checkpoint_path)
-    evaluator = prepare(args, os.path.dirname(checkpoint) or '.')
+    evaluate = prepare(args, os.path.dirname(checkpoint) or '.')
     try:
-        record = evaluation.evaluate_checkpoint(evaluator, checkpoint, args.dataset_split_name)
+        record = evaluate(checkpoint)
     except FileNotFoundError:
         # Training deletes its oldest checkpoints; a directory's latest is another one by now.
-        checkpoint = evaluation.resolve(args.checkpoint_path)
-        record = evaluation.evaluate_checkpoint(evaluator, checkpoint, args.dataset_split_name)
+        record = evaluate(evaluation.resolve(args.checkpoint_path))
     print(evaluation.in_papers_units(record))
     return 0
 
 
-def prepare(args, train_dir: str) -> evaluation.Evaluator:
-    """Reads the network's hparams and checks the split."""
-    settings = hparams.read(train_dir)
+def evaluate_file(args) -> int:
+    """Evaluates an exported file."""
+    if args.watch:
+        raise UserError('--watch: follows a train directory; --tflite_path names a file')
+    interpreter = Interpreter(args.tflite_path)
+    evaluator = make_evaluator(args, interpreter.size)
+    print(evaluation.in_papers_units(evaluation.evaluate_tflite(evaluator, interpreter)))
+    return 0
+
+
+def make_evaluator(args, size: int) -> evaluation.Evaluator:
+    """Checks the split."""
     pairs = find_pairs(args.dataset_path, args.dataset_split_name, args.skip_bad_pairs)
-    return evaluation.Evaluator(pairs, settings, args.batch_size, args.skip_bad_pairs)
+    return evaluation.Evaluator(pairs, size, args.batch_size, args.skip_bad_pairs)
+
+
+def prepare(args, train_dir: str) -> Callable[[str], Dict[str, Any]]:
+    """Reads the network's hparams; returns the function that evaluates its checkpoints."""
+    settings = hparams.read(train_dir)
+    evaluator = make_evaluator(args, settings['image_size'])
+    network = evaluation.Checkpoints(settings)
+    return lambda checkpoint: evaluation.evaluate_checkpoint(
+        evaluator, network, checkpoint, args.dataset_split_name)
 
 
 def watch(args) -> int:
     """Evaluates every checkpoint of a train directory as it appears."""
     train_dir = args.checkpoint_path
     wait_for_hparams(train_dir, args.timeout)
-    evaluator = prepare(args, train_dir)
+    evaluate = prepare(args, train_dir)
     records = evaluation.read_records(
         os.path.join(train_dir, 'eval_{}.jsonl'.format(args.dataset_split_name)))
     done = [record['global_step'] for record in records]
@@ -49,7 +70,7 @@ def watch(args) -> int:
         return 0
     for checkpoint in evaluation.watch(train_dir, done, args.timeout):
         try:
-            record = evaluation.evaluate_checkpoint(evaluator, checkpoint, args.dataset_split_name)
+            record = evaluate(checkpoint)
         except FileNotFoundError:
             print('{}: deleted by training before it could be evaluated; raise '
                   '--keep_checkpoint_max there'.format(checkpoint), file=sys.stderr)

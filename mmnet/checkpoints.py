@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from mmnet import files, hparams as hparams_file
 from mmnet.errors import UserError
+from mmnet.quantization import range_variables
 
 BEST = 'best'
 SCORES = 'scores.json'
@@ -86,6 +87,27 @@ def prepare_resume(train_dir: str) -> Tuple[Optional[str], List[str]]:
     if damaged:
         tf.train.update_checkpoint_state(train_dir, whole[-1], whole)
     return (whole[-1] if whole else None), damaged
+
+
+def saver() -> tf.train.Saver:
+    """Saves and restores what the default graph's network computes with.
+
+    That is its variables and, if it is quantized, its ranges.
+    """
+    return tf.train.Saver(tf.model_variables() + range_variables())
+
+
+def restore(saver: tf.train.Saver, session: tf.Session, checkpoint: str) -> None:
+    """Loads a checkpoint's variables.
+
+    Raises:
+        UserError: if it cannot be read or belongs to another network.
+    """
+    try:
+        saver.restore(session, checkpoint)
+    except (tf.errors.OpError, ValueError) as error:
+        raise UserError('{}: cannot be restored, damaged or of another network ({})'.format(
+            checkpoint, str(error).split('\n')[0]))
 
 
 def copy(checkpoint: str, directory: str) -> str:

@@ -17,6 +17,7 @@ from mmnet.data import decode
 from mmnet.data.pairs import UNREADABLE, Pair, report_problems
 from mmnet.data.pipeline import as_float
 from mmnet.errors import UserError
+from mmnet.tflite.check import Interpreter
 from mmnet.training import STRIP_EXAMPLES, build_network, objective
 
 POLL_SECONDS = 2
@@ -34,36 +35,56 @@ class Example(NamedTuple):
 Predictor = Callable[[np.ndarray, np.ndarray], Tuple[np.ndarray, Dict[str, float]]]
 
 
-class Evaluator:
-    """Holds what does not change from checkpoint to checkpoint: the graph and the split."""
+class Checkpoints:
+    """A network to restore checkpoints into, one after another."""
 
-    def __init__(self, pairs: List[Pair], hparams: Dict[str, Any], batch_size: int,
+    def __init__(self, hparams: Dict[str, Any]):
+        size = hparams['image_size']
+        with tf.Graph().as_default() as graph:
+            self._images = tf.placeholder(tf.uint8, [None, size, size, 3])
+            self._alphas_gt = tf.placeholder(tf.uint8, [None, size, size, 1])
+            images, alphas_gt = as_float(self._images), as_float(self._alphas_gt)
+            logits, end_points = build_network(images, hparams, is_training=False)
+            terms = losses.matting_losses(images, logits, end_points.get('aux_logits'), alphas_gt)
+            terms['total'] = objective(terms, hparams['training'])
+            self._losses = OrderedDict(('loss/' + name, term) for name, term in terms.items())
+            self._predicted = losses.foreground_alpha(logits)
+            self.parameters = models.graph_parameters()
+            self._saver = checkpoints.saver()
+        self._session = _session(graph)
+
+    def restore(self, checkpoint: str) -> None:
+        """Loads a checkpoint's variables.
+
+        Raises:
+            UserError: if it cannot be read or belongs to another network.
+        """
+        checkpoints.restore(self._saver, self._session, checkpoint)
+
+    def predict(self, images: np.ndarray,
+                alphas_gt: np.ndarray) -> Tuple[np.ndarray, Dict[str, float]]:
+        """The restored checkpoint as a `Predictor`."""
+        return self._session.run(
+            [self._predicted, self._losses],
+            {self._images: images, self._alphas_gt: alphas_gt})
+
+
+class Evaluator:
+    """Holds a split and what is measured on it."""
+
+    def __init__(self, pairs: List[Pair], size: int, batch_size: int,
                  skip_bad_pairs: bool = False):
         self._pairs = pairs
         self._batch_size = batch_size
         self._skip_bad_pairs = skip_bad_pairs
-        self._size = hparams['image_size']
         self._strip_indices = set(np.linspace(0, len(pairs) - 1, STRIP_EXAMPLES).astype(int))
-        with tf.Graph().as_default() as self._graph:
-            self._build(hparams)
-        self._session = tf.Session(graph=self._graph, config=tf.ConfigProto(
-            gpu_options=tf.GPUOptions(allow_growth=True)))
+        with tf.Graph().as_default() as graph:
+            self._build(size)
+        self._session = _session(graph)
 
-    def _build(self, hparams: Dict[str, Any]) -> None:
-        size = self._size
+    def _build(self, size: int) -> None:
         self._next = tf.data.make_initializable_iterator(_examples(self._pairs, size))
         self._example = self._next.get_next()
-
-        self._images = tf.placeholder(tf.uint8, [None, size, size, 3])
-        self._alphas_gt = tf.placeholder(tf.uint8, [None, size, size, 1])
-        images, alphas_gt = as_float(self._images), as_float(self._alphas_gt)
-        logits, end_points = build_network(images, hparams, is_training=False)
-        terms = losses.matting_losses(images, logits, end_points.get('aux_logits'), alphas_gt)
-        terms['total'] = objective(terms, hparams['training'])
-        self._losses = OrderedDict(('loss/' + name, term) for name, term in terms.items())
-        self._predicted = losses.foreground_alpha(logits)
-        self.parameters = models.graph_parameters()
-        self._saver = tf.train.Saver(tf.model_variables())
 
         self._alpha = tf.placeholder(tf.float32, [1, size, size, 1])
         self._mask = tf.placeholder(tf.uint8, [1, None, None, 1])
@@ -74,28 +95,11 @@ class Evaluator:
             ('mad', metrics.mean_absolute_difference(alpha, mask)[0]),
             ('mean_iou', metrics.intersection_over_union(alpha, mask)[0])])
 
-        self._strip_alphas = tf.placeholder(tf.float32, [None, size, size, 1])
+        self._images = tf.placeholder(tf.uint8, [None, size, size, 3])
+        self._alphas = tf.placeholder(tf.float32, [None, size, size, 1])
+        self._alphas_gt = tf.placeholder(tf.uint8, [None, size, size, 1])
         self._strip = tf.summary.image('examples', pictures.strip(
-            images, self._strip_alphas, alphas_gt), max_outputs=1)
-
-    def restore(self, checkpoint: str) -> None:
-        """Loads a checkpoint's variables.
-
-        Raises:
-            UserError: if it cannot be read or belongs to another network.
-        """
-        try:
-            self._saver.restore(self._session, checkpoint)
-        except (tf.errors.OpError, ValueError) as error:
-            raise UserError('{}: cannot be restored, damaged or of another network ({})'.format(
-                checkpoint, str(error).split('\n')[0]))
-
-    def predict(self, images: np.ndarray,
-                alphas_gt: np.ndarray) -> Tuple[np.ndarray, Dict[str, float]]:
-        """The restored checkpoint as a `Predictor`."""
-        return self._session.run(
-            [self._predicted, self._losses],
-            {self._images: images, self._alphas_gt: alphas_gt})
+            as_float(self._images), self._alphas, as_float(self._alphas_gt)), max_outputs=1)
 
     def evaluate(self, predict: Predictor) -> Tuple[Dict[str, float], bytes]:
         """Runs a predictor over the split.
@@ -151,7 +155,13 @@ class Evaluator:
             return b''
         images, alphas, alphas_gt = (np.stack(column) for column in zip(*strip))
         return self._session.run(self._strip, {
-            self._images: images, self._strip_alphas: alphas, self._alphas_gt: alphas_gt})
+            self._images: images, self._alphas: alphas, self._alphas_gt: alphas_gt})
+
+
+def _session(graph: tf.Graph) -> tf.Session:
+    # Training may be running on the same GPU: take only the memory that is needed.
+    return tf.Session(graph=graph, config=tf.ConfigProto(
+        gpu_options=tf.GPUOptions(allow_growth=True)))
 
 
 def _examples(pairs: List[Pair], size: int) -> tf.data.Dataset:
@@ -173,7 +183,23 @@ def _examples(pairs: List[Pair], size: int) -> tf.data.Dataset:
         num_parallel_calls=os.cpu_count()).prefetch(8)
 
 
-def evaluate_checkpoint(evaluator: Evaluator, checkpoint: str, split: str) -> Dict[str, Any]:
+def evaluate_tflite(evaluator: Evaluator, interpreter: Interpreter) -> Dict[str, Any]:
+    """Measures an exported file.
+
+    Returns:
+        the record; it has no step and no losses.
+
+    Raises:
+        UserError: if the split cannot be read.
+    """
+    def predict(images: np.ndarray, _) -> Tuple[np.ndarray, Dict[str, float]]:
+        return np.stack([interpreter.alpha(image) for image in images]), {}
+
+    return evaluator.evaluate(predict)[0]
+
+
+def evaluate_checkpoint(evaluator: Evaluator, network: Checkpoints, checkpoint: str,
+                        split: str) -> Dict[str, Any]:
     """Measures one checkpoint; writes its record and summaries, keeps it if it is the best.
 
     Training may delete the checkpoint at any moment: all work is done on a copy.
@@ -188,11 +214,11 @@ def evaluate_checkpoint(evaluator: Evaluator, checkpoint: str, split: str) -> Di
     train_dir = os.path.dirname(checkpoint) or '.'
     with tempfile.TemporaryDirectory() as scratch:
         copy = checkpoints.copy(checkpoint, scratch)
-        evaluator.restore(copy)
-        scores, strip = evaluator.evaluate(evaluator.predict)
+        network.restore(copy)
+        scores, strip = evaluator.evaluate(network.predict)
         record = OrderedDict([('global_step', checkpoints.step_of(checkpoint)), ('split', split)])
         record.update(scores)
-        record['parameters'] = evaluator.parameters
+        record['parameters'] = network.parameters
         summary_dir = os.path.join(train_dir, 'eval_' + split)
         # Another evaluation may be running beside this one.
         with files.locked(summary_dir):
@@ -236,12 +262,15 @@ def write_summaries(directory: str, record: Dict[str, Any], strip: bytes) -> Non
 
 def in_papers_units(record: Dict[str, Any]) -> str:
     """A record as a line, in the units of Table 3."""
-    return ('step {}  gradient error {:.2f} (×10⁻³)  MAD {:.2f} (×10⁻²)  mean IOU {:.4f}  loss '
-            '{:.4f}  {} images  {:.3f} M parameters ({:,}){}').format(
-                record['global_step'], 1000 * record['gradient_error'], 100 * record['mad'],
-                record['mean_iou'], record['loss/total'], record['images'],
-                record['parameters'] / 1e6, record['parameters'],
-                '  best so far' if record.get('best') else '')
+    parts = ['gradient error {:.2f} (×10⁻³)'.format(1000 * record['gradient_error']),
+             'MAD {:.2f} (×10⁻²)'.format(100 * record['mad']),
+             'mean IOU {:.4f}'.format(record['mean_iou']), '{} images'.format(record['images'])]
+    if 'global_step' in record:
+        parts.insert(0, 'step {}'.format(record['global_step']))
+        parts.insert(-1, 'loss {:.4f}'.format(record['loss/total']))
+        parts.append('{:.3f} M parameters ({:,})'.format(record['parameters'] / 1e6,
+                                                         record['parameters']))
+    return '  '.join(parts + ['best so far'] * bool(record.get('best')))
 
 
 def resolve(checkpoint_path: str) -> str:

@@ -33,12 +33,26 @@ def write_text(text: str, path: str) -> None:
     Raises:
         UserError: if it cannot be written.
     """
+    with replacing(path) as partial, open(partial, 'w') as file:
+        file.write(text)
+
+
+@contextlib.contextmanager
+def replacing(path: str) -> Iterator[str]:
+    """Yields the path of a file to write, which takes its place at `path` if nothing goes wrong.
+
+    Raises:
+        UserError: if it cannot be written.
+    """
+    partial = path + '.partial'
     try:
-        with open(path + '.partial', 'w') as file:
-            file.write(text)
-        os.replace(path + '.partial', path)
+        yield partial
+        os.replace(partial, path)
     except OSError as error:
         raise UserError('{}: cannot be written ({})'.format(path, error.strerror))
+    finally:
+        if os.path.exists(partial):
+            os.remove(partial)
 
 
 @contextlib.contextmanager

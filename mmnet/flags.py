@@ -70,6 +70,16 @@ def train_parser() -> Parser:
     training.add_argument('--seed', type=not_negative(int),
                           help='makes weights, order and augmentation reproducible')
 
+    quantization = parser.add_argument_group('quantization-aware training')
+    quantization.add_argument('--quantize', action='store_true',
+                              help='round weights and activations as an 8-bit file will; start '
+                              'from a trained network with --init_checkpoint')
+    quantization.add_argument('--quant_delay', type=not_negative(int), default=0,
+                              help='steps before rounding begins, for training from scratch')
+    for name in ('weight', 'activation'):
+        quantization.add_argument('--{}_bits'.format(name), type=int, choices=range(4, 9),
+                                  default=8, help='fewer than 8 are for research')
+
     files = parser.add_argument_group('checkpoints and summaries')
     files.add_argument('--save_checkpoints_steps', type=positive(int), default=500,
                        help='steps between checkpoints, and between picture strips')
@@ -84,11 +94,13 @@ def train_parser() -> Parser:
 
 def evaluate_parser() -> Parser:
     """The flags of evaluate.py."""
-    parser = Parser('Measures checkpoints of a training on a split; the network is read from '
-                    'hparams.json beside them.')
+    parser = Parser('Measures checkpoints of a training, or an exported file, on a split; a '
+                    'checkpoint\'s network is read from hparams.json beside it.')
     add_data_flags(parser, split='test')
-    parser.add_argument('--checkpoint_path', required=True,
-                        help='a train directory (its latest checkpoint) or one checkpoint')
+    measured = parser.add_mutually_exclusive_group(required=True)
+    measured.add_argument('--checkpoint_path',
+                          help='a train directory (its latest checkpoint) or one checkpoint')
+    measured.add_argument('--tflite_path', help='a file that export_tflite.py wrote')
     parser.add_argument('--batch_size', type=positive(int), default=32, help='images at a time')
     parser.add_argument('--watch', action='store_true',
                         help='go on with every checkpoint as training writes it')
@@ -98,6 +110,24 @@ def evaluate_parser() -> Parser:
     parser.add_argument('--timeout', type=positive(float),
                         help='with --watch: leave when no checkpoint has come for so many seconds; '
                         'by default never')
+    return parser
+
+
+def export_parser() -> Parser:
+    """The flags of export_tflite.py."""
+    parser = Parser('Writes a trained network as a .tflite file; the network is read from '
+                    'hparams.json beside the checkpoint.')
+    parser.add_argument('--checkpoint_path', required=True,
+                        help='a train directory (its latest checkpoint) or one checkpoint')
+    parser.add_argument('--output', required=True, help='the file to write, e.g. model.tflite')
+    parser.add_argument('--precision', choices=('float32', 'uint8', 'int8'), default='float32',
+                        help='uint8 and int8 take a network trained with --quantize')
+    parser.add_argument('--softmax', choices=('lut', 'builtin', 'logistic'), default='logistic',
+                        help='how two logits become an alpha: a table of all pairs of 8-bit '
+                        'logits, the runtime\'s softmax, or the logistic function of one logit')
+    parser.add_argument('--image_size', type=positive(int),
+                        help='side of the square that the file takes; as trained if not given')
+    parser.add_argument('--force', action='store_true', help='replace the output file')
     return parser
 
 

@@ -2,15 +2,16 @@
 
     {"model": "mmnet", "image_size": 256,
      "network": {"width_multiplier": 1.0, ...},     as models.hparams_of names them
+     "quantization": {"weight_bits": 8, "activation_bits": 8},      or null
      "training": {"batch_size": 32, ...}}           as the flags of train.py name them
 
-`model`, `image_size` and `network` are the network: they may not change within a train directory.
+All but `training` is the network: it may not change within a train directory.
 """
 
 import argparse
 import json
 import os
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
 
 from mmnet import files, models
 from mmnet.errors import UserError
@@ -20,7 +21,7 @@ FILE_NAME = 'hparams.json'
 # batch_norm_decay is an argument of the networks, but no part of what they compute.
 TRAINING = ['dataset_path', 'dataset_split_name', 'init_checkpoint', 'batch_norm_decay',
             'batch_size', 'learning_rate', 'weight_decay', 'max_steps', 'seed',
-            'save_checkpoints_steps', 'keep_checkpoint_max', 'save_summary_steps',
+            'save_checkpoints_steps', 'keep_checkpoint_max', 'save_summary_steps', 'quant_delay',
             ] + [name + '_loss_weight' for name in LOSS_WEIGHTS]
 NETWORK_FLAGS = ['width_multiplier', 'output_stride', 'dilation', 'enhancement', 'refinement']
 
@@ -42,7 +43,17 @@ def from_flags(args: argparse.Namespace) -> Dict[str, Any]:
             args.model, args.image_size, error))
     network.update(given)
     return {'model': args.model, 'image_size': args.image_size, 'network': network,
+            'quantization': _quantization(args),
             'training': {name: getattr(args, name) for name in TRAINING}}
+
+
+def _quantization(args: argparse.Namespace) -> Optional[Dict[str, int]]:
+    if args.quantize:
+        return {'weight_bits': args.weight_bits, 'activation_bits': args.activation_bits}
+    if args.quant_delay or args.weight_bits != 8 or args.activation_bits != 8:
+        raise UserError('--quant_delay, --weight_bits and --activation_bits are for quantized '
+                        'training; pass --quantize with them')
+    return None
 
 
 def check_same_network(hparams: Dict[str, Any], train_dir: str) -> None:
@@ -74,6 +85,9 @@ def read(train_dir: str) -> Dict[str, Any]:
     try:
         with open(path) as file:
             hparams = json.load(file)
+        # Files from before quantization do not have it.
+        hparams.setdefault('quantization', None)
+        hparams['training'].setdefault('quant_delay', 0)
         _identity(hparams)
         return hparams
     except OSError:
@@ -105,4 +119,5 @@ def _identity(hparams: Dict[str, Any]) -> Dict[str, Any]:
     """What makes the network what it is."""
     identity = {'model': hparams['model'], 'image_size': hparams['image_size']}
     identity.update(hparams['network'])
+    identity['quantization'] = hparams['quantization']
     return identity

@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict
 import tensorflow as tf
 from tqdm import tqdm
 
-from mmnet import checkpoints, files, losses, models, pictures
+from mmnet import checkpoints, files, losses, models, pictures, quantization
 from mmnet.cpu_gradients import cpu_gradients
 from mmnet.data.pipeline import as_float
 from mmnet.errors import UserError
@@ -57,11 +57,15 @@ def model_fn(features: tf.Tensor, labels: tf.Tensor, mode: str,
 
 
 def build_network(images: tf.Tensor, hparams: Dict[str, Any], is_training: bool):
-    """`models.build` of the network that the hyperparameters describe."""
+    """`models.build` of the network that the hyperparameters describe, quantized if they say so."""
     settings = dict(hparams['network'])
     if hparams['training']['batch_norm_decay'] is not None:
         settings['batch_norm_decay'] = hparams['training']['batch_norm_decay']
-    return models.build(hparams['model'], images, is_training, **settings)
+    logits, end_points = models.build(hparams['model'], images, is_training, **settings)
+    if hparams['quantization']:
+        logits = quantization.quantize(logits, hparams['quantization'], is_training,
+                                       hparams['training']['quant_delay'])
+    return logits, end_points
 
 
 def objective(terms: Dict[str, tf.Tensor], training: Dict[str, Any]) -> tf.Tensor:

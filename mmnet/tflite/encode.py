@@ -12,8 +12,8 @@ from tensorflow_lite_support.metadata import schema_py_generated as schema
 
 from mmnet.tflite import flatbuffer
 from mmnet.tflite.flatbuffer import Operator, Quantization, Tensor
-from mmnet.tflite.layers import Layer, Network, Range, Value, receptive_size
-from mmnet.tflite.softmax import ALPHA, LUT
+from mmnet.tflite.layers import Layer, Network, Range, Value
+from mmnet.tflite.softmax import alpha_table
 
 PRECISIONS = ('float32', 'uint8', 'int8')
 # Photos are read as they come, pixels 0 to 255 for [0, 1].
@@ -58,24 +58,29 @@ class _Encoder:
         self._precision = precision
         self._tensors = {}     # type: Dict[Value, Tensor]
         self.operators = []     # type: List[Operator]
-        shape = network.input.shape
         if precision == 'float32':
-            self.input = self._tensors[network.input] = Tensor('image', shape, 'float32')
-            return
-        self.input = self._tensors[network.input] = Tensor('image', shape, 'uint8', PIXELS)
-        if precision == 'int8':
-            signed = Tensor('image_int8', shape, 'int8', self._stored(PIXELS))
-            self.operators.append(Operator('QUANTIZE', [self.input], [signed], 'QuantizeOptions'))
-            self._tensors[network.input] = signed
+            self.input = Tensor(network.input.name, network.input.shape, 'float32')
+        else:
+            # Pixels, unless a part of a network is encoded.
+            quantization = PIXELS if network.input.range is None else _grid_of(network.input)
+            self.input = Tensor(network.input.name, network.input.shape, 'uint8', quantization)
+        self._tensors[network.input] = self._converted(self.input, precision)
 
     def output(self) -> Tensor:
         """The alpha; a uint8 tensor in both quantized precisions."""
         alpha = self._tensors[self._network.output]
-        if alpha.dtype == 'int8':
-            signed, alpha = alpha, Tensor(ALPHA, alpha.shape, 'uint8', PROBABILITIES)
-            signed.name = ALPHA + '_int8'
-            self.operators.append(Operator('QUANTIZE', [signed], [alpha], 'QuantizeOptions'))
-        return alpha
+        return self._converted(alpha, 'uint8') if alpha.dtype == 'int8' else alpha
+
+    def _converted(self, tensor: Tensor, dtype: str) -> Tensor:
+        """The same numbers as uint8 or int8."""
+        if tensor.dtype == dtype:
+            return tensor
+        shift = 128 if dtype == 'uint8' else -128
+        quantization = tensor.quantization
+        converted = Tensor('{}_{}'.format(tensor.name, dtype), tensor.shape, dtype,
+                           quantization._replace(zero_point=quantization.zero_point + shift))
+        self.operators.append(Operator('QUANTIZE', [tensor], [converted], 'QuantizeOptions'))
+        return converted
 
     def add(self, layer: Layer) -> None:
         """Appends a layer's operator."""
@@ -88,29 +93,17 @@ class _Encoder:
                 options_type: str = 'NONE', **options) -> None:
         self.operators.append(Operator(layer.kind, inputs, outputs, options_type, options))
 
-    def _stored(self, quantization: Quantization) -> Quantization:
-        """What is stored as uint8, in this precision."""
-        shift = 128 if self._precision == 'int8' else 0
-        return quantization._replace(zero_point=quantization.zero_point - shift)
-
     def _activation(self, value: Value, layer: Layer) -> Tensor:
         if self._precision == 'float32':
             return Tensor(value.name, value.shape, 'float32')
-        if layer.kind in ('LOGISTIC', 'SOFTMAX'):
-            quantization = PROBABILITIES
-        elif layer.kind in ('STRIDED_SLICE', LUT):
-            quantization = PROBABILITIES if layer.kind == 'STRIDED_SLICE' else PIXELS
-        elif value.range is None:
+        if layer.kind == 'LUT':
+            return Tensor(value.name, value.shape, 'uint8', PIXELS)
+        quantization = PROBABILITIES if value.range is None else _grid_of(value)
+        if value.range is None and layer.kind not in ('LOGISTIC', 'SOFTMAX', 'STRIDED_SLICE'):
             raise ValueError('{} has no quantization range'.format(value.name))
-        elif value.range.bits != 8:
-            raise ValueError('{} has activations of {} bits; files hold 8'.format(
-                value.name, value.range.bits))
-        else:
-            scale, zero_point = grid(value.range)
-            quantization = Quantization(scale, np.int64(zero_point))
-        if layer.kind == LUT:
-            return Tensor(value.name, value.shape, 'uint8', quantization)
-        return Tensor(value.name, value.shape, self._precision, self._stored(quantization))
+        if self._precision == 'int8':
+            quantization = quantization._replace(zero_point=quantization.zero_point - 128)
+        return Tensor(value.name, value.shape, self._precision, quantization)
 
     def _constant(self, name: str, values, dtype: str = 'int32') -> Tensor:
         data = np.asarray(values, dtype)
@@ -134,7 +127,8 @@ class _Encoder:
         steps = np.clip(steps, -limit, limit)
         bias_scale = np.float32(source.quantization.scale) * scale
         channels = len(layer.bias)
-        bias = Tensor(name + '/bias', layer.bias.shape, 'int32', Quantization(bias_scale, np.int64(0)),
+        bias = Tensor(name + '/bias', layer.bias.shape, 'int32',
+                      Quantization(bias_scale, np.int64(0)),
                       np.round(layer.bias / np.float64(bias_scale)))
         if self._precision == 'uint8':
             return [Tensor(name + '/weights', weights.shape, 'uint8',
@@ -189,6 +183,35 @@ class _Encoder:
 
     def _softmax(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
         self._append(layer, inputs, outputs, 'SoftmaxOptions', beta=1.0)
+
+    def _strided_slice(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
+        """The last channel."""
+        begin, end, strides = (self._constant('{}/{}'.format(layer.output.name, name), values)
+                               for name, values in (
+                                   ('begin', [0, 0, 0, layer.inputs[0].shape[3] - 1]),
+                                   ('end', layer.inputs[0].shape), ('strides', [1] * 4)))
+        self._append(layer, inputs + [begin, end, strides], outputs, 'StridedSliceOptions')
+
+    def _lut(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
+        """Both bytes of a pixel are the indices of its alpha in a table of 256×256."""
+        logits = self._converted(inputs[0], 'uint8')
+        indices = Tensor('indices', logits.shape, 'int32')
+        self.operators.append(Operator(
+            'CAST', [logits], [indices], 'CastOptions',
+            {'inDataType': schema.TensorType.UINT8, 'outDataType': schema.TensorType.INT32}))
+        table = alpha_table(*logits.quantization[:2])
+        constant = self._constant('alpha_table', table[:, :, np.newaxis], 'uint8')
+        constant.quantization = PIXELS
+        self.operators.append(Operator('GATHER_ND', [constant, indices], outputs,
+                                       'GatherNdOptions'))
+
+
+def _grid_of(value: Value) -> Quantization:
+    if value.range.bits != 8:
+        raise ValueError('{} has activations of {} bits; a file holds 8'.format(
+            value.name, value.range.bits))
+    scale, zero_point = grid(value.range)
+    return Quantization(scale, np.int64(zero_point))
 
 
 def _activation_function(layer: Layer) -> int:

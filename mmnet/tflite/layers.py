@@ -4,7 +4,7 @@ Each layer is what one operator of the file will be: batch norm and activation a
 convolution. Ranges of activations and weights, where there are any, come from fake quantization.
 """
 
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+from typing import List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
@@ -85,7 +85,3 @@ def sliced(layer: Layer, channels: slice, output: Value) -> Layer:
     part.activation = layer.activation
     return part
 
-
-def receptive_size(kernel: Tuple[int, int], dilation: int) -> Tuple[int, int]:
-    """Height and width that a dilated kernel covers."""
-    return tuple((size - 1) * dilation + 1 for size in kernel)

@@ -1,32 +1,87 @@
-"""x"""
-from mmnet.tflite.layers import Layer, Network, Value, sliced
+"""The end of a file: from the two logits to the alpha (Supplement A).
+
+A head is a function that takes a network that ends in logits `[1, H, W, 2]` and returns one that
+ends in the alpha `[1, H, W, 1]`.
+"""
+
+from typing import Optional
+
 import numpy as np
-ALPHA='alpha'
-LUT='LUT'
 
-def logistic(network):
-    conv = logits_convolution(network)
-    layers=[]
-    renamed={}
+from mmnet.tflite.layers import Layer, Network, Range, Value
+
+ALPHA = 'alpha'
+
+
+def logistic(network: Network) -> Network:
+    """One logit instead of two: α is the sigmoid of their difference, which is linear.
+
+    The convolution that makes the logits computes the difference, and what follows it moves one
+    channel. Quantized logits are opposite numbers: their difference is twice the second of them,
+    with the same stored numbers on a grid twice as wide.
+    """
+    convolution = network.producer(network.output)
+    while convolution.kind == 'RESIZE_BILINEAR':
+        convolution = network.producer(convolution.inputs[0])
+    if convolution.kind != 'CONV_2D' or convolution.activation != 'NONE':
+        raise ValueError('the logits come from {}, not from a convolution'.format(
+            convolution.kind))
+    layers, singles = [], {}
     for layer in network.layers:
-        if layer is conv:
-            out=Value('logit', layer.output.shape[:3]+(1,), layer.output.range)
-            new=Layer('CONV_2D', layer.inputs,[out], layer.weights[...,1:]-layer.weights[...,:1])
-            new.bias=layer.bias[1:]-layer.bias[:1]
-            renamed[layer.output]=out
-            layers.append(new)
-        elif layer.inputs[0] in renamed:
-            out=Value(layer.output.name, layer.output.shape[:3]+(1,), layer.output.range)
-            new=Layer(layer.kind,[renamed[layer.inputs[0]]],[out],align_corners=layer.align_corners)
-            renamed[layer.output]=out
-            layers.append(new)
-        else: layers.append(layer)
-    alpha=Value(ALPHA, out.shape)
-    layers.append(Layer('LOGISTIC',[out],[alpha]))
-    return Network(network.input, alpha, layers)
+        if layer is convolution:
+            single = Layer(layer.kind, layer.inputs, [_difference(layer.output)],
+                           layer.weights[..., 1:] - layer.weights[..., :1],
+                           _doubled(layer.weight_range), layer.stride)
+            single.bias = layer.bias[1:] - layer.bias[:1]
+        elif layer.inputs[0] in singles:
+            single = Layer(layer.kind, [singles[layer.inputs[0]]], [_difference(layer.output)],
+                           align_corners=layer.align_corners)
+        else:
+            layers.append(layer)
+            continue
+        singles[layer.output] = single.output
+        layers.append(single)
+    return _extended(network._replace(layers=layers), 'LOGISTIC', singles[network.output])
 
-def logits_convolution(network):
-    layer=network.producer(network.output)
-    while layer.kind=='RESIZE_BILINEAR':
-        layer=network.producer(layer.inputs[0])
-    return layer
+
+def lut(network: Network) -> Network:
+    """The alpha of every pair of 8-bit logits, looked up in a table."""
+    return _extended(network, 'LUT', network.output)
+
+
+def builtin(network: Network) -> Network:
+    """The runtime's own softmax, of which the foreground's channel is taken."""
+    both = Value('softmax', network.output.shape)
+    layers = network.layers + [Layer('SOFTMAX', [network.output], [both])]
+    return _extended(network._replace(layers=layers), 'STRIDED_SLICE', both)
+
+
+def alpha_table(scale: float, zero_point: int) -> np.ndarray:
+    """The alpha of every pair of logits, as a byte.
+
+    Args:
+        scale, zero_point: of the logits: real = scale (stored − zero_point).
+
+    Returns:
+        uint8 `[256, 256]`, round(255 α), by the stored background and foreground logit.
+    """
+    logits = scale * (np.arange(256, dtype=np.float64) - zero_point)
+    alpha = 1 / (1 + np.exp(logits[:, np.newaxis] - logits))
+    return np.floor(255 * alpha + 0.5).astype(np.uint8)
+
+
+HEADS = {'lut': lut, 'builtin': builtin, 'logistic': logistic}
+
+
+def _extended(network: Network, kind: str, last: Value) -> Network:
+    alpha = Value(ALPHA, last.shape[:3] + (1,))
+    return network._replace(output=alpha,
+                            layers=network.layers + [Layer(kind, [last], [alpha])])
+
+
+def _difference(value: Value) -> Value:
+    return Value(value.name, value.shape[:3] + (1,), _doubled(value.range))
+
+
+def _doubled(range: Optional[Range]) -> Optional[Range]:
+    return range and range._replace(low=2 * range.low, high=2 * range.high)

@@ -8,7 +8,7 @@ import tensorflow as tf
 from mmnet.tflite.layers import Layer, Network, Range, Value
 
 # Operations that change nothing in inference.
-PASS_THROUGH = ('Identity', 'StopGradient')
+PASS_THROUGH = ('Identity', 'IdentityN')
 FAKE_QUANT = 'FakeQuantWithMinMaxVars'
 CONVOLUTIONS = {'Conv2D': 'CONV_2D', 'DepthwiseConv2dNative': 'DEPTHWISE_CONV_2D'}
 ACTIVATIONS = {'Relu': 'RELU', 'Relu6': 'RELU6'}
@@ -192,8 +192,11 @@ class _Tracer:
     def _concat(self, op: tf.Operation) -> Value:
         if self._constant(op.inputs[-1]) not in (3, -1):
             raise ValueError('{} does not concatenate channels'.format(op.name))
-        return self._append('CONCATENATION', op,
-                            [self.value(tensor) for tensor in op.inputs[:-1]]).output
+        parts = [self.value(tensor) for tensor in op.inputs[:-1]]
+        value = self._append('CONCATENATION', op, parts).output
+        if len({part.range for part in parts}) == 1:
+            value.range = parts[0].range
+        return value
 
     def _split(self, op: tf.Operation) -> None:
         if self._constant(op.inputs[0]) not in (3, -1):

@@ -1,0 +1,41 @@
+#!/usr/bin/env python
+"""Writes a trained network as a .tflite file for phones; see README.md."""
+
+import os
+
+from mmnet import evaluation, files, flags, hparams
+from mmnet.errors import UserError
+from mmnet.tflite import check, flatbuffer
+from mmnet.tflite.export import check_settings, export
+
+
+def main() -> int:
+    args = flags.export_parser().parse_args()
+    checkpoint = evaluation.resolve(args.checkpoint_path)
+    settings = hparams.read(os.path.dirname(checkpoint) or '.')
+    check_settings(settings, args.precision, args.softmax)
+    if os.path.exists(args.output) and not args.force:
+        raise UserError('--output {}: is there already; pass --force to replace it'.format(
+            args.output))
+    size = args.image_size or settings['image_size']
+
+    exported = export(checkpoint, settings, size, args.precision, args.softmax)
+    with files.replacing(args.output) as partial:
+        with open(partial, 'wb') as file:
+            file.write(exported.content)
+        differences = check.compare(partial, exported.reference, size)
+        print('{}: largest difference from the graph {:.2g}, mean {:.2g}, {} % of the pixels within '
+              '{:.2g}'.format(checkpoint, differences.largest, differences.mean,
+                              check.BYTE_PERCENTAGE, differences.percentile))
+        if not differences.passed:
+            raise UserError('--output {}: not written, as the file does not compute what {} '
+                            'does'.format(args.output, checkpoint))
+    counts = flatbuffer.operator_counts(exported.content)
+    print('{}: {:,} bytes, {} operators: {}'.format(
+        args.output, len(exported.content), sum(counts.values()), ', '.join(
+            '{} {}'.format(count, kind) for kind, count in sorted(counts.items()))))
+    return 0
+
+
+if __name__ == '__main__':
+    flags.run(main)

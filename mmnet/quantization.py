@@ -1,0 +1,194 @@
+"""Quantization-aware training: `tf.contrib.quantize`, and what it leaves out (Supplement A).
+
+The graph computes with 32-bit floats that fake-quantization nodes round to the grid of an 8-bit
+tensor. An export stores just these numbers, so every tensor that it will hold has a node, and
+tensors that it will hold on one grid share their range.
+"""
+
+from typing import Callable, Dict, List, Set
+
+import tensorflow as tf
+from tensorflow.contrib.quantize.python import common, quant_ops
+
+FAKE_QUANT = 'FakeQuantWithMinMaxVars'
+ACTIVATIONS = ('Relu', 'Relu6')
+# Operations that move numbers about: in a file their results lie on the grid of what they read.
+# With the number of the input that they move.
+MOVES = {'ResizeBilinear': 0, 'Tile': 0, 'Split': 1, 'Identity': 0, 'IdentityN': 0}
+
+
+def quantize(logits: tf.Tensor, settings: Dict[str, int], is_training: bool,
+             quant_delay: int = 0) -> tf.Tensor:
+    """Rewrites the graph that ends in `logits` for quantization; call it before adding losses.
+
+    Weights and activations are rounded to `settings`' bits and batch norms folded, by
+    `tf.contrib.quantize`. Beyond that
+
+    - weights have symmetric ranges, so that unsigned and signed files hold the same numbers;
+    - the two logits are made opposite numbers, which no softmax notices: one alone tells the alpha;
+    - there is a node after each bilinear resize and each average;
+    - what is concatenated or moved about shares one range, so that nothing is requantized.
+
+    Args:
+        logits: `[N, H, W, 2]`, of a network in the default graph.
+        settings: `weight_bits` and `activation_bits`, 4 to 8.
+        is_training: whether ranges are learned; in evaluation they are variables that are restored.
+        quant_delay: steps before rounding begins, while ranges are learned already.
+
+    Returns:
+        the quantized logits.
+    """
+    centre_logits(logits)
+    _end_linear_layers(logits.op)
+    # Something that reads the logits, as a rewriting redirects what reads a tensor.
+    output = tf.identity_n([logits], name='quantized_logits')[0]
+    bits = settings['activation_bits']
+    flags = {'weight_bits': settings['weight_bits'], 'activation_bits': bits}
+    if is_training:
+        tf.contrib.quantize.experimental_create_training_graph(
+            logits.graph, quant_delay=quant_delay, **flags)
+    else:
+        tf.contrib.quantize.experimental_create_eval_graph(logits.graph, **flags)
+
+    operations = _ancestors(output.op)
+    for op in operations:
+        if op.type == 'Mean':
+            average = op.outputs[0]
+            _insert(average, lambda: quant_ops.MovingAvgQuantize(
+                average, init_min=0.0, is_training=is_training, num_bits=bits,
+                name_prefix=average.op.name + '_quant',
+                vars_collection=tf.GraphKeys.GLOBAL_VARIABLES), quant_delay)
+        elif op.type == FAKE_QUANT and op.get_attr('narrow_range'):
+            make_symmetric(op)
+    for node in _sources(output.op.inputs[0]):
+        make_symmetric(node)
+    for group in _concatenated(operations):
+        share_range(group)
+    for op in operations:
+        if op.type == 'ResizeBilinear':
+            resized, (source,) = op.outputs[0], _sources(op.inputs[0])
+            _insert(resized, lambda: tf.fake_quant_with_min_max_vars(
+                resized, source.inputs[1], source.inputs[2], bits), quant_delay)
+    return output
+
+
+def range_variables() -> List[tf.Variable]:
+    """The learned ranges of the default graph: what a checkpoint of a quantized network adds."""
+    return [variable for variable in tf.global_variables()
+            if variable.op.name.endswith(('_quant/min', '_quant/max'))]
+
+
+def centre_logits(logits: tf.Tensor) -> None:
+    """Makes the two logits opposite numbers, by taking their mean off weights and biases.
+
+    α is the sigmoid of their difference, which stays as it is. `[N, H, W, 2]` logits end in a
+    convolution with bias, and maybe bilinear resizing.
+    """
+    op = logits.op
+    while op.type in MOVES:
+        op = op.inputs[MOVES[op.type]].op
+    if op.type != 'BiasAdd' or op.inputs[0].op.type != 'Conv2D':
+        raise ValueError('{} is no convolution with bias; its logits cannot be quantized'.format(
+            op.name))
+    convolution = op.inputs[0].op
+    for consumer in (convolution, op):
+        weights = consumer.inputs[1]
+        opposite = weights - tf.reverse(weights, [weights.shape.ndims - 1])
+        # contrib.quantize recognizes weights by the multiplication that folds batch norm.
+        consumer._update_input(1, tf.multiply(opposite, 0.5))
+
+
+def _end_linear_layers(end: tf.Operation) -> None:
+    """Puts an identity where batch norm has no activation behind it, as in a linear bottleneck.
+
+    contrib.quantize looks for the end of a layer there; without it, it folds batch norm only half.
+    """
+    for op in _ancestors(end):
+        readers = op.outputs[0].consumers() if op.type == 'FusedBatchNormV3' else []
+        if any(reader.type not in ACTIVATIONS for reader in readers):
+            common.RerouteTensor(tf.identity(op.outputs[0], name=op.name + '/linear'),
+                                 op.outputs[0], can_modify=readers)
+
+
+def make_symmetric(node: tf.Operation) -> None:
+    """Gives a node a range whose zero lies in the middle of its grid.
+
+    Of 256 numbers that is the 129th, so that the range reaches one step further below zero; of the
+    255 of a narrow range, which weights have, it is the 128th.
+    """
+    positive_steps = 2 ** (node.get_attr('num_bits') - 1) - 1
+    negative_steps = positive_steps + (not node.get_attr('narrow_range'))
+    with tf.name_scope(node.name + '_symmetric'):
+        high = tf.maximum(-node.inputs[1], node.inputs[2])
+        _set_range(node, -high * (negative_steps / positive_steps), high)
+
+
+def share_range(nodes: List[tf.Operation]) -> None:
+    """Gives nodes one range, which holds the ranges that all of them have learned."""
+    ends = [(node.inputs[1], node.inputs[2]) for node in nodes]
+    for node, (low, high) in zip(nodes, ends):
+        # A node waits for its own range to be updated; of the others it takes what is known, as
+        # their input may depend on its output.
+        others = [(_known(other_low), _known(other_high)) for other, (other_low, other_high)
+                  in zip(nodes, ends) if other is not node]
+        with tf.name_scope(node.name + '_shared'):
+            lows, highs = zip(*([(low, high)] + others))
+            _set_range(node, tf.reduce_min(tf.stack(lows)), tf.reduce_max(tf.stack(highs)))
+
+
+def _known(end: tf.Tensor) -> tf.Tensor:
+    """The variable behind an end of a range, whether it is updated or just read."""
+    return tf.identity(end.op.inputs[0])
+
+
+def _set_range(node: tf.Operation, low: tf.Tensor, high: tf.Tensor) -> None:
+    node._update_input(1, low)
+    node._update_input(2, high)
+
+
+def _insert(tensor: tf.Tensor, make_node: Callable[[], tf.Tensor], quant_delay: int) -> None:
+    """Puts a fake-quantization node between a tensor and all that reads it."""
+    readers = tensor.consumers()
+    quantized = make_node()
+    if quant_delay:
+        quantized = tf.cond(common.CreateOrGetQuantizationStep() >= quant_delay,
+                            lambda: quantized, lambda: tensor)
+    common.RerouteTensor(quantized, tensor, can_modify=readers)
+
+
+def _sources(tensor: tf.Tensor) -> List[tf.Operation]:
+    """The fake-quantization nodes whose grids a tensor's numbers lie on."""
+    op = tensor.op
+    while op.type != FAKE_QUANT:
+        if op.type == 'ConcatV2':
+            return [node for part in op.inputs[:-1] for node in _sources(part)]
+        if op.type == 'Merge':      # of a quantization delay: quantized or not
+            op = op.inputs[1].op.inputs[0].op
+        elif op.type in MOVES:
+            op = op.inputs[MOVES[op.type]].op
+        else:
+            raise ValueError('{} ({}) has no quantization range'.format(op.name, op.type))
+    return [op]
+
+
+def _concatenated(operations: List[tf.Operation]) -> List[List[tf.Operation]]:
+    """The nodes whose tensors meet in concatenations, in groups that have none in common."""
+    groups = []     # type: List[Set[tf.Operation]]
+    for op in operations:
+        if op.type == 'ConcatV2':
+            group = set(_sources(op.outputs[0]))
+            for other in [other for other in groups if other & group]:
+                groups.remove(other)
+                group |= other
+            groups.append(group)
+    return [sorted(group, key=lambda node: node.name) for group in groups]
+
+
+def _ancestors(op: tf.Operation) -> List[tf.Operation]:
+    """An operation and all that it depends on."""
+    found, queue = {op}, [op]
+    while queue:
+        fresh = {tensor.op for tensor in queue.pop().inputs} - found
+        found |= fresh
+        queue.extend(fresh)
+    return sorted(found, key=lambda each: each.name)

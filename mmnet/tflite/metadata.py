@@ -1,0 +1,84 @@
+"""TFLite's standard model metadata, inside the file: what goes in, what comes out, from where."""
+
+from typing import Any, Dict
+
+import flatbuffers
+from tensorflow_lite_support.metadata import metadata_schema_py_generated as schema
+from tensorflow_lite_support.metadata.python.metadata import MetadataDisplayer, MetadataPopulator
+
+
+def add(content: bytes, hparams: Dict[str, Any], step: int, image_size: int,
+        precision: str) -> bytes:
+    """Puts metadata into a file.
+
+    Args:
+        content: of a `.tflite` file.
+        hparams: of the network.
+        step: of the training.
+        image_size: the side of the square that the file takes.
+        precision: `float32`, `uint8` or `int8`.
+
+    Returns:
+        the file's new content.
+    """
+    size = '{0}×{0}'.format(image_size)
+    model = schema.ModelMetadataT()
+    model.name = '{} portrait matting'.format(hparams['model'])
+    model.version = 'step {}'.format(step)
+    model.description = 'Alpha matte of a portrait, {}, {}; {}; training step {}'.format(
+        size, precision, ', '.join('{} {}'.format(*item)
+                                   for item in sorted(hparams['network'].items())), step)
+
+    image = schema.TensorMetadataT()
+    image.name = 'image'
+    image.content = schema.ContentT()
+    image.content.contentPropertiesType = schema.ContentProperties.ImageProperties
+    image.content.contentProperties = schema.ImagePropertiesT()
+    image.content.contentProperties.colorSpace = schema.ColorSpaceType.RGB
+    # A float file takes (pixel − mean) / std; an 8-bit one does the same with its own scale, 1/255.
+    image.processUnits = [_normalization(0.0, 255.0)]
+    if precision == 'float32':
+        image.description = 'RGB, {}, 0 to 1: pixels divided by 255'.format(size)
+        image.stats = _stats(0.0, 1.0)
+    else:
+        image.description = 'RGB, {}, pixels 0 to 255 as they are'.format(size)
+        image.stats = _stats(0.0, 255.0)
+
+    alpha = schema.TensorMetadataT()
+    alpha.name = 'alpha'
+    alpha.description = 'how far each pixel belongs to the person, {}, 0 to 1{}'.format(
+        size, '' if precision == 'float32' else ' by its scale')
+    alpha.stats = _stats(0.0, 1.0)
+
+    graph = schema.SubGraphMetadataT()
+    graph.inputTensorMetadata, graph.outputTensorMetadata = [image], [alpha]
+    model.subgraphMetadata = [graph]
+    builder = flatbuffers.Builder(0)
+    builder.Finish(model.Pack(builder), MetadataPopulator.METADATA_FILE_IDENTIFIER)
+    populator = MetadataPopulator.with_model_buffer(content)
+    populator.load_metadata_buffer(builder.Output())
+    populator.populate()
+    return bytes(populator.get_model_buffer())
+
+
+def read(content: bytes) -> str:
+    """The metadata of a file, as JSON.
+
+    Raises:
+        ValueError: if it has none.
+    """
+    return MetadataDisplayer.with_model_buffer(content).get_metadata_json()
+
+
+def _normalization(mean: float, std: float) -> schema.ProcessUnitT:
+    unit = schema.ProcessUnitT()
+    unit.optionsType = schema.ProcessUnitOptions.NormalizationOptions
+    unit.options = schema.NormalizationOptionsT()
+    unit.options.mean, unit.options.std = [mean], [std]
+    return unit
+
+
+def _stats(low: float, high: float) -> schema.StatsT:
+    stats = schema.StatsT()
+    stats.min, stats.max = [low], [high]
+    return stats
