@@ -1,5 +1,8 @@
 #!/usr/bin/env python
-"""Measures checkpoints and exported files on a split: gradient error, MAD, mean IOU, losses; see README.md."""
+"""Measures checkpoints and exported files on a split: gradient error, MAD, mean IOU; see README.md.
+
+Checkpoints have losses as well.
+"""
 
 import os
 import sys
@@ -9,7 +12,7 @@ from typing import Any, Callable, Dict
 from mmnet import evaluation, flags, hparams
 from mmnet.data.pairs import find_pairs
 from mmnet.errors import UserError
-from mmnet.tflite.check import Interpreter
+from mmnet.tflite.interpreter import Interpreter
 
 
 def main() -> int:

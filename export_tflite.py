@@ -23,13 +23,9 @@ def main() -> int:
     with files.replacing(args.output) as partial:
         with open(partial, 'wb') as file:
             file.write(exported.content)
-        differences = check.compare(partial, exported.reference, size)
-        print('{}: largest difference from the graph {:.2g}, mean {:.2g}, {} % of the pixels within '
-              '{:.2g}'.format(checkpoint, differences.largest, differences.mean,
-                              check.BYTE_PERCENTAGE, differences.percentile))
-        if not differences.passed:
-            raise UserError('--output {}: not written, as the file does not compute what {} '
-                            'does'.format(args.output, checkpoint))
+        differences = check.compare(partial, exported)
+    print('{}: α differs from the graph\'s by {:.2g} on average, {:.2g} at most'.format(
+        args.output, differences.mean, differences.largest))
     counts = flatbuffer.operator_counts(exported.content)
     print('{}: {:,} bytes, {} operators: {}'.format(
         args.output, len(exported.content), sum(counts.values()), ', '.join(

@@ -17,7 +17,7 @@ from mmnet.data import decode
 from mmnet.data.pairs import UNREADABLE, Pair, report_problems
 from mmnet.data.pipeline import as_float
 from mmnet.errors import UserError
-from mmnet.tflite.check import Interpreter
+from mmnet.tflite.interpreter import Interpreter
 from mmnet.training import STRIP_EXAMPLES, build_network, objective
 
 POLL_SECONDS = 2

@@ -7,6 +7,7 @@ tensors that it will hold on one grid share their range.
 
 from typing import Callable, Dict, List, Set
 
+import numpy as np
 import tensorflow as tf
 from tensorflow.contrib.quantize.python import common, quant_ops
 
@@ -15,6 +16,9 @@ ACTIVATIONS = ('Relu', 'Relu6')
 # Operations that move numbers about: in a file their results lie on the grid of what they read.
 # With the number of the input that they move.
 MOVES = {'ResizeBilinear': 0, 'Tile': 0, 'Split': 1, 'Identity': 0, 'IdentityN': 0}
+# The logits are ±l for an alpha of σ(2l), which as a byte is 0 or 255 from here on. A range that
+# reached further would leave fewer of its 256 numbers to the alphas in between.
+LOGIT_LIMIT = np.log(2 * 255 - 1) / 2
 
 
 def quantize(logits: tf.Tensor, settings: Dict[str, int], is_training: bool,
@@ -25,7 +29,8 @@ def quantize(logits: tf.Tensor, settings: Dict[str, int], is_training: bool,
     `tf.contrib.quantize`. Beyond that
 
     - weights have symmetric ranges, so that unsigned and signed files hold the same numbers;
-    - the two logits are made opposite numbers, which no softmax notices: one alone tells the alpha;
+    - the two logits are made opposite numbers, which no softmax notices, so that one alone tells
+      the alpha; their range ends where the alpha does;
     - there is a node after each bilinear resize and each average;
     - what is concatenated or moved about shares one range, so that nothing is requantized.
 
@@ -61,7 +66,7 @@ def quantize(logits: tf.Tensor, settings: Dict[str, int], is_training: bool,
         elif op.type == FAKE_QUANT and op.get_attr('narrow_range'):
             make_symmetric(op)
     for node in _sources(output.op.inputs[0]):
-        make_symmetric(node)
+        make_symmetric(node, LOGIT_LIMIT)
     for group in _concatenated(operations):
         share_range(group)
     for op in operations:
@@ -110,8 +115,8 @@ def _end_linear_layers(end: tf.Operation) -> None:
                                  op.outputs[0], can_modify=readers)
 
 
-def make_symmetric(node: tf.Operation) -> None:
-    """Gives a node a range whose zero lies in the middle of its grid.
+def make_symmetric(node: tf.Operation, limit: float = np.inf) -> None:
+    """Gives a node a range whose zero lies in the middle of its grid, and that ends at a limit.
 
     Of 256 numbers that is the 129th, so that the range reaches one step further below zero; of the
     255 of a narrow range, which weights have, it is the 128th.
@@ -119,7 +124,7 @@ def make_symmetric(node: tf.Operation) -> None:
     positive_steps = 2 ** (node.get_attr('num_bits') - 1) - 1
     negative_steps = positive_steps + (not node.get_attr('narrow_range'))
     with tf.name_scope(node.name + '_symmetric'):
-        high = tf.maximum(-node.inputs[1], node.inputs[2])
+        high = tf.minimum(tf.maximum(-node.inputs[1], node.inputs[2]), limit)
         _set_range(node, -high * (negative_steps / positive_steps), high)
 
 

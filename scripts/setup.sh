@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Makes .venv, with Python 3.7 and the pinned packages; does nothing where it is up to date.
-#   scripts/setup.sh [--gpu] [--dev]
-# --gpu installs TensorFlow's GPU build, --dev adds what the tests need.
+#   scripts/setup.sh [--gpu] [--dev] [--litert]
+# --gpu installs TensorFlow's GPU build, --dev adds what the tests need. --litert makes .venv-litert
+# as well, with LiteRT, today's runtime of exported files, on Python 3.10 or later.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -10,18 +11,22 @@ fail() { say "error: $*"; exit 1; }
 
 kind=cpu
 dev=
+litert=
 for flag in "$@"; do
     case "$flag" in
         --gpu) kind=gpu ;;
         --dev) dev=yes ;;
-        -h | --help) sed -n '2,4s/^# *//p' "$0"; exit 0 ;;
-        *) fail "unknown flag $flag; --gpu and --dev are known" ;;
+        --litert) litert=yes ;;
+        -h | --help) sed -n '2,5s/^# *//p' "$0"; exit 0 ;;
+        *) fail "unknown flag $flag; --gpu, --dev and --litert are known" ;;
     esac
 done
 # A GPU environment stays one when a script makes sure that there is an environment.
 [ -e .venv/gpu ] && kind=gpu
 
 is_37() { "$1" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 7))' 2>/dev/null; }
+# LiteRT's wheels are for these.
+is_new() { "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null; }
 
 find_python() {
     local candidate
@@ -44,9 +49,47 @@ find_python() {
     fi
 }
 
+find_new_python() {
+    local candidate
+    for candidate in python3.{11,12,13,10} python3 python \
+        "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[0-3].*/bin/python; do
+        if is_new "$candidate"; then
+            command -v "$candidate"
+            return
+        fi
+    done
+    if command -v uv >/dev/null; then
+        say "no Python 3.10 to 3.13 found; installing one with uv"
+        uv python install 3.11 >&2
+        uv python find 3.11
+    fi
+}
+
+make_litert() {
+    local stamp=.venv-litert/installed python wanted
+    wanted=$(cksum <requirements/py311-litert.txt)
+    if [ -e "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
+        return
+    fi
+    if [ ! -x .venv-litert/bin/python ] || ! is_new .venv-litert/bin/python; then
+        python=$(find_new_python)
+        [ -n "$python" ] || fail "no Python 3.10 to 3.13 found on PATH or in pyenv, and no uv to" \
+            "install one; install uv (pip install uv) or such a Python and run this again"
+        say "making .venv-litert with $python"
+        "$python" -m venv --clear .venv-litert
+    fi
+    say "installing requirements/py311-litert.txt into .venv-litert"
+    .venv-litert/bin/python -m pip install --quiet --disable-pip-version-check \
+        -r requirements/py311-litert.txt
+    echo "$wanted" >"$stamp"
+    say "ready: .venv-litert/bin/python ($(.venv-litert/bin/python --version)), LiteRT"
+}
+
 # The scripts of a training and of its evaluation may be started at the same moment.
 exec 9>.setup.lock
 if command -v flock >/dev/null; then flock 9; fi
+
+if [ -n "$litert" ]; then make_litert; fi
 
 requirements=(-r "requirements/py37-$kind.txt")
 stamp=.venv/installed

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Sets up what the tests need in .venv and runs linters and tests; arguments go to pytest.
+# Sets up what the tests need and runs linters and tests; arguments go to pytest.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-scripts/setup.sh --dev
+scripts/setup.sh --dev --litert
 export PATH="$PWD/.venv/bin:$PATH"
 flake8
 # Two at a time: most of a test's time goes into building graphs, which uses one core.

@@ -1,11 +1,11 @@
-"""Layers to tensors and operators: floats as they are, or 8-bit numbers on fake quantization's grid.
+"""Layers to tensors and operators: floats, or 8-bit numbers on the grid of fake quantization.
 
 An 8-bit tensor stores real = scale (stored − zero_point). `uint8` stores 0 to 255, as in the
 paper's day; `int8` stores the same numbers less 128. Weights have symmetric ranges, so that their
 zero point is 128 or 0.
 """
 
-from typing import Dict, List, Tuple
+from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 from tensorflow_lite_support.metadata import schema_py_generated as schema
@@ -15,28 +15,37 @@ from mmnet.tflite.flatbuffer import Operator, Quantization, Tensor
 from mmnet.tflite.layers import Layer, Network, Range, Value
 from mmnet.tflite.softmax import alpha_table
 
-PRECISIONS = ('float32', 'uint8', 'int8')
-# Photos are read as they come, pixels 0 to 255 for [0, 1].
-PIXELS = Quantization(np.float32(1 / 255), np.int64(0))
-# What LOGISTIC and SOFTMAX put out, by their definition.
-PROBABILITIES = Quantization(np.float32(1 / 256), np.int64(0))
-
 
 def encode(network: Network, precision: str, description: str) -> bytes:
-    """The file of a network that ends in one of the heads of `mmnet.tflite.softmax`.
+    """The file of a network.
 
     Args:
-        network: its values have ranges unless the precision is `float32`.
-        precision: `float32`, `uint8` or `int8`. The latter two take and return uint8.
+        network: its values have ranges of 8 bits unless the precision is `float32`.
+        precision: `float32`, `uint8` or `int8`. Files of the latter two take and return uint8.
         description: for whoever looks into the file.
 
     Raises:
-        ValueError: for a value without a range, or one that has more or fewer than 8 bits.
+        ValueError: for a value without a range, or of fewer bits.
     """
-    encoder = _Encoder(network, precision)
+    encoder = _Encoder(precision)
+    outer = 'uint8' if precision == 'int8' else precision
+    image = encoder.tensor(network.input, outer)
+    encoder.enter(network.input, encoder.converted(image, precision))
     for layer in network.layers:
         encoder.add(layer)
-    return flatbuffer.write([encoder.input], [encoder.output()], encoder.operators, description)
+    alpha = encoder.converted(encoder.tensors[network.output], outer)
+    return flatbuffer.write([image], [alpha], encoder.operators, description)
+
+
+def encode_layer(layer: Layer, precision: str) -> bytes:
+    """A file of one layer alone, its inputs and outputs of the precision's type."""
+    encoder = _Encoder(precision)
+    inputs = [encoder.tensor(value) for value in layer.inputs]
+    for value, tensor in zip(layer.inputs, inputs):
+        encoder.enter(value, tensor)
+    encoder.add(layer)
+    return flatbuffer.write(inputs, [encoder.tensors[value] for value in layer.outputs],
+                            encoder.operators, layer.kind)
 
 
 def grid(range: Range) -> Tuple[np.float32, int]:
@@ -51,27 +60,42 @@ def grid(range: Range) -> Tuple[np.float32, int]:
     return scale, int(np.clip(np.floor(zero_point + np.float32(0.5)), lowest, highest))
 
 
+def quantization_of(value: Value) -> Quantization:
+    """How an activation is stored as uint8.
+
+    Raises:
+        ValueError: if it has no range, or one of fewer than 8 bits.
+    """
+    if value.range is None or value.range.bits != 8:
+        raise ValueError('{} has {}; an 8-bit file needs one of 8 bits'.format(
+            value.name, 'no quantization range' if value.range is None
+            else 'a quantization range of {} bits'.format(value.range.bits)))
+    scale, zero_point = grid(value.range)
+    return Quantization(scale, np.int64(zero_point))
+
+
 class _Encoder:
 
-    def __init__(self, network: Network, precision: str):
-        self._network = network
+    def __init__(self, precision: str):
         self._precision = precision
-        self._tensors = {}     # type: Dict[Value, Tensor]
+        self.tensors = {}       # type: Dict[Value, Tensor]
         self.operators = []     # type: List[Operator]
-        if precision == 'float32':
-            self.input = Tensor(network.input.name, network.input.shape, 'float32')
-        else:
-            # Pixels, unless a part of a network is encoded.
-            quantization = PIXELS if network.input.range is None else _grid_of(network.input)
-            self.input = Tensor(network.input.name, network.input.shape, 'uint8', quantization)
-        self._tensors[network.input] = self._converted(self.input, precision)
 
-    def output(self) -> Tensor:
-        """The alpha; a uint8 tensor in both quantized precisions."""
-        alpha = self._tensors[self._network.output]
-        return self._converted(alpha, 'uint8') if alpha.dtype == 'int8' else alpha
+    def tensor(self, value: Value, dtype: Optional[str] = None) -> Tensor:
+        """A new tensor for a value, of the precision's type unless another is given."""
+        dtype = dtype or self._precision
+        if dtype == 'float32':
+            return Tensor(value.name, value.shape, dtype)
+        quantization = quantization_of(value)
+        if dtype == 'int8':
+            quantization = quantization._replace(zero_point=quantization.zero_point - 128)
+        return Tensor(value.name, value.shape, dtype, quantization)
 
-    def _converted(self, tensor: Tensor, dtype: str) -> Tensor:
+    def enter(self, value: Value, tensor: Tensor) -> None:
+        """Has a value read from a tensor."""
+        self.tensors[value] = tensor
+
+    def converted(self, tensor: Tensor, dtype: str) -> Tensor:
         """The same numbers as uint8 or int8."""
         if tensor.dtype == dtype:
             return tensor
@@ -84,34 +108,26 @@ class _Encoder:
 
     def add(self, layer: Layer) -> None:
         """Appends a layer's operator."""
-        inputs = [self._tensors[value] for value in layer.inputs]
-        outputs = [self._activation(value, layer) for value in layer.outputs]
-        self._tensors.update(zip(layer.outputs, outputs))
+        inputs = [self.tensors[value] for value in layer.inputs]
+        # What a table holds are bytes.
+        dtype = 'uint8' if layer.kind == 'LUT' else None
+        outputs = [self.tensor(value, dtype) for value in layer.outputs]
+        self.tensors.update(zip(layer.outputs, outputs))
         getattr(self, '_' + layer.kind.lower())(layer, inputs, outputs)
 
     def _append(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor],
                 options_type: str = 'NONE', **options) -> None:
         self.operators.append(Operator(layer.kind, inputs, outputs, options_type, options))
 
-    def _activation(self, value: Value, layer: Layer) -> Tensor:
-        if self._precision == 'float32':
-            return Tensor(value.name, value.shape, 'float32')
-        if layer.kind == 'LUT':
-            return Tensor(value.name, value.shape, 'uint8', PIXELS)
-        quantization = PROBABILITIES if value.range is None else _grid_of(value)
-        if value.range is None and layer.kind not in ('LOGISTIC', 'SOFTMAX', 'STRIDED_SLICE'):
-            raise ValueError('{} has no quantization range'.format(value.name))
-        if self._precision == 'int8':
-            quantization = quantization._replace(zero_point=quantization.zero_point - 128)
-        return Tensor(value.name, value.shape, self._precision, quantization)
-
     def _constant(self, name: str, values, dtype: str = 'int32') -> Tensor:
         data = np.asarray(values, dtype)
         return Tensor(name, data.shape, dtype, data=data)
 
-    def _weights(self, layer: Layer, source: Tensor, channel_axis: int) -> List[Tensor]:
+    def _weights(self, layer: Layer, source: Tensor) -> List[Tensor]:
         """The constants of a convolution, weights and bias."""
         name = layer.output.name
+        # [h, w, inputs, outputs] to [outputs, h, w, inputs]; a depthwise one's are
+        # [h, w, channels, 1] and [1, h, w, channels].
         weights = np.transpose(layer.weights, [3, 0, 1, 2])
         if self._precision == 'float32':
             return [Tensor(name + '/weights', weights.shape, 'float32', data=weights),
@@ -124,34 +140,29 @@ class _Encoder:
             raise ValueError('the weights of {} have no symmetric range'.format(name))
         # As fake quantization rounds: halves up, on float32.
         steps = np.floor(weights.astype(np.float32) / scale + np.float32(0.5))
-        steps = np.clip(steps, -limit, limit)
+        shift = 128 if self._precision == 'uint8' else 0
+        # One scale for all channels: the ranges were learned so, and XNNPACK is as fast with it.
+        stored = np.clip(steps, -limit, limit) + shift
         bias_scale = np.float32(source.quantization.scale) * scale
-        channels = len(layer.bias)
-        bias = Tensor(name + '/bias', layer.bias.shape, 'int32',
-                      Quantization(bias_scale, np.int64(0)),
-                      np.round(layer.bias / np.float64(bias_scale)))
-        if self._precision == 'uint8':
-            return [Tensor(name + '/weights', weights.shape, 'uint8',
-                           Quantization(scale, np.int64(128)), steps + 128), bias]
-        per_channel = Quantization(np.repeat(scale, channels), np.zeros(channels), channel_axis)
-        bias.quantization = Quantization(np.repeat(bias_scale, channels), np.zeros(channels))
-        return [Tensor(name + '/weights', weights.shape, 'int8', per_channel, steps), bias]
+        return [Tensor(name + '/weights', weights.shape, self._precision,
+                       Quantization(scale, np.int64(shift)), stored),
+                Tensor(name + '/bias', layer.bias.shape, 'int32',
+                       Quantization(bias_scale, np.int64(0)),
+                       np.round(layer.bias / np.float64(bias_scale)))]
 
     def _convolution(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor],
-                     options_type: str, channel_axis: int, **options) -> None:
-        self._append(layer, inputs + self._weights(layer, inputs[0], channel_axis), outputs,
-                     options_type, padding=schema.Padding.SAME, strideH=layer.stride,
-                     strideW=layer.stride, dilationHFactor=layer.dilation,
-                     dilationWFactor=layer.dilation,
+                     options_type: str, **options) -> None:
+        self._append(layer, inputs + self._weights(layer, inputs[0]), outputs, options_type,
+                     padding=schema.Padding.SAME, strideH=layer.stride, strideW=layer.stride,
+                     dilationHFactor=layer.dilation, dilationWFactor=layer.dilation,
                      fusedActivationFunction=_activation_function(layer), **options)
 
     def _conv_2d(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
-        self._convolution(layer, inputs, outputs, 'Conv2DOptions', channel_axis=0)
+        self._convolution(layer, inputs, outputs, 'Conv2DOptions')
 
     def _depthwise_conv_2d(self, layer: Layer, inputs: List[Tensor],
                            outputs: List[Tensor]) -> None:
-        self._convolution(layer, inputs, outputs, 'DepthwiseConv2DOptions', channel_axis=3,
-                          depthMultiplier=1)
+        self._convolution(layer, inputs, outputs, 'DepthwiseConv2DOptions', depthMultiplier=1)
 
     def _add(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
         self._append(layer, inputs, outputs, 'AddOptions',
@@ -194,24 +205,16 @@ class _Encoder:
 
     def _lut(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
         """Both bytes of a pixel are the indices of its alpha in a table of 256×256."""
-        logits = self._converted(inputs[0], 'uint8')
+        logits = self.converted(inputs[0], 'uint8')
         indices = Tensor('indices', logits.shape, 'int32')
         self.operators.append(Operator(
             'CAST', [logits], [indices], 'CastOptions',
             {'inDataType': schema.TensorType.UINT8, 'outDataType': schema.TensorType.INT32}))
         table = alpha_table(*logits.quantization[:2])
         constant = self._constant('alpha_table', table[:, :, np.newaxis], 'uint8')
-        constant.quantization = PIXELS
+        constant.quantization = outputs[0].quantization
         self.operators.append(Operator('GATHER_ND', [constant, indices], outputs,
                                        'GatherNdOptions'))
-
-
-def _grid_of(value: Value) -> Quantization:
-    if value.range.bits != 8:
-        raise ValueError('{} has activations of {} bits; a file holds 8'.format(
-            value.name, value.range.bits))
-    scale, zero_point = grid(value.range)
-    return Quantization(scale, np.int64(zero_point))
 
 
 def _activation_function(layer: Layer) -> int:

@@ -1,19 +1,24 @@
-"""A checkpoint to the content of a `.tflite` file, and the graph to check it against."""
+"""From a checkpoint to the content of a `.tflite` file."""
 
-from typing import Any, Callable, Dict, NamedTuple
+from typing import Any, Dict, NamedTuple
 
-import numpy as np
 import tensorflow as tf
 
 from mmnet import checkpoints, losses
 from mmnet.errors import UserError
-from mmnet.tflite import encode, metadata, softmax, trace
+from mmnet.tflite import encode, metadata, rearrange, softmax, trace
+from mmnet.tflite.layers import Network
 from mmnet.training import build_network
 
+
 class Export(NamedTuple):
-    """The content of a file, and what it has to reproduce: uint8 `[S, S, 3]` to `[S, S, 1]`."""
+    """The content of a file, and the graph that it was made from."""
     content: bytes
-    reference: Callable[[np.ndarray], np.ndarray]
+    precision: str
+    network: Network
+    session: tf.Session
+    images: tf.Tensor       # placeholder, [1, S, S, 3] in [0, 1]
+    alpha: tf.Tensor        # [1, S, S, 1]
 
 
 def check_settings(hparams: Dict[str, Any], precision: str, head: str) -> None:
@@ -59,15 +64,10 @@ def export(checkpoint: str, hparams: Dict[str, Any], image_size: int, precision:
             raise UserError('--image_size {}: {}'.format(image_size, error))
         checkpoints.restore(checkpoints.saver(), session, checkpoint)
         network = trace.trace(session, images, logits)
-        if hparams['quantization'] and head == 'logistic':
-            # The logits are opposite numbers; the file has the second one alone.
-            alpha = tf.sigmoid(2 * logits[..., 1:])
-        else:
-            alpha = losses.foreground_alpha(logits)
-    description = '{} {}'.format(hparams['model'], precision)
-    content = encode.encode(softmax.HEADS[head](network), precision, description)
+        alpha = losses.foreground_alpha(logits)
+    if precision == 'float32':
+        network = rearrange.rearrange(network)
+    network = softmax.HEADS[head](network)
+    content = encode.encode(network, precision, '{} {}'.format(hparams['model'], precision))
     content = metadata.add(content, hparams, checkpoints.step_of(checkpoint), image_size, precision)
-
-    def reference(image: np.ndarray) -> np.ndarray:
-        return session.run(alpha, {images: image[np.newaxis] / np.float32(255)})[0]
-    return Export(content, reference)
+    return Export(content, precision, network, session, images, alpha)

@@ -18,12 +18,16 @@ class Range(NamedTuple):
 
 
 class Value:
-    """An activation of the network: `shape` `[1, H, W, C]`, and its range if it is quantized."""
+    """An activation of the network: `shape` `[1, H, W, C]`, and its range if it is quantized.
+
+    `tensor` is the name of the tensor of TensorFlow's graph that holds the same numbers.
+    """
 
     def __init__(self, name: str, shape: Sequence[int], range: Optional[Range] = None):
         self.name = name
         self.shape = tuple(shape)
         self.range = range
+        self.tensor = None      # type: Optional[str]
 
 
 class Layer:
@@ -84,4 +88,3 @@ def sliced(layer: Layer, channels: slice, output: Value) -> Layer:
     part.bias = layer.bias[channels]
     part.activation = layer.activation
     return part
-

@@ -4,13 +4,16 @@ A head is a function that takes a network that ends in logits `[1, H, W, 2]` and
 ends in the alpha `[1, H, W, 1]`.
 """
 
-from typing import Optional
+from typing import List, Optional
 
 import numpy as np
 
 from mmnet.tflite.layers import Layer, Network, Range, Value
 
-ALPHA = 'alpha'
+# What LOGISTIC and SOFTMAX put out, by their definition in 8 bits: steps of 1/256.
+PROBABILITIES = Range(0.0, 255 / 256, 8)
+# What a mask holds: steps of 1/255.
+BYTES = Range(0.0, 1.0, 8)
 
 
 def logistic(network: Network) -> Network:
@@ -41,19 +44,19 @@ def logistic(network: Network) -> Network:
             continue
         singles[layer.output] = single.output
         layers.append(single)
-    return _extended(network._replace(layers=layers), 'LOGISTIC', singles[network.output])
+    return _extended(layers, network, 'LOGISTIC', singles[network.output], PROBABILITIES)
 
 
 def lut(network: Network) -> Network:
     """The alpha of every pair of 8-bit logits, looked up in a table."""
-    return _extended(network, 'LUT', network.output)
+    return _extended(network.layers, network, 'LUT', network.output, BYTES)
 
 
 def builtin(network: Network) -> Network:
     """The runtime's own softmax, of which the foreground's channel is taken."""
-    both = Value('softmax', network.output.shape)
+    both = Value('softmax', network.output.shape, PROBABILITIES)
     layers = network.layers + [Layer('SOFTMAX', [network.output], [both])]
-    return _extended(network._replace(layers=layers), 'STRIDED_SLICE', both)
+    return _extended(layers, network, 'STRIDED_SLICE', both, PROBABILITIES)
 
 
 def alpha_table(scale: float, zero_point: int) -> np.ndarray:
@@ -73,14 +76,17 @@ def alpha_table(scale: float, zero_point: int) -> np.ndarray:
 HEADS = {'lut': lut, 'builtin': builtin, 'logistic': logistic}
 
 
-def _extended(network: Network, kind: str, last: Value) -> Network:
-    alpha = Value(ALPHA, last.shape[:3] + (1,))
-    return network._replace(output=alpha,
-                            layers=network.layers + [Layer(kind, [last], [alpha])])
+def _extended(layers: List[Layer], network: Network, kind: str, last: Value,
+              range: Range) -> Network:
+    """The layers and behind them the one that makes the alpha."""
+    alpha = Value('alpha', last.shape[:3] + (1,), range)
+    return Network(network.input, alpha, layers + [Layer(kind, [last], [alpha])])
 
 
 def _difference(value: Value) -> Value:
-    return Value(value.name, value.shape[:3] + (1,), _doubled(value.range))
+    difference = Value(value.name, value.shape[:3] + (1,), _doubled(value.range))
+    difference.tensor = value.tensor
+    return difference
 
 
 def _doubled(range: Optional[Range]) -> Optional[Range]:

@@ -11,6 +11,8 @@ from mmnet.tflite.layers import Layer, Network, Range, Value
 PASS_THROUGH = ('Identity', 'IdentityN')
 FAKE_QUANT = 'FakeQuantWithMinMaxVars'
 CONVOLUTIONS = {'Conv2D': 'CONV_2D', 'DepthwiseConv2dNative': 'DEPTHWISE_CONV_2D'}
+# Pixels 0 to 255 stand for [0, 1].
+PIXELS = Range(0.0, 1.0, 8)
 ACTIVATIONS = {'Relu': 'RELU', 'Relu6': 'RELU6'}
 
 
@@ -65,9 +67,10 @@ class _Tracer:
     def __init__(self, session: tf.Session, images: tf.Tensor, path: List[tf.Operation]):
         self._session = session
         self._path = set(path) | {images.op}
-        self.input = Value('images', images.shape.as_list())
+        self.input = Value('image', images.shape.as_list(), PIXELS)
         self.layers = []    # type: List[Layer]
-        self._values = {images.name: self.input}    # type: Dict[str, Value]
+        self._values = {}   # type: Dict[str, Value]
+        self._enter(images, self.input)
         self._readers = {
             'FusedBatchNormV3': self._batch_norm, 'BiasAdd': self._add, 'Add': self._add,
             'AddV2': self._add, 'BatchToSpaceND': self._dilated, 'ConcatV2': self._concat,
@@ -87,8 +90,12 @@ class _Tracer:
                     op.name, op.type))
             value = self._readers[op.type](op)
             if value is not None:   # an operation of several outputs has entered them itself
-                self._values[tensor.name] = value
+                self._enter(tensor, value)
         return self._values[tensor.name]
+
+    def _enter(self, tensor: tf.Tensor, value: Value) -> None:
+        self._values[tensor.name] = value
+        value.tensor = tensor.name
 
     def _constant(self, tensor: tf.Tensor) -> np.ndarray:
         return self._session.run(tensor)
@@ -205,7 +212,7 @@ class _Tracer:
         layer = self._append('SPLIT', op, [source])
         for tensor, value in zip(op.outputs, layer.outputs):
             value.range = source.range
-            self._values[tensor.name] = value
+            self._enter(tensor, value)
 
     def _resize(self, op: tf.Operation) -> Value:
         if op.get_attr('half_pixel_centers'):
