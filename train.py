@@ -35,8 +35,8 @@ def train(args: argparse.Namespace, settings: Dict[str, Any], pairs: List[Pair])
         print('{}: already at step {}; raise --max_steps to go on'.format(args.train_dir, step))
         return 0
     if args.quantize and not (checkpoint or args.init_checkpoint or args.quant_delay):
-        raise UserError('--quantize: rounding from the first step keeps a network from learning; give '
-                        'a trained one with --init_checkpoint, or a --quant_delay')
+        raise UserError('--quantize: a network learns little if it is rounded from the first step '
+                        'on; give a trained one with --init_checkpoint, or a --quant_delay')
     print('{}, {} pairs, {} {}'.format(
         args.model, len(pairs), 'going on from' if checkpoint else 'training in',
         checkpoint or args.train_dir))

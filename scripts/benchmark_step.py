@@ -1,62 +1,28 @@
 #!/usr/bin/env python
 """Times a training step of MMNet against the authors' formulation of the same network.
 
-The authors' formulation, kept here alone: a convolution a branch, decoder 3's sixteen channels
-upsampled before the final convolution, unfused batch norm, TensorFlow's own gradients.
+The authors' formulation is that of authors.py, with TensorFlow's own gradients.
 Both run in turn in one process, so that the printed ratio holds on a noisy machine.
 """
 
 import os
 import sys
 import time
-from typing import Callable, Tuple
+from typing import Callable
 
 import numpy as np
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from mmnet import flags, losses, models, training  # noqa: E402  (needs the path above)
-from mmnet.models import layers, mmnet as paper  # noqa: E402
+from authors import authors_network  # noqa: E402  (needs the path above)
+from mmnet import flags, losses, models, training  # noqa: E402
 
 import tensorflow as tf  # noqa: E402
-from tensorflow.contrib import slim  # noqa: E402
-
-
-def authors_network(images: tf.Tensor) -> Tuple[tf.Tensor, tf.Tensor]:
-    """MMNet-1.0 as first released: logits and auxiliary logits."""
-    batch_norm = {'is_training': True, 'decay': 0.999, 'epsilon': 1e-3, 'scale': True,
-                  'fused': False}
-    end_points = {}
-    with slim.arg_scope([slim.conv2d, slim.separable_conv2d], normalizer_fn=slim.batch_norm,
-                        normalizer_params=batch_norm, activation_fn=tf.nn.relu6):
-        net = images
-        for row in paper.TABLE:
-            if isinstance(row, paper.Conv):
-                net = slim.conv2d(net, row.channels, row.kernel, stride=row.stride)
-                if row.name == 'decoder_3':
-                    net = layers.upsample(layers.upsample(net))
-            elif isinstance(row, paper.Encoder):
-                branches = []
-                for rate in row.rates:
-                    branch = slim.conv2d(net, row.branch_channels, 1)
-                    if row.stride > 1:
-                        branch = layers.depthwise_conv(branch, stride=row.stride)
-                    branches.append(layers.depthwise_conv(branch, rate=rate))
-                activation_fn = tf.nn.relu6 if row.name == 'encoder_10' else None
-                net = slim.conv2d(tf.concat(branches, axis=3), row.channels, 1,
-                                  activation_fn=activation_fn)
-            elif isinstance(row, paper.Decoder):
-                skip = slim.conv2d(layers.depthwise_conv(end_points[row.skip]), row.channels, 1)
-                net = tf.concat([layers.upsample(slim.conv2d(net, row.channels, 1)), skip], axis=3)
-            else:
-                net = layers.logits_conv(net, 'logits')
-            end_points[row.name] = net
-        return net, layers.logits_conv(end_points['encoder_10'], 'aux')
 
 
 def authors_step(images: tf.Tensor, alphas: tf.Tensor) -> tf.Operation:
     """Their network, the same losses and optimizer, gradients as TensorFlow makes them."""
-    logits, aux_logits = authors_network(images)
+    logits, aux_logits = authors_network(images, is_training=True)
     total = _total(images, logits, aux_logits, alphas)
     with tf.control_dependencies(tf.get_collection(tf.GraphKeys.UPDATE_OPS)):
         return tf.train.AdamOptimizer(1e-4).minimize(total)

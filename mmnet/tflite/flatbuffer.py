@@ -1,6 +1,6 @@
 """Writes the TFLite file format: tensors and operators to a flatbuffer."""
 
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import flatbuffers
 import numpy as np
@@ -102,9 +102,7 @@ def write(inputs: List[Tensor], outputs: List[Tensor], operators: List[Operator]
                 setattr(packed.builtinOptions, field, value)
         graph.operators.append(packed)
     model.subgraphs = [graph]
-    builder = flatbuffers.Builder(1 << 20)
-    builder.Finish(model.Pack(builder), FILE_IDENTIFIER)
-    return bytes(builder.Output())
+    return _finished(model)
 
 
 def operator_counts(content: bytes) -> Dict[str, int]:
@@ -113,16 +111,49 @@ def operator_counts(content: bytes) -> Dict[str, int]:
     Args:
         content: of a `.tflite` file; a custom operator counts as `CUSTOM`.
     """
-    names = {code: name for name, code in vars(schema.BuiltinOperator).items()
-             if not name.startswith('_')}
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(content, 0))
     counts = {}     # type: Dict[str, int]
-    for graph in model.subgraphs:
-        for operator in graph.operators:
-            code = model.operatorCodes[operator.opcodeIndex]
-            name = names[max(code.builtinCode, code.deprecatedBuiltinCode)]
-            counts[name] = counts.get(name, 0) + 1
+    model = _read(content)
+    for operator in model.subgraphs[0].operators:
+        kind = _kind(model, operator)
+        counts[kind] = counts.get(kind, 0) + 1
     return counts
+
+
+def single_operators(content: bytes) -> List[Tuple[str, bytes]]:
+    """Every operator of a file as a file of its own, with its kind, in their order."""
+    model = _read(content)
+    graph = model.subgraphs[0]
+    # Metadata describes the whole; the constants of other operators are only weight.
+    model.metadata, buffers = None, model.buffers
+    parts = []
+    for operator in graph.operators:
+        needed = {graph.tensors[index].buffer for index in operator.inputs}
+        model.buffers = [buffer if index in needed else schema.BufferT()
+                         for index, buffer in enumerate(buffers)]
+        part = schema.SubGraphT()
+        part.tensors, part.operators = graph.tensors, [operator]
+        part.outputs = operator.outputs
+        part.inputs = sorted({index for index in operator.inputs
+                              if buffers[graph.tensors[index].buffer].data is None})
+        model.subgraphs = [part]
+        parts.append((_kind(model, operator), _finished(model)))
+    return parts
+
+
+def _read(content: bytes) -> schema.ModelT:
+    return schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(content, 0))
+
+
+def _finished(model: schema.ModelT) -> bytes:
+    builder = flatbuffers.Builder(1 << 20)
+    builder.Finish(model.Pack(builder), FILE_IDENTIFIER)
+    return bytes(builder.Output())
+
+
+def _kind(model: schema.ModelT, operator: schema.OperatorT) -> str:
+    code = model.operatorCodes[operator.opcodeIndex]
+    number = max(code.builtinCode, code.deprecatedBuiltinCode)
+    return next(name for name, value in vars(schema.BuiltinOperator).items() if value == number)
 
 
 def _version(operator: Operator) -> int:
