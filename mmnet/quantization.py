@@ -9,13 +9,16 @@ from typing import Callable, Dict, List, Set
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.contrib.quantize.python import common, quant_ops
+from tensorflow.contrib.quantize.python import common
 
 FAKE_QUANT = 'FakeQuantWithMinMaxVars'
 ACTIVATIONS = ('Relu', 'Relu6')
 # Operations that move numbers about: in a file their results lie on the grid of what they read.
 # With the number of the input that they move.
-MOVES = {'ResizeBilinear': 0, 'Tile': 0, 'Split': 1, 'Identity': 0, 'IdentityN': 0}
+MOVES = {'ResizeBilinear': 0, 'Mean': 0, 'Tile': 0, 'Split': 1, 'Identity': 0, 'IdentityN': 0}
+# Those whose results lie between what they read, and have to be rounded again. A mean could have a
+# range of its own, but TensorFlow 1.15's runtime does not saturate numbers that leave it.
+AVERAGES = ('ResizeBilinear', 'Mean')
 # The logits are ±l for an alpha of σ(2l), which as a byte is 0 or 255 from here on. A range that
 # reached further would leave fewer of its 256 numbers to the alphas in between.
 LOGIT_LIMIT = np.log(2 * 255 - 1) / 2
@@ -31,7 +34,7 @@ def quantize(logits: tf.Tensor, settings: Dict[str, int], is_training: bool,
     - weights have symmetric ranges, so that unsigned and signed files hold the same numbers;
     - the two logits are made opposite numbers, which no softmax notices, so that one alone tells
       the alpha; their range ends where the alpha does;
-    - there is a node after each bilinear resize and each average;
+    - there is a node after each bilinear resize and each mean;
     - what is concatenated or moved about shares one range, so that nothing is requantized.
 
     Args:
@@ -57,23 +60,17 @@ def quantize(logits: tf.Tensor, settings: Dict[str, int], is_training: bool,
 
     operations = _ancestors(output.op)
     for op in operations:
-        if op.type == 'Mean':
-            average = op.outputs[0]
-            _insert(average, lambda: quant_ops.MovingAvgQuantize(
-                average, init_min=0.0, is_training=is_training, num_bits=bits,
-                name_prefix=average.op.name + '_quant',
-                vars_collection=tf.GraphKeys.GLOBAL_VARIABLES), quant_delay)
-        elif op.type == FAKE_QUANT and op.get_attr('narrow_range'):
+        if op.type == FAKE_QUANT and op.get_attr('narrow_range'):
             make_symmetric(op)
     for node in _sources(output.op.inputs[0]):
         make_symmetric(node, LOGIT_LIMIT)
     for group in _concatenated(operations):
         share_range(group)
     for op in operations:
-        if op.type == 'ResizeBilinear':
-            resized, (source,) = op.outputs[0], _sources(op.inputs[0])
-            _insert(resized, lambda: tf.fake_quant_with_min_max_vars(
-                resized, source.inputs[1], source.inputs[2], bits), quant_delay)
+        if op.type in AVERAGES:
+            average, (source,) = op.outputs[0], _sources(op.inputs[0])
+            _insert(average, lambda: tf.fake_quant_with_min_max_vars(
+                average, source.inputs[1], source.inputs[2], bits), quant_delay)
     return output
 
 

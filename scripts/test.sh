@@ -6,4 +6,4 @@ scripts/setup.sh --dev --litert
 export PATH="$PWD/.venv/bin:$PATH"
 flake8
 # Two at a time: most of a test's time goes into building graphs, which uses one core.
-exec python -m pytest --numprocesses 2 "$@"
+exec python -m pytest --numprocesses 2 --dist loadgroup "$@"

@@ -6,9 +6,17 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+@pytest.fixture(autouse=True)
+def graph():
+    """A new graph for every test."""
+    with tf.Graph().as_default() as graph:
+        yield graph
 
 
 def draw_pair(rng, width=72, height=96):

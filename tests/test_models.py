@@ -7,12 +7,6 @@ from mmnet import models
 from mmnet.models import layers, mmnet, mobilenet_v2
 
 
-@pytest.fixture(autouse=True)
-def graph():
-    with tf.Graph().as_default() as graph:
-        yield graph
-
-
 @pytest.mark.parametrize('width, parameters',
                          [(0.5, 68996), (0.75, 127244), (1.0, 199420), (1.4, 368876)])
 def test_mmnet_parameters(width, parameters):

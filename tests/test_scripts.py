@@ -12,7 +12,8 @@ ROWS = (['mmnet_dm{}_256'.format(width) for width in ('0.5', '0.75', '1.0', '1.4
         ['mmnet_dm{}_128'.format(width) for width in ('1.0', '1.4')] +
         ['deeplab_os16_dm{}_256'.format(width) for width in ('0.5', '0.75', '1.0')] +
         ['deeplab_os16_dm{}_128'.format(width) for width in ('0.75', '1.0')] +
-        ['deeplab_os8_dm{}_128'.format(width) for width in ('0.35', '0.5', '0.75')])
+        ['deeplab_os8_dm{}_128'.format(width) for width in ('0.35', '0.5', '0.75')] +
+        ['mmnet_dm1.0_256_quant', 'deeplab_os16_dm0.75_256_quant'])
 SCRIPTS = sorted(glob.glob(os.path.join(ROOT, 'scripts', '*.sh')))
 
 

@@ -123,8 +123,8 @@ class _Encoder:
         data = np.asarray(values, dtype)
         return Tensor(name, data.shape, dtype, data=data)
 
-    def _weights(self, layer: Layer, source: Tensor) -> List[Tensor]:
-        """The constants of a convolution, weights and bias."""
+    def _weights(self, layer: Layer, source: Tensor, channel_axis: int) -> List[Tensor]:
+        """The weights and the bias of a convolution; the weights' outputs lie on an axis."""
         name = layer.output.name
         # [h, w, inputs, outputs] to [outputs, h, w, inputs]; a depthwise one's are
         # [h, w, channels, 1] and [1, h, w, channels].
@@ -141,28 +141,33 @@ class _Encoder:
         # As fake quantization rounds: halves up, on float32.
         steps = np.floor(weights.astype(np.float32) / scale + np.float32(0.5))
         shift = 128 if self._precision == 'uint8' else 0
-        # One scale for all channels: the ranges were learned so, and XNNPACK is as fast with it.
         stored = np.clip(steps, -limit, limit) + shift
         bias_scale = np.float32(source.quantization.scale) * scale
+        # The ranges were learned for all channels together, but runtimes want signed weights to
+        # have a scale a channel; TensorFlow 1.15's reads past the end of a single one.
+        channels = len(layer.bias) if self._precision == 'int8' else 1
         return [Tensor(name + '/weights', weights.shape, self._precision,
-                       Quantization(scale, np.int64(shift)), stored),
+                       Quantization(np.repeat(scale, channels), np.repeat(shift, channels),
+                                    channel_axis), stored),
                 Tensor(name + '/bias', layer.bias.shape, 'int32',
-                       Quantization(bias_scale, np.int64(0)),
+                       Quantization(np.repeat(bias_scale, channels), np.zeros(channels)),
                        np.round(layer.bias / np.float64(bias_scale)))]
 
     def _convolution(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor],
-                     options_type: str, **options) -> None:
-        self._append(layer, inputs + self._weights(layer, inputs[0]), outputs, options_type,
-                     padding=schema.Padding.SAME, strideH=layer.stride, strideW=layer.stride,
-                     dilationHFactor=layer.dilation, dilationWFactor=layer.dilation,
+                     options_type: str, channel_axis: int, **options) -> None:
+        self._append(layer, inputs + self._weights(layer, inputs[0], channel_axis), outputs,
+                     options_type, padding=schema.Padding.SAME, strideH=layer.stride,
+                     strideW=layer.stride, dilationHFactor=layer.dilation,
+                     dilationWFactor=layer.dilation,
                      fusedActivationFunction=_activation_function(layer), **options)
 
     def _conv_2d(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
-        self._convolution(layer, inputs, outputs, 'Conv2DOptions')
+        self._convolution(layer, inputs, outputs, 'Conv2DOptions', channel_axis=0)
 
     def _depthwise_conv_2d(self, layer: Layer, inputs: List[Tensor],
                            outputs: List[Tensor]) -> None:
-        self._convolution(layer, inputs, outputs, 'DepthwiseConv2DOptions', depthMultiplier=1)
+        self._convolution(layer, inputs, outputs, 'DepthwiseConv2DOptions', channel_axis=3,
+                          depthMultiplier=1)
 
     def _add(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
         self._append(layer, inputs, outputs, 'AddOptions',
@@ -183,11 +188,6 @@ class _Encoder:
     def _mean(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
         axes = self._constant(layer.output.name + '/axes', [1, 2])
         self._append(layer, inputs + [axes], outputs, 'ReducerOptions', keepDims=True)
-
-    def _tile(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
-        repeats = np.array(layer.output.shape) // layer.inputs[0].shape
-        self._append(layer, inputs + [self._constant(layer.output.name + '/repeats', repeats)],
-                     outputs, 'TileOptions')
 
     def _logistic(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
         self._append(layer, inputs, outputs)

@@ -18,9 +18,10 @@ VERSIONS = {'DEPTHWISE_CONV_2D': {'float32': 2, 'uint8': 2, 'int8': 3},
 
 
 class Quantization(NamedTuple):
-    """real = scale (stored − zero_point)."""
-    scale: np.float32
-    zero_point: np.int64
+    """real = scale (stored − zero_point); several scales lie along `axis`."""
+    scale: np.ndarray
+    zero_point: np.ndarray
+    axis: int = 0
 
 
 class Tensor:
@@ -181,6 +182,8 @@ def _tensor(tensor: Tensor, buffers: List[schema.BufferT]) -> schema.TensorT:
         buffers.append(buffer)
     if tensor.quantization is not None:
         packed.quantization = schema.QuantizationParametersT()
-        packed.quantization.scale = np.array([tensor.quantization.scale], np.float32)
-        packed.quantization.zeroPoint = np.array([tensor.quantization.zero_point], np.int64)
+        packed.quantization.scale = np.atleast_1d(tensor.quantization.scale).astype(np.float32)
+        packed.quantization.zeroPoint = np.atleast_1d(
+            tensor.quantization.zero_point).astype(np.int64)
+        packed.quantization.quantizedDimension = tensor.quantization.axis
     return packed

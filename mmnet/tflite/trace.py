@@ -1,6 +1,6 @@
 """Reads an inference graph backwards from its output into layers."""
 
-from typing import Callable, Dict, List, Optional
+from typing import Callable, Dict, Iterator, List, Optional, Set
 
 import numpy as np
 import tensorflow as tf
@@ -62,11 +62,22 @@ def _path(images: tf.Tensor, output: tf.Tensor) -> List[tf.Operation]:
     return ordered
 
 
+def _constants(path: Set[tf.Operation]) -> Iterator[tf.Tensor]:
+    """What the operations between two tensors read that does not depend on the first."""
+    for op in path:
+        for tensor in op.inputs:
+            if tensor.op not in path:
+                yield tensor
+                if tensor.op.type == FAKE_QUANT:
+                    yield from tensor.op.inputs
+
+
 class _Tracer:
 
     def __init__(self, session: tf.Session, images: tf.Tensor, path: List[tf.Operation]):
-        self._session = session
         self._path = set(path) | {images.op}
+        # All constants in one run: each run of its own would cost as much as all together.
+        self._constants = session.run({tensor.name: tensor for tensor in _constants(self._path)})
         self.input = Value('image', images.shape.as_list(), PIXELS)
         self.layers = []    # type: List[Layer]
         self._values = {}   # type: Dict[str, Value]
@@ -98,7 +109,7 @@ class _Tracer:
         value.tensor = tensor.name
 
     def _constant(self, tensor: tf.Tensor) -> np.ndarray:
-        return self._session.run(tensor)
+        return self._constants[tensor.name]
 
     def _append(self, kind: str, op: tf.Operation, inputs: List[Value], **settings) -> Layer:
         outputs = [Value(tensor.op.name if tensor.value_index == 0 else tensor.name,
@@ -192,7 +203,7 @@ class _Tracer:
         return value
 
     def _range(self, op: tf.Operation) -> Range:
-        low, high = self._session.run([op.inputs[1], op.inputs[2]])
+        low, high = self._constant(op.inputs[1]), self._constant(op.inputs[2])
         return Range(float(low), float(high), op.get_attr('num_bits'),
                      op.get_attr('narrow_range'))
 
@@ -226,7 +237,11 @@ class _Tracer:
         return self._append('MEAN', op, [self.value(op.inputs[0])]).output
 
     def _tile(self, op: tf.Operation) -> Value:
+        """One pixel spread over a map, as the resizing that every runtime has for 8-bit numbers."""
         source = self.value(op.inputs[0])
-        value = self._append('TILE', op, [source]).output
+        if source.shape[1:3] != (1, 1) or op.outputs[0].shape[3].value != source.shape[3]:
+            raise ValueError('{} repeats more than a single pixel'.format(op.name))
+        # With aligned corners all of the result lies on the pixel itself: nothing is rounded.
+        value = self._append('RESIZE_BILINEAR', op, [source], align_corners=True).output
         value.range = source.range
         return value

@@ -1,0 +1,237 @@
+"""From a trained network to files that both runtimes run, by the entry points."""
+
+import json
+import os
+import re
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mmnet import hparams
+from mmnet.errors import UserError
+from mmnet.tflite import check, flatbuffer
+from mmnet.tflite.export import export
+from tests.conftest import run, write_split
+from tests.test_entry_points import evaluate, train
+from tests.test_tflite import run_in_litert
+
+# One worker makes the files that these tests share.
+pytestmark = pytest.mark.xdist_group('export')
+
+PRECISIONS = ('float32', 'uint8', 'int8')
+
+
+def export_file(checkpoint, output, *flags):
+    return run('export_tflite.py', '--checkpoint_path', checkpoint, '--output', output, *flags)
+
+
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory):
+    """A dataset, a float and a quantized train directory, and the latter's three files."""
+    root = tmp_path_factory.mktemp('exported')
+    write_split(root / 'dataset', 'train', 8)
+    dataset = write_split(root / 'dataset', 'test', 3, seed=1)
+    status, _, err = train(dataset, root / 'float', '--max_steps', 60)
+    assert status == 0, err
+    status, out, err = train(dataset, root / 'quantized', '--max_steps', 6, '--quantize',
+                             '--init_checkpoint', root / 'float')
+    assert status == 0, err
+    assert re.search(r'restored (\d+) of \1 variables', out)
+    for precision in PRECISIONS:
+        status, out, err = export_file(root / 'quantized', root / (precision + '.tflite'),
+                                       '--precision', precision)
+        assert status == 0, err
+        assert 'operators' in out and 'at most' in out
+    return dataset, root
+
+
+def test_files_hold_what_old_and_new_runtimes_have(trained):
+    _, root = trained
+    counts = {precision: flatbuffer.operator_counts((root / (precision + '.tflite')).read_bytes())
+              for precision in PRECISIONS}
+    for precision in PRECISIONS:
+        assert not set(counts[precision]) & {'SPACE_TO_BATCH_ND', 'BATCH_TO_SPACE_ND', 'MUL',
+                                             'CUSTOM', 'DEQUANTIZE'}
+        assert counts[precision]['LOGISTIC'] == 1
+    assert 'QUANTIZE' not in counts['uint8'] and 'ADD' not in counts['uint8']
+    assert counts['int8']['QUANTIZE'] == 2, 'at the input and at the output'
+    sizes = [os.path.getsize(str(root / (precision + '.tflite'))) for precision in PRECISIONS]
+    assert sizes[1] < 0.6 * sizes[0]
+    assert not list(root.glob('*.partial'))
+
+
+def test_files_run_in_litert_with_the_same_alphas(trained, tmp_path):
+    dataset, root = trained
+    images = check.example_images(32)
+    paths = [root / (precision + '.tflite') for precision in PRECISIONS]
+    new, unsigned, signed = run_in_litert(paths, images, tmp_path)
+    settings = hparams.read(str(root / 'quantized'))
+    exported = export(str(root / 'quantized' / 'model.ckpt-6'), settings, 32, 'float32', 'logistic')
+    graph = np.concatenate([exported.session.run(
+        exported.alpha, {exported.images: image[np.newaxis] / 255}) for image in images])
+    np.testing.assert_allclose(new, graph, atol=1e-4)
+    # They hold the same numbers; where a runtime's kernels for the two round a tie differently, the
+    # layers behind it make noise of it.
+    assert np.abs(unsigned - signed).mean() < 0.1
+    assert np.corrcoef(unsigned.ravel(), graph.ravel())[0, 1] > 0.9
+    for resolver in ('default', 'builtin'):
+        for alpha in run_in_litert(paths, images, tmp_path, resolver):
+            assert alpha.shape == (check.IMAGES, 32, 32, 1)
+            assert 0 <= alpha.min() and alpha.max() <= 1
+
+
+def test_a_file_is_measured_as_its_checkpoint_is(trained):
+    dataset, root = trained
+    status, out, err = evaluate(dataset, root / 'float')
+    assert status == 0, err
+    status, _, err = export_file(root / 'float', root / 'again.tflite')
+    assert status == 0, err
+    status, measured, err = run('evaluate.py', '--dataset_path', dataset, '--tflite_path',
+                                root / 'again.tflite')
+    assert status == 0, err
+    figures = r'gradient error [\d.]+ \(×10⁻³\)  MAD [\d.]+ \(×10⁻²\)'
+    assert re.search(figures, measured).group() == re.search(figures, out).group()
+    assert '3 images' in measured
+    status, _, err = run('evaluate.py', '--dataset_path', dataset, '--watch', '--tflite_path',
+                         root / 'again.tflite')
+    assert status == 1 and '--watch' in err
+
+
+def test_the_quantized_checkpoint_is_evaluated_with_its_rounding(trained):
+    dataset, root = trained
+    status, out, err = evaluate(dataset, root / 'quantized')
+    assert status == 0, err
+    assert '68,996' in out, 'ranges are no parameters'
+    assert hparams.read(str(root / 'quantized'))['quantization'] == {
+        'weight_bits': 8, 'activation_bits': 8}
+
+
+@pytest.mark.parametrize('head', ['lut', 'builtin'])
+def test_other_softmaxes(trained, head, tmp_path):
+    _, root = trained
+    path = tmp_path / 'model.tflite'
+    status, _, err = export_file(root / 'quantized', path, '--precision', 'uint8', '--softmax',
+                                 head)
+    assert status == 0, err
+    images = check.example_images(32)
+    one, other = run_in_litert([root / 'uint8.tflite', path], images, tmp_path)
+    # One logit rounds halves up where its opposite rounds them down.
+    assert np.abs(one - other).max() <= 0.02
+
+
+def test_a_larger_image_size(trained, tmp_path):
+    _, root = trained
+    status, _, err = export_file(root / 'quantized', tmp_path / 'model.tflite', '--precision',
+                                 'uint8', '--image_size', 48)
+    assert status == 0, err
+    assert tf.lite.Interpreter(str(tmp_path / 'model.tflite')).get_input_details()[0][
+        'shape'].tolist() == [1, 48, 48, 3]
+    status, _, err = export_file(root / 'quantized', tmp_path / 'other.tflite', '--image_size', 50)
+    assert status == 1 and '--image_size 50' in err and '48 or 64' in err
+    assert not (tmp_path / 'other.tflite').exists()
+
+
+def test_bad_wishes_end_in_a_line_and_leave_no_file(trained, tmp_path):
+    _, root = trained
+    path = tmp_path / 'model.tflite'
+    for flags, complaint in [
+            (['--precision', 'int8'], '--quantize --init_checkpoint'),
+            (['--softmax', 'lut'], '8-bit logits')]:
+        status, _, err = export_file(root / 'float', path, *flags)
+        assert status == 1 and complaint in err and err.count('\n') == 1
+    status, _, err = export_file(tmp_path, path)
+    assert status == 1 and 'no checkpoint' in err
+    status, _, err = export_file(root / 'float', tmp_path / 'no' / 'model.tflite')
+    assert status == 1 and 'cannot be written' in err and err.count('\n') == 1
+    assert os.listdir(str(tmp_path)) == []
+    path.write_bytes(b'precious')
+    status, _, err = export_file(root / 'float', path)
+    assert status == 1 and '--force' in err and path.read_bytes() == b'precious'
+    status, _, err = export_file(root / 'float', path, '--force')
+    assert status == 0 and len(path.read_bytes()) > 10000
+
+
+def test_a_file_that_computes_something_else_is_noticed(trained, tmp_path):
+    _, root = trained
+    settings = hparams.read(str(root / 'quantized'))
+    checkpoint = str(root / 'quantized' / 'model.ckpt-6')
+    path = str(tmp_path / 'model.tflite')
+    exported = export(checkpoint, settings, 32, 'float32', 'logistic')
+    with open(path, 'wb') as file:
+        file.write(exported.content)
+    check.compare(path, exported)
+    with pytest.raises(UserError, match='differs from the graph'):
+        check.compare(path, exported._replace(alpha=exported.alpha * 0.999))
+
+    exported = export(checkpoint, settings, 32, 'int8', 'logistic')
+    with open(path, 'wb') as file:
+        file.write(exported.content)
+    check.compare(path, exported)
+    layer = next(layer for layer in exported.network.layers
+                 if layer.kind == 'CONV_2D' and 'merge' in layer.output.name)
+    layer.bias = layer.bias + 5 * layer.output.range.high / 255
+    with pytest.raises(UserError, match='encoder_1/merge'):
+        check.compare(path, exported)
+
+
+def test_quantization_flags(trained, tmp_path):
+    dataset, root = trained
+    status, _, err = train(dataset, tmp_path / 'run', '--quantize')
+    assert status == 1 and '--init_checkpoint' in err and '--quant_delay' in err
+    status, _, err = train(dataset, tmp_path / 'run', '--weight_bits', 4)
+    assert status == 1 and '--quantize' in err
+    status, _, err = train(dataset, root / 'quantized', '--quantize', '--weight_bits', 5,
+                           '--init_checkpoint', root / 'float')
+    assert status == 1 and "'weight_bits': 8" in err and err.count('\n') == 1
+    status, _, err = train(dataset, root / 'float', '--quantize', '--init_checkpoint',
+                           root / 'float')
+    assert status == 1 and 'quantization None' in err
+    # Fewer bits can be trained, and from scratch, but not be put into a file.
+    status, _, err = train(dataset, tmp_path / 'run', '--quantize', '--activation_bits', 4,
+                           '--quant_delay', 1, '--max_steps', 2)
+    assert status == 0, err
+    status, _, err = export_file(tmp_path / 'run', tmp_path / 'model.tflite', '--precision', 'int8')
+    assert status == 1 and '--activation_bits 4' in err
+
+
+def test_deeplab_is_exported_three_ways(dataset, tmp_path):
+    flags = ['--model', 'deeplab', '--width_multiplier', 0.35]
+    status, _, err = train(dataset, tmp_path / 'float', *flags, '--max_steps', 20)
+    assert status == 0, err
+    status, _, err = train(dataset, tmp_path / 'quantized', *flags, '--max_steps', 3, '--quantize',
+                           '--init_checkpoint', tmp_path / 'float')
+    assert status == 0, err
+    paths = [tmp_path / (precision + '.tflite') for precision in PRECISIONS]
+    for precision, path in zip(PRECISIONS, paths):
+        status, _, err = export_file(tmp_path / 'quantized', path, '--precision', precision)
+        assert status == 0, err
+    exact, unsigned, signed = run_in_litert(paths, check.example_images(32), tmp_path)
+    assert np.abs(unsigned - exact).mean() < 0.1
+    assert np.abs(unsigned - signed).mean() < 0.02
+
+
+def test_files_are_timed_in_all_runtimes(trained, tmp_path):
+    _, root = trained
+    paths = [root / 'float32.tflite', root / 'int8.tflite']
+    status, out, err = run('scripts/benchmark_tflite.py', *paths, '--runs', 3, '--warm_up', 1,
+                           '--per_op', '--json', tmp_path / 'times.json')
+    assert status == 0, err
+    report = json.loads((tmp_path / 'times.json').read_text())
+    assert sorted(report) == ['litert', 'litert_builtin', 'tensorflow']
+    for rows in report.values():
+        assert [row['file'] for row in rows] == [str(path) for path in paths]
+        assert all(row['median'] > 0 and row['runs'] == 3 for row in rows)
+        assert rows[0]['operators']['DEPTHWISE_CONV_2D'][0] == 43
+    assert 'XNNPACK' in out and '÷ first' in out
+    status, _, err = run('scripts/benchmark_tflite.py', tmp_path / 'no.tflite')
+    assert status == 1 and 'no such file' in err
+
+
+def test_plain_conversions_for_comparison(tmp_path):
+    for flags in (['mmnet'], ['deeplab', '--width_multiplier', 0.35]):
+        path = tmp_path / (flags[0] + '.tflite')
+        status, _, err = run('scripts/convert_plain.py', *flags, path, '--image_size', 32)
+        assert status == 0, err
+        counts = flatbuffer.operator_counts(path.read_bytes())
+        assert counts['SPACE_TO_BATCH_ND'] > 0 and counts['SOFTMAX'] == 1

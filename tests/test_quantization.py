@@ -1,0 +1,149 @@
+"""Quantization-aware training: where rounding happens, and to which grids."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mmnet import models, quantization
+from mmnet.tflite import trace
+from mmnet.tflite.encode import grid
+from mmnet.tflite.layers import Range
+
+EIGHT = {'weight_bits': 8, 'activation_bits': 8}
+NETWORKS = [('mmnet', {'width_multiplier': 0.5}),
+            ('mmnet', {'width_multiplier': 0.5, 'refinement': False, 'enhancement': False}),
+            ('deeplab', {'width_multiplier': 0.35})]
+
+
+def randomize(session, seed=0):
+    """Sets all variables to something that a training might have left."""
+    rng = np.random.RandomState(seed)
+    values = {}
+    for variable in tf.global_variables():
+        name, shape = variable.op.name, variable.shape.as_list()
+        if name.endswith(('gamma', 'moving_variance')):
+            value = rng.uniform(0.6, 1.4, shape)
+        elif name.endswith(('beta', 'biases', 'moving_mean')):
+            value = rng.normal(0, 0.3, shape)
+        elif name.endswith('weights'):
+            value = rng.normal(0, 0.2, shape)
+        elif name.endswith('_quant/min'):
+            value = rng.uniform(-4, -2)
+        elif name.endswith('_quant/max'):
+            value = rng.uniform(2, 4)
+        else:
+            continue
+        values[variable.initial_value] = value
+    session.run(tf.global_variables_initializer(), values)
+
+
+@pytest.mark.parametrize('name, hparams', NETWORKS)
+def test_every_tensor_of_the_inference_graph_has_a_range(name, hparams):
+    images = tf.placeholder(tf.float32, [1, 32, 32, 3])
+    logits, _ = models.build(name, images, False, **hparams)
+    logits = quantization.quantize(logits, EIGHT, is_training=False)
+    with tf.Session() as session:
+        randomize(session)
+        network = trace.trace(session, images, logits)
+    for layer in network.layers:
+        assert all(value.range.bits == 8 for value in layer.outputs), layer.output.name
+        if layer.weights is not None:
+            assert layer.weight_range.narrow and grid(layer.weight_range)[1] == 128
+        if layer.kind in ('RESIZE_BILINEAR', 'MEAN', 'CONCATENATION', 'SPLIT'):
+            # Nothing is requantized where numbers are only moved.
+            ranges = {value.range for value in layer.inputs + layer.outputs}
+            assert len(ranges) == 1, layer.output.name
+    scale, zero_point = grid(network.output.range)
+    assert zero_point == 128
+    # σ(2l) at the end of the range is a byte of 0 or 255, but not long before it.
+    alpha = 1 / (1 + np.exp(-2 * 127 * scale))
+    assert 254 < 255 * alpha <= 254.5 + 1e-3
+
+
+def test_the_two_logits_are_opposite_and_their_alpha_is_unchanged():
+    rng = np.random.RandomState(0)
+    pixels, weights = rng.rand(1, 8, 8, 4), rng.normal(size=[1, 1, 4, 2])
+    logits = tf.nn.bias_add(tf.nn.conv2d(tf.constant(pixels), tf.constant(weights), 1, 'SAME'),
+                            tf.constant([0.3, -0.8], tf.float64))
+    quantization.centre_logits(logits)
+    with tf.Session() as session:
+        centred = session.run(logits)
+    plain = pixels.dot(weights[0, 0]) + [0.3, -0.8]
+    np.testing.assert_allclose(centred[..., 1] - centred[..., 0], plain[..., 1] - plain[..., 0])
+    np.testing.assert_allclose(centred.sum(axis=-1), 0, atol=1e-12)
+
+
+def test_logits_without_a_convolution_are_refused():
+    with pytest.raises(ValueError, match='no convolution'):
+        quantization.centre_logits(tf.nn.relu(tf.ones([1, 4, 4, 2])))
+
+
+@pytest.mark.parametrize('bits', [4, 6, 8])
+def test_activations_have_as_many_values_as_bits_allow(bits):
+    images = tf.constant(np.random.RandomState(0).rand(4, 32, 32, 3).astype(np.float32))
+    logits, _ = models.build('mmnet', images, True, width_multiplier=0.5)
+    logits = quantization.quantize(logits, {'weight_bits': bits, 'activation_bits': bits}, True)
+    nodes = [op for op in tf.get_default_graph().get_operations()
+             if op.type == quantization.FAKE_QUANT and 'enhancement_2' in op.name]
+    assert nodes
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        session.run(logits)
+        values = session.run([node.outputs[0] for node in nodes])
+        for node, value in zip(nodes, values):
+            distinct = len(np.unique(value))
+            assert 2 < distinct <= 2 ** bits - node.get_attr('narrow_range'), node.name
+
+
+def test_a_delayed_quantization_starts_as_the_float_network():
+    pixels = np.random.RandomState(0).rand(4, 32, 32, 3).astype(np.float32)
+
+    def centred_logits(quantize):
+        with tf.Graph().as_default(), tf.Session() as session:
+            logits, _ = models.build('mmnet', tf.constant(pixels), True, width_multiplier=0.5)
+            if quantize:
+                logits = quantization.quantize(logits, EIGHT, True, quant_delay=2)
+            randomize(session)
+            runs = [session.run(logits) for _ in range(3)]
+            return [run - run.mean(axis=-1, keepdims=True) for run in runs]
+
+    plain, delayed = centred_logits(False)[0], centred_logits(True)
+    spread = plain.std()
+    assert np.abs(delayed[0] - plain).max() < 1e-3 * spread
+    assert np.abs(delayed[2] - plain).max() > 0.05 * spread, 'rounding has begun'
+
+
+@pytest.mark.parametrize('low, high', [(-1.0, 3.0), (0.0, 5.3), (-2.7, 0.4)])
+def test_grids_are_those_of_fake_quantization(low, high):
+    numbers = np.random.RandomState(0).uniform(low - 1, high + 1, 1000).astype(np.float32)
+    for narrow in (False, True):
+        scale, zero_point = grid(Range(low, high, 8, narrow))
+        stored = np.clip(np.floor(numbers / scale + 0.5) + zero_point, int(narrow), 255)
+        rounded = tf.fake_quant_with_min_max_args(numbers, low, high, 8, narrow)
+        with tf.Session() as session:
+            np.testing.assert_allclose(session.run(rounded), scale * (stored - zero_point),
+                                       atol=1e-6)
+
+
+def test_train_and_eval_graphs_compute_the_same():
+    """With batch norm's moving statistics those of the batch, what is trained is what is run."""
+    pixels = np.random.RandomState(0).rand(4, 64, 64, 3).astype(np.float32)
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.set_random_seed(0)
+        logits, _ = models.build('mmnet', tf.constant(pixels), True, width_multiplier=0.5,
+                                 batch_norm_decay=0.01)
+        logits = quantization.quantize(logits, EIGHT, True)
+        session.run(tf.global_variables_initializer())
+        for _ in range(4):
+            trained = session.run([logits] + tf.get_collection(tf.GraphKeys.UPDATE_OPS))[0]
+        values = session.run({variable.op.name: variable for variable in
+                              tf.model_variables() + quantization.range_variables()})
+    with tf.Graph().as_default(), tf.Session() as session:
+        logits, _ = models.build('mmnet', tf.constant(pixels), False, width_multiplier=0.5)
+        logits = quantization.quantize(logits, EIGHT, False)
+        session.run(tf.global_variables_initializer(), {
+            variable.initial_value: values[variable.op.name]
+            for variable in tf.model_variables() + quantization.range_variables()})
+        restored = session.run(logits)
+    # Not to the last digit: moving variances are unbiased estimates, those of a batch are not.
+    assert np.corrcoef(trained.ravel(), restored.ravel())[0, 1] > 0.8
