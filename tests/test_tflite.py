@@ -237,6 +237,19 @@ def test_layers_without_8_bit_ranges_are_refused(change, complaint):
         encode.encode_layer(layer, 'uint8')
 
 
+@pytest.mark.parametrize('kind, axis', [('CONV_2D', 0), ('DEPTHWISE_CONV_2D', 3)])
+def test_signed_weights_have_a_scale_a_channel_and_unsigned_ones_one(kind, axis):
+    layer = quantized_layer(kind)
+    channels = layer.output.shape[3]
+    for precision, scales, expected_axis in (('int8', channels, axis), ('uint8', 1, 0)):
+        model = flatbuffer.schema.ModelT.InitFromObj(
+            flatbuffer.schema.Model.GetRootAsModel(encode.encode_layer(layer, precision), 0))
+        weights, = [tensor for tensor in model.subgraphs[0].tensors if b'weights' in tensor.name]
+        assert len(weights.quantization.scale) == scales
+        # With another axis XNNPACK would leave unsigned layers to slower kernels.
+        assert weights.quantization.quantizedDimension == expected_axis
+
+
 def test_weights_of_fewer_bits_keep_their_grid():
     layer = quantized_layer('CONV_2D')
     layer.weight_range = Range(-1.0, 1.0, 4, True)

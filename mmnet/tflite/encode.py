@@ -148,7 +148,8 @@ class _Encoder:
         channels = len(layer.bias) if self._precision == 'int8' else 1
         return [Tensor(name + '/weights', weights.shape, self._precision,
                        Quantization(np.repeat(scale, channels), np.repeat(shift, channels),
-                                    channel_axis), stored),
+                                    # XNNPACK leaves out what has a single scale on an axis.
+                                    channel_axis if channels > 1 else 0), stored),
                 Tensor(name + '/bias', layer.bias.shape, 'int32',
                        Quantization(np.repeat(bias_scale, channels), np.zeros(channels)),
                        np.round(layer.bias / np.float64(bias_scale)))]
