@@ -30,7 +30,7 @@ def encode(network: Network, precision: str, description: str) -> bytes:
     encoder = _Encoder(precision)
     outer = 'uint8' if precision == 'int8' else precision
     image = encoder.tensor(network.input, outer)
-    encoder.enter(network.input, encoder.converted(image, precision))
+    encoder.tensors[network.input] = encoder.converted(image, precision)
     for layer in network.layers:
         encoder.add(layer)
     alpha = encoder.converted(encoder.tensors[network.output], outer)
@@ -41,8 +41,7 @@ def encode_layer(layer: Layer, precision: str) -> bytes:
     """A file of one layer alone, its inputs and outputs of the precision's type."""
     encoder = _Encoder(precision)
     inputs = [encoder.tensor(value) for value in layer.inputs]
-    for value, tensor in zip(layer.inputs, inputs):
-        encoder.enter(value, tensor)
+    encoder.tensors.update(zip(layer.inputs, inputs))
     encoder.add(layer)
     return flatbuffer.write(inputs, [encoder.tensors[value] for value in layer.outputs],
                             encoder.operators, layer.kind)
@@ -90,10 +89,6 @@ class _Encoder:
         if dtype == 'int8':
             quantization = quantization._replace(zero_point=quantization.zero_point - 128)
         return Tensor(value.name, value.shape, dtype, quantization)
-
-    def enter(self, value: Value, tensor: Tensor) -> None:
-        """Has a value read from a tensor."""
-        self.tensors[value] = tensor
 
     def converted(self, tensor: Tensor, dtype: str) -> Tensor:
         """The same numbers as uint8 or int8."""

@@ -5,11 +5,11 @@ from typing import Callable, Dict, Iterator, List, Optional, Set
 import numpy as np
 import tensorflow as tf
 
+from mmnet.quantization import FAKE_QUANT
 from mmnet.tflite.layers import Layer, Network, Range, Value
 
 # Operations that change nothing in inference.
 PASS_THROUGH = ('Identity', 'IdentityN')
-FAKE_QUANT = 'FakeQuantWithMinMaxVars'
 CONVOLUTIONS = {'Conv2D': 'CONV_2D', 'DepthwiseConv2dNative': 'DEPTHWISE_CONV_2D'}
 # Pixels 0 to 255 stand for [0, 1].
 PIXELS = Range(0.0, 1.0, 8)
