@@ -14,8 +14,9 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 @pytest.fixture(autouse=True)
 def graph():
-    """A new graph for every test."""
+    """A new graph for every test, whose random weights are the same in every run."""
     with tf.Graph().as_default() as graph:
+        tf.set_random_seed(0)
         yield graph
 
 
