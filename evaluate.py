@@ -17,8 +17,8 @@ from mmnet.tflite.interpreter import Interpreter
 
 def main() -> int:
     args = flags.evaluate_parser().parse_args()
-    if args.tflite_path:
-        return evaluate_file(args)
+    if not args.checkpoint_path:
+        return evaluate_other(args)
     if args.watch:
         return watch(args)
     checkpoint = evaluation.resolve(args.checkpoint_path)
@@ -32,13 +32,17 @@ def main() -> int:
     return 0
 
 
-def evaluate_file(args) -> int:
-    """Evaluates an exported file."""
+def evaluate_other(args) -> int:
+    """Evaluates an exported file, or what needs none."""
     if args.watch:
-        raise UserError('--watch: follows a train directory; --tflite_path names a file')
-    interpreter = Interpreter(args.tflite_path)
-    evaluator = make_evaluator(args, interpreter.size)
-    print(evaluation.in_papers_units(evaluation.evaluate_tflite(evaluator, interpreter)))
+        raise UserError('--watch: follows a train directory, given with --checkpoint_path')
+    if args.always_foreground:
+        size, predict = 1, evaluation.always_foreground
+    else:
+        interpreter = Interpreter(args.tflite_path)
+        size, predict = interpreter.size, evaluation.tflite_predictor(interpreter)
+    record, _ = make_evaluator(args, size).evaluate(predict)
+    print(evaluation.in_papers_units(record))
     return 0
 
 

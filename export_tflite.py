@@ -4,7 +4,6 @@
 import os
 
 from mmnet import evaluation, files, flags, hparams
-from mmnet.errors import UserError
 from mmnet.tflite import check, flatbuffer
 from mmnet.tflite.export import check_settings, export
 
@@ -14,9 +13,7 @@ def main() -> int:
     checkpoint = evaluation.resolve(args.checkpoint_path)
     settings = hparams.read(os.path.dirname(checkpoint) or '.')
     check_settings(settings, args.precision, args.softmax)
-    if os.path.exists(args.output) and not args.force:
-        raise UserError('--output {}: is there already; pass --force to replace it'.format(
-            args.output))
+    files.check_output(args.output, args.force)
     size = args.image_size or settings['image_size']
 
     exported = export(checkpoint, settings, size, args.precision, args.softmax)

@@ -183,19 +183,17 @@ def _examples(pairs: List[Pair], size: int) -> tf.data.Dataset:
         num_parallel_calls=os.cpu_count()).prefetch(8)
 
 
-def evaluate_tflite(evaluator: Evaluator, interpreter: Interpreter) -> Dict[str, Any]:
-    """Measures an exported file.
-
-    Returns:
-        the record; it has no step and no losses.
-
-    Raises:
-        UserError: if the split cannot be read.
-    """
+def tflite_predictor(interpreter: Interpreter) -> Predictor:
+    """An exported file as a `Predictor`."""
     def predict(images: np.ndarray, _) -> Tuple[np.ndarray, Dict[str, float]]:
         return np.stack([interpreter.alpha(image) for image in images]), {}
 
-    return evaluator.evaluate(predict)[0]
+    return predict
+
+
+def always_foreground(images: np.ndarray, _) -> Tuple[np.ndarray, Dict[str, float]]:
+    """A `Predictor` that sees nothing but foreground: what others have to be better than."""
+    return np.ones(images.shape[:3] + (1,), np.float32), {}
 
 
 def evaluate_checkpoint(evaluator: Evaluator, network: Checkpoints, checkpoint: str,
@@ -273,8 +271,12 @@ def in_papers_units(record: Dict[str, Any]) -> str:
     return '  '.join(parts + ['best so far'] * bool(record.get('best')))
 
 
-def resolve(checkpoint_path: str) -> str:
+def resolve(checkpoint_path: str, flag: str = '--checkpoint_path') -> str:
     """The checkpoint that a path means: itself, or a directory's latest.
+
+    Args:
+        checkpoint_path: a checkpoint or a train directory.
+        flag: that the path was given with, for messages.
 
     Raises:
         UserError: if there is none.
@@ -285,13 +287,13 @@ def resolve(checkpoint_path: str) -> str:
             if checkpoint.endswith(extension):
                 checkpoint = checkpoint[:-len(extension)]
         if not checkpoints.exists(checkpoint):
-            raise UserError('--checkpoint_path {}: no such directory or checkpoint'.format(
-                checkpoint_path))
+            raise UserError('{} {}: no such directory or checkpoint'.format(
+                flag, checkpoint_path))
         return checkpoint
     known = [path for path in checkpoints.listed(checkpoint_path) if checkpoints.exists(path)]
     if not known:
-        raise UserError('--checkpoint_path {}: holds no checkpoint yet; train first, or pass '
-                        '--watch to wait for one'.format(checkpoint_path))
+        raise UserError('{} {}: holds no checkpoint yet; train first, or wait for one with '
+                        'evaluate.py --watch'.format(flag, checkpoint_path))
     return known[-1]
 
 

@@ -4,7 +4,7 @@ import contextlib
 import fcntl
 import json
 import os
-from typing import Any, Iterator, Optional
+from typing import Any, Dict, Iterator, Optional
 
 from mmnet.errors import UserError
 
@@ -37,6 +37,51 @@ def write_text(text: str, path: str) -> None:
         file.write(text)
 
 
+def check_output(path: str, force: bool) -> None:
+    """Refuses a file to write that is there already, unless it may be replaced.
+
+    Raises:
+        UserError: names it.
+    """
+    if os.path.exists(path) and not force:
+        raise UserError('--output {}: is there already; pass --force to replace it'.format(path))
+
+
+def make_directory(path: str) -> None:
+    """Makes a directory and those above it, where they are not there.
+
+    Raises:
+        UserError: if it cannot be made.
+    """
+    try:
+        os.makedirs(path, exist_ok=True)
+    except OSError as error:
+        raise UserError('{}: cannot be made ({})'.format(path, error.strerror))
+
+
+def claim(directory: str, name: str, settings: Dict[str, Any]) -> None:
+    """Makes a directory for what is made with some settings, or goes on in one made with the same.
+
+    Args:
+        directory: to be made.
+        name: of the JSON file there that keeps the settings.
+        settings: what the directory's contents depend on.
+
+    Raises:
+        UserError: if it holds anything else.
+    """
+    path = os.path.join(directory, name)
+    there = read_json(path)
+    if there is None:
+        if os.path.isdir(directory) and os.listdir(directory):
+            raise UserError('{}: holds other files; choose another folder'.format(directory))
+        make_directory(directory)
+        write_json(settings, path)
+    elif there != settings:
+        raise UserError('{}: was made with {}; choose another folder, or the same settings'.format(
+            directory, ', '.join('{} {}'.format(*item) for item in sorted(there.items()))))
+
+
 @contextlib.contextmanager
 def replacing(path: str) -> Iterator[str]:
     """Yields the path of a file to write, which takes its place at `path` if nothing goes wrong.
@@ -49,7 +94,8 @@ def replacing(path: str) -> Iterator[str]:
         yield partial
         os.replace(partial, path)
     except OSError as error:
-        raise UserError('{}: cannot be written ({})'.format(path, error.strerror))
+        raise UserError('{}: cannot be written ({})'.format(
+            path, error.strerror or str(error).split('\n')[0]))
     finally:
         if os.path.exists(partial):
             os.remove(partial)
@@ -63,11 +109,8 @@ def locked(directory: str, wait: bool = True) -> Iterator[None]:
         UserError: if the directory cannot be made.
         BlockingIOError: if another process holds it, unless told to wait.
     """
-    try:
-        os.makedirs(directory, exist_ok=True)
-        descriptor = os.open(directory, os.O_RDONLY)
-    except OSError as error:
-        raise UserError('{}: cannot be made ({})'.format(directory, error.strerror))
+    make_directory(directory)
+    descriptor = os.open(directory, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         yield

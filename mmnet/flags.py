@@ -42,15 +42,7 @@ def train_parser() -> Parser:
 
     network = parser.add_argument_group('network')
     network.add_argument('--model', default='mmnet', help='mmnet or deeplab')
-    network.add_argument('--image_size', type=positive(int), default=256,
-                         help='side of the square that photos are resized to')
-    # None leaves the network its published value.
-    network.add_argument('--width_multiplier', type=positive(float),
-                         help='scales the channels of every layer; 1.0 as published')
-    network.add_argument('--output_stride', type=positive(int), help='8 or 16; deeplab only')
-    for block in ('dilation', 'enhancement', 'refinement'):
-        network.add_argument('--no_' + block, dest=block, action='store_const', const=False,
-                             help='ablation of Table 4; mmnet only')
+    add_network_flags(network)
     network.add_argument('--batch_norm_decay', type=fraction,
                          help='of the moving statistics; about 0.99 lets a run of a thousand steps '
                          'be evaluated; as published if not given')
@@ -101,6 +93,8 @@ def evaluate_parser() -> Parser:
     measured.add_argument('--checkpoint_path',
                           help='a train directory (its latest checkpoint) or one checkpoint')
     measured.add_argument('--tflite_path', help='a file that export_tflite.py wrote')
+    measured.add_argument('--always_foreground', action='store_true',
+                          help='measure an alpha that is 1 everywhere, to compare with')
     parser.add_argument('--batch_size', type=positive(int), default=32, help='images at a time')
     parser.add_argument('--watch', action='store_true',
                         help='go on with every checkpoint as training writes it')
@@ -129,6 +123,19 @@ def export_parser() -> Parser:
                         help='side of the square that the file takes; as trained if not given')
     parser.add_argument('--force', action='store_true', help='replace the output file')
     return parser
+
+
+def add_network_flags(parser: argparse._ActionsContainer) -> None:
+    """The flags that say how large a network is, and which of its blocks it has."""
+    parser.add_argument('--image_size', type=positive(int), default=256,
+                        help='side of the square that photos are resized to')
+    # None leaves the network its published value.
+    parser.add_argument('--width_multiplier', type=positive(float),
+                        help='scales the channels of every layer; 1.0 as published')
+    parser.add_argument('--output_stride', type=positive(int), help='8 or 16; deeplab only')
+    for block in ('dilation', 'enhancement', 'refinement'):
+        parser.add_argument('--no_' + block, dest=block, action='store_const', const=False,
+                            help='ablation of Table 4; mmnet only')
 
 
 def add_data_flags(parser: Parser, split: str) -> None:

@@ -32,6 +32,17 @@ def from_flags(args: argparse.Namespace) -> Dict[str, Any]:
     Raises:
         UserError: for an unknown network, a flag it does not have, a value it cannot take.
     """
+    return {'model': args.model, 'image_size': args.image_size, 'network': network_of(args),
+            'quantization': _quantization(args),
+            'training': {name: getattr(args, name) for name in TRAINING}}
+
+
+def network_of(args: argparse.Namespace) -> Dict[str, Any]:
+    """The network's own hyperparameters, those not given on the command line as published.
+
+    Raises:
+        UserError: for an unknown network, a flag it does not have, a value it cannot take.
+    """
     given = {name: getattr(args, name) for name in NETWORK_FLAGS
              if getattr(args, name) is not None}
     try:
@@ -42,9 +53,7 @@ def from_flags(args: argparse.Namespace) -> Dict[str, Any]:
         raise UserError('--model {} --image_size {}: {}'.format(
             args.model, args.image_size, error))
     network.update(given)
-    return {'model': args.model, 'image_size': args.image_size, 'network': network,
-            'quantization': _quantization(args),
-            'training': {name: getattr(args, name) for name in TRAINING}}
+    return network
 
 
 def _quantization(args: argparse.Namespace) -> Optional[Dict[str, int]]:

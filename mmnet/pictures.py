@@ -1,6 +1,16 @@
-"""Pictures for TensorBoard."""
+"""Pictures: strips for TensorBoard, and files."""
 
+import os
+from typing import Optional
+
+import numpy as np
 import tensorflow as tf
+from PIL import Image
+
+from mmnet import files
+from mmnet.errors import UserError
+
+FORMATS = {'.jpg': 'JPEG', '.jpeg': 'JPEG', '.png': 'PNG'}
 
 BACKDROP = (0.16, 0.62, 0.35)
 
@@ -20,3 +30,29 @@ def strip(images: tf.Tensor, alphas: tf.Tensor, alphas_gt: tf.Tensor) -> tf.Tens
                       composites], axis=2)
     return tf.image.convert_image_dtype(tf.reshape(rows, [1, -1, rows.shape[2].value, 3]), tf.uint8,
                                         saturate=True)
+
+
+def check_output(path: str, force: bool) -> None:
+    """Refuses a picture to write that has an unknown extension or is there already.
+
+    Raises:
+        UserError: names it.
+    """
+    if _format(path) is None:
+        raise UserError('--output {}: pictures are written as {}'.format(
+            path, ', '.join(sorted(FORMATS))))
+    files.check_output(path, force)
+
+
+def save(pixels: np.ndarray, path: str) -> None:
+    """Writes uint8 RGB `[H, W, 3]` as the file that its extension names.
+
+    Raises:
+        UserError: if it cannot be written.
+    """
+    with files.replacing(path) as partial:
+        Image.fromarray(pixels).save(partial, _format(path), quality=90)
+
+
+def _format(path: str) -> Optional[str]:
+    return FORMATS.get(os.path.splitext(path)[1].lower())

@@ -28,7 +28,7 @@ def read_image(path: str, size: Optional[int] = None) -> np.ndarray:
     return np.asarray(_resize(image, size))
 
 
-def read_mask(path: str, size: Optional[int] = None) -> np.ndarray:
+def read_mask(path: str, size: Optional[int] = None, labels: bool = False) -> np.ndarray:
     """Reads a mask as a soft alpha.
 
     A file with transparency is a cut-out, its alpha channel the mask; if it is opaque everywhere
@@ -37,12 +37,13 @@ def read_mask(path: str, size: Optional[int] = None) -> np.ndarray:
     Args:
         path: as of `read_image`.
         size: resize to `size`×`size`, or None.
+        labels: whether a mask of class labels 0 and 1 is taken for background and foreground.
 
     Returns:
         uint8 `[H, W]`, 255 the foreground.
 
     Raises:
-        ValueError: for a mask of class labels 0 and 1, which would read as all background.
+        ValueError: for a mask of class labels, which would read as all background, unless `labels`.
         OSError, SyntaxError: Pillow's, for what it cannot read.
     """
     with Image.open(path) as image:
@@ -53,7 +54,9 @@ def read_mask(path: str, size: Optional[int] = None) -> np.ndarray:
         mask = image.getchannel('A')
     else:
         mask = image.convert('L')
-    if mask.getextrema()[1] == 1:
+    if mask.getextrema()[1] == 1 and labels:
+        mask = mask.point(lambda label: label * 255)
+    elif mask.getextrema()[1] == 1:
         raise ValueError('the mask holds only 0 and 1; masks run from 0 to 255')
     return np.asarray(_resize(mask, size))
 

@@ -1,0 +1,245 @@
+"""The layouts of public portrait sets: where each keeps its photos, its masks and its splits.
+
+A layout is a function `(source) -> Layout`, found in `LAYOUTS` by the set's name.
+"""
+
+import base64
+import io
+import json
+import os
+import re
+import zlib
+from functools import partial
+from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
+
+import cv2
+import numpy as np
+import scipy.io
+from PIL import Image
+
+from mmnet.data import decode
+from mmnet.errors import UserError
+
+PHOTOS = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
+# What the readers below raise for files that are not what their extension says, besides Pillow's.
+UNREADABLE = (KeyError, TypeError, zlib.error, NotImplementedError,
+              scipy.io.matlab.miobase.MatReadError)
+
+
+class Item(NamedTuple):
+    """A photo with its mask, not read yet."""
+    stem: str
+    image: str
+    read_mask: Callable[[], np.ndarray]     # uint8 [H, W], 255 the person
+    split: Optional[str] = None             # where the set has one of its own
+
+
+class Layout(NamedTuple):
+    """What a set holds."""
+    items: List[Item]
+    problems: List[Tuple[str, str]]         # path, what is wrong
+
+
+def aisegment(source: str) -> Layout:
+    """AISegment's Matting Human Datasets: 34,427 photos of 600×800 and RGBA cut-outs of them.
+
+        clip_img/1803151818/clip_00000000/1803151818-00000003.jpg
+        matting/1803151818/matting_00000000/1803151818-00000003.png
+    """
+    photos = _by_stem(os.path.join(source, 'clip_img'), PHOTOS)
+    cutouts = _by_stem(os.path.join(source, 'matting'), ('.png',))
+    return _paired(photos, cutouts)
+
+
+def eg1800(source: str) -> Layout:
+    """EG1800, of Shen et al. 2016, "Automatic Portrait Segmentation for Image Stylization".
+
+        images_data_crop/00001.jpg      or the photos anywhere else
+        images_mask/00001_mask.mat      a MATLAB matrix `mask` of 0 and 1
+        trainlist.mat, testlist.mat     numbers, in a matrix of the file's name
+    """
+    photos = _by_stem(source, PHOTOS)
+    masks = {re.sub('_mask$', '', stem): path
+             for stem, path in _by_stem(source, ('.mat',)).items() if stem.endswith('_mask')}
+    splits = {}     # type: Dict[str, str]
+    for split in ('train', 'test'):
+        for stem, path in _by_stem(source, ('.mat',)).items():
+            if stem == split + 'list':
+                splits.update(dict.fromkeys(_read_numbers(path, stem), split))
+    layout = _paired(photos, masks, read_mask=_read_matlab_mask)
+    if not splits:
+        return layout
+    listed = [item._replace(split=splits[item.stem]) for item in layout.items
+              if item.stem in splits]
+    return Layout(listed, layout.problems + [
+        (item.image, 'in neither trainlist.mat nor testlist.mat') for item in layout.items
+        if item.stem not in splits])
+
+
+def p3m(source: str) -> Layout:
+    """P3M-10k: 9,421 photos with blurred faces to train on, 500 such and 500 others to test on.
+
+        train/blurred_image/p_00a1.jpg                          train/mask/p_00a1.png
+        validation/P3M-500-P/blurred_image/p_0b.jpg             …/P3M-500-P/mask/p_0b.png
+        validation/P3M-500-NP/original_image/n_c.jpg            …/P3M-500-NP/mask/n_c.png
+
+    The splits are `train`, `test` (P3M-500-P) and `test_np`.
+    """
+    parts = [_paired(_by_stem(os.path.join(source, folder, images), PHOTOS),
+                     _by_stem(os.path.join(source, folder, 'mask'), PHOTOS), split)
+             for folder, images, split in (
+                 ('train', 'blurred_image', 'train'),
+                 (os.path.join('validation', 'P3M-500-P'), 'blurred_image', 'test'),
+                 (os.path.join('validation', 'P3M-500-NP'), 'original_image', 'test_np'))]
+    return Layout(sum((part.items for part in parts), []),
+                  sum((part.problems for part in parts), []))
+
+
+def ppm100(source: str) -> Layout:
+    """PPM-100, MODNet's benchmark: 100 photos, all of them to test on.
+
+        image/10004325765_0e94fb01fc_o.jpg      matte/10004325765_0e94fb01fc_o.jpg
+    """
+    return _paired(_by_stem(os.path.join(source, 'image'), PHOTOS),
+                   _by_stem(os.path.join(source, 'matte'), PHOTOS), 'test')
+
+
+def supervisely(source: str) -> Layout:
+    """Supervisely Person: people marked with bitmaps and polygons.
+
+        ds1/img/pexels-photo-1.png      ds1/ann/pexels-photo-1.png.json, or without .png
+    """
+    items, problems = [], []
+    for folder in sorted(_folders_named(source, 'img')):
+        dataset = os.path.dirname(folder)
+        for name in sorted(os.listdir(folder)):
+            stem, extension = os.path.splitext(name)
+            if extension.lower() not in PHOTOS or name.startswith('.'):
+                continue
+            image = os.path.join(folder, name)
+            annotations = [os.path.join(dataset, 'ann', each + '.json') for each in (name, stem)]
+            there = [path for path in annotations if os.path.exists(path)]
+            if there:
+                # Photos of two of its datasets may share a name.
+                items.append(Item('{}_{}'.format(os.path.basename(dataset), stem), image,
+                                  partial(_read_annotation, there[0])))
+            else:
+                problems.append((image, 'an image without an annotation'))
+    if not items:
+        raise UserError('{}: holds no img folder with an ann folder beside it'.format(source))
+    return Layout(items, problems)
+
+
+def folder(source: str, image_folder: str = 'image', mask_folder: str = 'mask',
+           mask_suffix: str = '') -> Layout:
+    """Any two folders: photos, and masks of the same names.
+
+    Args:
+        source: holds both.
+        image_folder, mask_folder: their names.
+        mask_suffix: what masks' names have behind the photos', such as `_mask`.
+    """
+    masks = _by_stem(os.path.join(source, mask_folder), PHOTOS)
+    if mask_suffix:
+        masks = {stem[:-len(mask_suffix)]: path for stem, path in masks.items()
+                 if stem.endswith(mask_suffix)}
+    return _paired(_by_stem(os.path.join(source, image_folder), PHOTOS), masks)
+
+
+LAYOUTS = {'aisegment': aisegment, 'eg1800': eg1800, 'p3m': p3m, 'ppm100': ppm100,
+           'supervisely': supervisely, 'folder': folder}
+
+
+def _by_stem(folder: str, extensions: Tuple[str, ...]) -> Dict[str, str]:
+    """The files in a folder and in those inside it.
+
+    Raises:
+        UserError: if the folder is not there.
+    """
+    if not os.path.isdir(folder):
+        raise UserError('{}: no such folder; --help says what each set\'s SOURCE is'.format(folder))
+    found = {}
+    for parent, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            stem, extension = os.path.splitext(name)
+            # Archives made on a Mac hold a `._` file beside many.
+            if extension.lower() in extensions and not name.startswith('.'):
+                found[stem] = os.path.join(parent, name)
+    return found
+
+
+def _folders_named(source: str, wanted: str) -> Iterator[str]:
+    for parent, folders, _ in os.walk(source):
+        if wanted in folders:
+            yield os.path.join(parent, wanted)
+
+
+def _paired(photos: Dict[str, str], masks: Dict[str, str], split: Optional[str] = None,
+            read_mask: Callable[[str], np.ndarray] = partial(decode.read_mask, labels=True)
+            ) -> Layout:
+    """Pairs by stem; what is alone is a problem."""
+    items = [Item(stem, photos[stem], partial(read_mask, masks[stem]), split)
+             for stem in sorted(set(photos) & set(masks))]
+    problems = [(photos[stem], 'an image without a mask') for stem in sorted(set(photos) -
+                                                                             set(masks))]
+    problems += [(masks[stem], 'a mask without an image') for stem in sorted(set(masks) -
+                                                                             set(photos))]
+    return Layout(items, problems)
+
+
+def _matrix(path: str, name: str) -> np.ndarray:
+    """A variable of a MATLAB file."""
+    return np.asarray(scipy.io.loadmat(path)[name])
+
+
+def _read_numbers(path: str, name: str) -> List[str]:
+    """The stems of the photos that a list names."""
+    try:
+        return ['{:05}'.format(int(number)) for number in _matrix(path, name).ravel()]
+    except UNREADABLE + (OSError, ValueError) as error:
+        raise UserError('{}: cannot be read as a list of numbers called {} ({})'.format(
+            path, name, error))
+
+
+def _read_matlab_mask(path: str) -> np.ndarray:
+    return (_matrix(path, 'mask') > 0).astype(np.uint8) * 255
+
+
+def _read_annotation(path: str) -> np.ndarray:
+    """The union of the people in a Supervisely annotation.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    with open(path) as file:
+        annotation = json.load(file)
+    mask = np.zeros([annotation['size']['height'], annotation['size']['width']], np.uint8)
+    people = [each for each in annotation['objects'] if each['classTitle'].startswith('person')]
+    if not people:
+        raise ValueError('nobody is marked in it')
+    for person in people:
+        if person.get('bitmap'):
+            _draw_bitmap(mask, person['bitmap'])
+        else:
+            _draw_polygon(mask, person['points'])
+    return mask
+
+
+def _draw_bitmap(mask: np.ndarray, bitmap: Dict) -> None:
+    """A PNG, compressed once more, in base 64, at its place; it may reach over the border."""
+    with Image.open(io.BytesIO(zlib.decompress(base64.b64decode(bitmap['data'])))) as image:
+        transparent = 'A' in image.mode or 'transparency' in image.info
+        drawn = image.convert('RGBA').getchannel('A') if transparent else image.convert('L')
+    x, y = bitmap['origin']
+    part = mask[y:y + drawn.height, x:x + drawn.width]
+    part[np.asarray(drawn)[:part.shape[0], :part.shape[1]] > 0] = 255
+
+
+def _draw_polygon(mask: np.ndarray, points: Dict) -> None:
+    """An outline and the holes in it."""
+    drawn = np.zeros_like(mask)
+    cv2.fillPoly(drawn, [np.array(points['exterior'], np.int32)], 255)
+    for hole in points['interior']:
+        cv2.fillPoly(drawn, [np.array(hole, np.int32)], 0)
+    np.maximum(mask, drawn, out=mask)

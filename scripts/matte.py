@@ -1,0 +1,222 @@
+#!/usr/bin/env python
+"""Cuts people out of photos, videos and a camera's picture with a trained network.
+
+    scripts/matte.py --model model.tflite photo.jpg folder/ clip.mp4 --output_dir cutouts
+    scripts/matte.py --model TRAIN_DIR me.jpg --write composite --background beach.jpg \\
+        --output_dir composites
+"""
+
+import argparse
+import contextlib
+import os
+import re
+import sys
+from typing import Dict, List, NamedTuple, Optional, Set
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from mmnet import files, flags, inference, video  # noqa: E402  (needs the path above)
+from mmnet.data import decode  # noqa: E402
+from mmnet.data.pairs import UNREADABLE  # noqa: E402
+from mmnet.errors import UserError  # noqa: E402
+
+PHOTOS = ('.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff')
+VIDEOS = ('.mp4', '.mov', '.m4v', '.avi', '.mkv', '.webm')
+PHOTO_FILES = {'cutout': '.png', 'alpha': '.png', 'composite': '.jpg'}
+VIDEO_FILES = {'cutout': '.mov', 'alpha': '.mp4', 'composite': '.mp4'}
+
+
+class Source(NamedTuple):
+    """One input and the beginning of its outputs' names."""
+    path: str
+    output: str
+
+
+def main() -> int:
+    args = make_parser().parse_args()
+    background = inference.parse_background(args.background)
+    sources = find_sources(args.input, args.output_dir)
+    network = inference.load(args.model, '--model')
+    files.make_directory(args.output_dir)
+    failures, written = [], set()   # type: List[str], Set[str]
+    for source in tqdm(sources, unit=' inputs', disable=len(sources) < 2 or
+                       not sys.stderr.isatty()):
+        try:
+            paths = claim(source, args, written)
+            if camera_number(source.path) is None and not is_video(source.path):
+                process_photo(source.path, paths, network, background, args)
+            else:
+                process_video(source.path, paths, network, background, args)
+            tqdm.write('{} -> {}'.format(source.path, ' '.join(paths.values())))
+        except UserError as error:
+            failures.append(str(error))
+        except UNREADABLE as error:
+            failures.append('{}: cannot be read as a photo ({})'.format(source.path, error))
+    if failures:
+        print('{} of {} inputs were not done:'.format(len(failures), len(sources)),
+              file=sys.stderr)
+        for failure in failures:
+            print('  ' + failure, file=sys.stderr)
+    return 1 if failures else 0
+
+
+def make_parser() -> flags.Parser:
+    parser = flags.Parser(__doc__.split('\n')[0])
+    parser.add_argument('input', nargs='+', help='photos, videos, folders of them, or camera:0, '
+                        'which is recorded until Ctrl-C')
+    parser.add_argument('--model', required=True, help='a file of export_tflite.py, a train '
+                        'directory or one checkpoint')
+    parser.add_argument('--output_dir', required=True, help='where results go, as NAME_cutout.png, '
+                        'NAME_alpha.png, NAME_composite.jpg; folders inside input folders are kept')
+    parser.add_argument('--write', nargs='+', choices=sorted(PHOTO_FILES), default=['cutout'],
+                        help='cutout is the person with transparency, composite on a new '
+                        'background; for videos .mov (ProRes 4444) and .mp4')
+    parser.add_argument('--background', default='blur', help='of composites: a colour such as '
+                        'white or #1f9e59, a picture\'s path, or blur for the photo\'s own')
+    parser.add_argument('--refine', action='store_true', help='draw the alpha\'s edges along the '
+                        'photo\'s with a guided filter')
+    parser.add_argument('--foreground', action='store_true', help='estimate the person\'s own '
+                        'colours where the old background shines through, in hair above all')
+    parser.add_argument('--force', action='store_true', help='replace results that are there')
+    return parser
+
+
+def find_sources(inputs: List[str], output_dir: str) -> List[Source]:
+    """Lists the inputs, and what is in those that are folders.
+
+    Raises:
+        UserError: for an input that is not there, or a folder with nothing to do.
+    """
+    sources = []
+    for path in inputs:
+        if os.path.isdir(path):
+            sources += in_folder(path, output_dir)
+        elif camera_number(path) is not None:
+            sources.append(Source(path, os.path.join(output_dir, path.replace(':', ''))))
+        elif os.path.exists(path):
+            sources.append(source_of(path, os.path.dirname(path), output_dir))
+        else:
+            raise UserError('{}: no such file or folder'.format(path))
+    return sources
+
+
+def in_folder(folder: str, output_dir: str) -> List[Source]:
+    """All photos and videos in a folder and in those inside it, but for the results."""
+    sources = []
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(each for each in folders if not each.startswith('.') and
+                            not same_place(os.path.join(parent, each), output_dir))
+        sources += [source_of(os.path.join(parent, name), folder, output_dir)
+                    for name in sorted(names)
+                    if name.lower().endswith(PHOTOS + VIDEOS) and not name.startswith('.')]
+    if not sources:
+        raise UserError('{}: holds no photos or videos ({})'.format(
+            folder, ' '.join(PHOTOS + VIDEOS)))
+    return sources
+
+
+def same_place(path: str, other: str) -> bool:
+    return os.path.realpath(path) == os.path.realpath(other)
+
+
+def source_of(path: str, folder: str, output_dir: str) -> Source:
+    stem = os.path.splitext(os.path.relpath(path, folder or '.'))[0]
+    return Source(path, os.path.join(output_dir, stem))
+
+
+def camera_number(path: str) -> Optional[int]:
+    """The number in `camera:0`; None for anything else."""
+    match = re.match(r'camera:(\d+)$', path)
+    return int(match.group(1)) if match else None
+
+
+def is_video(path: str) -> bool:
+    return path.lower().endswith(VIDEOS)
+
+
+def claim(source: Source, args: argparse.Namespace, written: Set[str]) -> Dict[str, str]:
+    """The files to write for an input, by what they hold.
+
+    Raises:
+        UserError: if one is there, or an earlier input has written it.
+    """
+    moving = camera_number(source.path) is not None or is_video(source.path)
+    extensions = VIDEO_FILES if moving else PHOTO_FILES
+    paths = {kind: '{}_{}{}'.format(source.output, kind, extensions[kind])
+             for kind in args.write}
+    for path in paths.values():
+        if path in written:
+            raise UserError('{}: {} is another input\'s result; give inputs of the same name '
+                            'another --output_dir'.format(source.path, path))
+        if os.path.exists(path) and not args.force:
+            raise UserError('{}: {} is there already; pass --force to replace it'.format(
+                source.path, path))
+    written.update(paths.values())
+    files.make_directory(os.path.dirname(source.output))
+    return paths
+
+
+def process_photo(path: str, paths: Dict[str, str], network: inference.Network,
+                  background: inference.Background, args: argparse.Namespace) -> None:
+    """Writes a photo's results, each whole or not at all."""
+    image = decode.read_image(path)
+    profile = colour_profile(path)
+    for kind, pixels in results(image, network, background, args).items():
+        settings = {} if kind == 'alpha' else {'icc_profile': profile}
+        if kind == 'composite':
+            settings.update(quality=95)
+        with files.replacing(paths[kind]) as partial:
+            Image.fromarray(pixels).save(
+                partial, 'JPEG' if kind == 'composite' else 'PNG', **settings)
+
+
+def colour_profile(path: str) -> Optional[bytes]:
+    """The photo's colour space, which its results share; None where pixels are converted."""
+    with Image.open(path) as image:
+        return image.info.get('icc_profile') if image.mode in ('RGB', 'RGBA') else None
+
+
+def process_video(path: str, paths: Dict[str, str], network: inference.Network,
+                  background: inference.Background, args: argparse.Namespace) -> None:
+    """Writes a video's results; Ctrl-C ends a camera's, and gives up a file's."""
+    number = camera_number(path)
+    with contextlib.ExitStack() as stack:
+        source = stack.enter_context(
+            video.reading(path) if number is None else video.camera(number))
+        write = {kind: stack.enter_context(video.writing(
+            paths[kind], source, transparent=kind == 'cutout')) for kind in paths}
+        if number is not None:
+            print('{}: recording; Ctrl-C ends it'.format(path), file=sys.stderr)
+        count = 0
+        try:
+            for count, image in enumerate(tqdm(
+                    source.images, total=source.frames, desc=os.path.basename(path),
+                    unit=' frames', leave=False, disable=not sys.stderr.isatty()), start=1):
+                for kind, pixels in results(image, network, background, args).items():
+                    if kind == 'alpha':
+                        pixels = np.repeat(pixels[..., np.newaxis], 3, axis=2)
+                    write[kind](pixels)
+        except KeyboardInterrupt:
+            if number is None:
+                raise
+        if not count:
+            raise UserError('{}: holds no pictures'.format(path))
+
+
+def results(image: np.ndarray, network: inference.Network, background: inference.Background,
+            args: argparse.Namespace) -> Dict[str, np.ndarray]:
+    """What there is to write for a photo, uint8, by name."""
+    alpha = inference.matte(network, image, args.refine)
+    foreground = inference.foreground_colours(image, alpha) if args.foreground else image
+    make = {'alpha': lambda: np.round(alpha * 255).astype(np.uint8),
+            'cutout': lambda: inference.cut_out(foreground, alpha),
+            'composite': lambda: inference.composite(foreground, alpha, background(image, alpha))}
+    return {kind: make[kind]() for kind in args.write}
+
+
+if __name__ == '__main__':
+    flags.run(main)

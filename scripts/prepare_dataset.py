@@ -1,0 +1,171 @@
+#!/usr/bin/env python
+"""Turns a public portrait set, or any two folders, into the layout that training reads.
+
+Photos are copied as they are, masks become 8-bit PNG. Running it again goes on where it was
+interrupted. What cannot be used is left out, and listed in DEST/skipped.txt.
+
+  aisegment    SOURCE holds clip_img and matting
+  eg1800       SOURCE holds images_data_crop, images_mask, trainlist.mat, testlist.mat
+  p3m          SOURCE is P3M-10k, holds train and validation
+  ppm100       SOURCE is PPM-100, holds image and matte
+  supervisely  SOURCE holds ds1, ds2, … with img and ann in each
+  folder       SOURCE holds a folder of photos and one of masks (--image_folder, --mask_folder)
+"""
+
+import argparse
+import hashlib
+import os
+import shutil
+import sys
+from collections import Counter
+from multiprocessing.pool import ThreadPool
+from typing import Dict, List, Optional, Tuple
+
+from PIL import Image
+from tqdm import tqdm
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from mmnet import files, flags  # noqa: E402  (needs the path above)
+from mmnet.data import decode, layouts, pairs  # noqa: E402
+from mmnet.errors import UserError  # noqa: E402
+
+SETTINGS = 'prepared.json'
+SKIPPED = 'skipped.txt'
+
+
+def main() -> int:
+    args = make_parser().parse_args()
+    if args.format == 'folder':
+        layout = layouts.folder(args.source, args.image_folder, args.mask_folder, args.mask_suffix)
+    else:
+        layout = layouts.LAYOUTS[args.format](args.source)
+    items, problems = assign_splits(layout, args)
+    files.claim(args.dest, SETTINGS, {
+        'format': args.format, 'source': os.path.abspath(args.source),
+        'test_list': args.test_list and os.path.abspath(args.test_list),
+        'test_fraction': args.test_fraction, 'seed': args.seed})
+    for split in {item.split for item in items}:
+        for kind in ('image', 'mask'):
+            files.make_directory(os.path.join(args.dest, split, kind))
+
+    made = Counter()    # type: Counter
+    with ThreadPool(os.cpu_count()) as pool:
+        done = pool.imap(lambda item: prepare(item, args.dest), items)
+        for item, problem in zip(items, tqdm(done, total=len(items), desc='preparing',
+                                             unit=' pairs', disable=not sys.stderr.isatty())):
+            if problem:
+                problems.append(problem)
+            else:
+                made[item.split] += 1
+    report(args.dest, made, problems)
+    return 0 if made else 1
+
+
+def make_parser() -> flags.Parser:
+    parser = flags.Parser(__doc__)
+    parser.formatter_class = Formatter
+    parser.add_argument('format', choices=sorted(layouts.LAYOUTS), help='the set')
+    parser.add_argument('source', help='where it is')
+    parser.add_argument('dest', help='the folder to make; train.py takes it as --dataset_path')
+    split = parser.add_argument_group(
+        'split', 'EG1800\'s lists, P3M-10k and PPM-100 say themselves what is for testing.')
+    split.add_argument('--test_list', help='a text file of the names to test on, a line each; all '
+                       'others are for training')
+    split.add_argument('--test_fraction', type=flags.fraction, default=0.1,
+                       help='without a list: the share to test on')
+    split.add_argument('--seed', type=flags.not_negative(int), default=0,
+                       help='without a list: another one draws another share')
+    folder = parser.add_argument_group('folder')
+    folder.add_argument('--image_folder', default='image', help='name of the folder of photos')
+    folder.add_argument('--mask_folder', default='mask', help='name of the folder of masks')
+    folder.add_argument('--mask_suffix', default='', help='what masks\' names have behind their '
+                        'photos\', such as _mask')
+    return parser
+
+
+class Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Leaves the description's lines as they are."""
+
+
+def assign_splits(layout: layouts.Layout,
+                  args: argparse.Namespace) -> Tuple[List[layouts.Item], List[Tuple[str, str]]]:
+    """Gives every item a split: from the list, from the set itself, or drawn.
+
+    Raises:
+        UserError: for a list that cannot be read.
+    """
+    problems = list(layout.problems)
+    if args.test_list:
+        wanted = read_list(args.test_list)
+        problems += [(args.test_list, 'names {}, which is not there'.format(stem))
+                     for stem in sorted(wanted - {item.stem for item in layout.items})]
+        return [item._replace(split='test' if item.stem in wanted else 'train')
+                for item in layout.items], problems
+    return [item if item.split else item._replace(split=draw(item.stem, args))
+            for item in layout.items], problems
+
+
+def read_list(path: str) -> set:
+    try:
+        with open(path) as file:
+            lines = file.read().split('\n')
+    except (OSError, ValueError) as error:
+        raise UserError('--test_list {}: cannot be read ({})'.format(path, error))
+    names = (os.path.basename(line.strip()) for line in lines if line.strip())
+    return {os.path.splitext(name)[0] for name in names}
+
+
+def draw(stem: str, args: argparse.Namespace) -> str:
+    """A split that depends on the name and the seed alone: it stays when photos are added."""
+    digest = hashlib.sha1('{} {}'.format(args.seed, stem).encode()).digest()
+    share = int.from_bytes(digest[:8], 'big') / 2 ** 64
+    return 'test' if share < args.test_fraction else 'train'
+
+
+def prepare(item: layouts.Item, dest: str) -> Optional[Tuple[str, str]]:
+    """Writes a pair, unless it is there; returns path and reason if it cannot be used."""
+    extension = os.path.splitext(item.image)[1]
+    if extension.lower() not in pairs.EXTENSIONS:
+        extension = '.png'
+    image_path = os.path.join(dest, item.split, 'image', item.stem + extension)
+    mask_path = os.path.join(dest, item.split, 'mask', item.stem + '.png')
+    if os.path.exists(image_path) and os.path.exists(mask_path):
+        return None
+    try:
+        image = decode.read_image(item.image)
+    except pairs.UNREADABLE as error:
+        return item.image, 'the image cannot be read ({})'.format(error)
+    try:
+        mask = item.read_mask()
+    except pairs.UNREADABLE + layouts.UNREADABLE as error:
+        return item.image, 'the mask cannot be read ({})'.format(error)
+    if not mask.any():
+        return item.image, 'the mask is empty'
+    if not pairs.same_aspect(image.shape[1::-1], mask.shape[::-1]):
+        return item.image, 'the mask has another aspect ratio'
+    with files.replacing(image_path) as partial:
+        if extension == os.path.splitext(item.image)[1]:
+            shutil.copyfile(item.image, partial)
+        else:
+            Image.fromarray(image).save(partial, 'PNG')
+    with files.replacing(mask_path) as partial:
+        Image.fromarray(mask).save(partial, 'PNG')
+    return None
+
+
+def report(dest: str, made: Dict[str, int], problems: List[Tuple[str, str]]) -> None:
+    """Says what was made, and how much was left out for which reason."""
+    print('{}: {}'.format(dest, ', '.join(
+        '{} {}'.format(count, split) for split, count in sorted(made.items())) or 'no pairs'))
+    path = os.path.join(dest, SKIPPED)
+    files.write_text(''.join('{}: {}\n'.format(*problem) for problem in problems), path)
+    if problems:
+        print('{} skipped, listed in {}:'.format(len(problems), path), file=sys.stderr)
+        reasons = Counter(reason.split(' (')[0] for _, reason in problems)
+        for reason, count in reasons.most_common(10):
+            print('  {:6} {}'.format(count, reason), file=sys.stderr)
+
+
+if __name__ == '__main__':
+    flags.run(main)

@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# From nothing to a person cut out of a picture, in less than ten minutes on two cores:
+#   scripts/quickstart.sh [--dir DIR] [--steps N] [PHOTO…]
+# Draws portraits with exact alphas, trains a small MMNet on them with evaluation beside it, rounds it
+# to 8 bits, exports it, and cuts out portraits that it has not seen; your PHOTOs, too.
+# All goes into DIR (quickstart). Ctrl-C is safe at any time: the same command goes on from there.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+fail() { echo "quickstart.sh: error: $*" >&2; exit 2; }
+
+dir=$root/quickstart steps=1000 photos=()
+while [ $# -gt 0 ]; do
+    case "$1" in
+        -h | --help) sed -n '2,6s/^# *//p' "$0"; exit 0 ;;
+        --dir | --steps) [ $# -gt 1 ] || fail "$1 needs a value"
+            if [ "$1" = --dir ]; then dir=$2; else steps=$2; fi
+            shift ;;
+        -*) fail "unknown flag $1; --dir and --steps are known" ;;
+        *) [ -f "$1" ] || fail "$1: no such photo"
+            photos+=("$1") ;;
+    esac
+    shift
+done
+[[ $steps =~ ^[1-9][0-9]*$ ]] || fail "--steps $steps: is no whole number above 0"
+
+say() { printf '\n== %s\n' "$*"; }
+# TensorFlow 1.15 warns of its age in a hundred lines; what goes wrong is still said.
+export PYTHONWARNINGS=ignore TF_CPP_MIN_LOG_LEVEL=3
+python=$root/.venv/bin/python
+# Above the progress bar of what runs beside it.
+above() { if [ -t 1 ]; then sed -u $'s/^/\r\033[K/'; else cat; fi; }
+
+evaluator=
+trap 'if [ -n "$evaluator" ]; then kill "$evaluator" 2>/dev/null || true; fi' EXIT
+trap 'echo "quickstart.sh: interrupted; the same command goes on from here" >&2; exit 130' INT TERM
+
+say "1/6 setting up Python 3.7 and TensorFlow 1.15, in .venv"
+"$root/scripts/setup.sh"
+mkdir -p "$dir"
+
+say "2/6 drawing portraits: $dir/portraits"
+data=$dir/portraits
+"$python" "$root/scripts/make_synthetic_portraits.py" "$data" --train 800 --test 40
+
+say "3/6 training MMNet-0.5 at 128×128, $steps steps, with evaluation beside it: $dir/float"
+network=(--model mmnet --width_multiplier 0.5 --image_size 128 --dataset_path "$data"
+    --batch_size 16 --batch_norm_decay 0.99 --seed 0 --keep_checkpoint_max 20)
+"$python" "$root/evaluate.py" --dataset_path "$data" --checkpoint_path "$dir/float" --watch \
+    --max_steps "$steps" > >(tee -a "$dir/evaluation.txt" | above) 2>>"$dir/evaluation.log" &
+evaluator=$!
+"$python" "$root/train.py" "${network[@]}" --train_dir "$dir/float" --learning_rate 2e-3 \
+    --max_steps "$steps" --save_checkpoints_steps 200
+wait "$evaluator" || fail "evaluation failed; see $dir/evaluation.log"
+evaluator=
+
+say "4/6 training on with weights and activations rounded to 8 bits: $dir/quantized"
+"$python" "$root/train.py" "${network[@]}" --train_dir "$dir/quantized" --quantize \
+    --init_checkpoint "$dir/float" --learning_rate 5e-4 --max_steps $(((steps + 7) / 8)) \
+    --save_checkpoints_steps 1000
+
+model=$dir/model.tflite
+say "5/6 exporting $model"
+if [ ! "$model" -nt "$dir/quantized/checkpoint" ]; then
+    "$python" "$root/export_tflite.py" --checkpoint_path "$dir/quantized" --output "$model" \
+        --precision uint8 --force
+fi
+
+say "6/6 cutting out people the network has not seen: $dir/cutouts"
+"$python" "$root/scripts/matte.py" --model "$model" "$data/test/image" ${photos[@]+"${photos[@]}"} \
+    --output_dir "$dir/cutouts" --foreground --force >/dev/null
+
+say "gradient error and MAD on the test portraits; less is better"
+echo "always foreground:"
+"$python" "$root/evaluate.py" --dataset_path "$data" --always_foreground
+echo "untrained network:"
+grep -m 1 '^step 0 ' "$dir/evaluation.txt"
+echo "trained, 8-bit file:"
+"$python" "$root/evaluate.py" --dataset_path "$data" --tflite_path "$model"
+
+say "what it makes of them, $((SECONDS / 60)) min $((SECONDS % 60)) s after the start"
+"$python" "$root/scripts/show_mattes.py" --model "$model" --dataset_path "$data" \
+    ${photos[@]+"${photos[@]}"} --output "$dir/mattes.jpg" --force

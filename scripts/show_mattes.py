@@ -1,0 +1,99 @@
+#!/usr/bin/env python
+"""Writes a picture of what a network makes of photos, a row a photo.
+
+From left to right: the photo, its ground truth where there is one, the network's alpha, and the
+person on a new background, with the photo's colours and with the person's own (Equation 1's F).
+"""
+
+import os
+import sys
+from typing import List, Optional
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from mmnet import flags, inference, pictures  # noqa: E402  (needs the path above)
+from mmnet.data import decode  # noqa: E402
+from mmnet.data.pairs import UNREADABLE, find_pairs  # noqa: E402
+from mmnet.errors import UserError  # noqa: E402
+
+COLUMNS = ('photo', 'ground truth', 'alpha', 'new background', 'with own colours')
+CELL = (240, 320)
+HEADER = 28
+EMPTY = 235
+
+
+def main() -> int:
+    parser = flags.Parser(__doc__.split('\n')[0])
+    parser.add_argument('photo', nargs='*', help='photos without a ground truth')
+    parser.add_argument('--model', required=True, help='a file of export_tflite.py, a train '
+                        'directory or one checkpoint')
+    parser.add_argument('--output', required=True, help='the picture to write, .jpg or .png')
+    parser.add_argument('--dataset_path', help='show photos of this dataset, too')
+    parser.add_argument('--dataset_split_name', default='test', help='folder of the split')
+    parser.add_argument('--count', type=flags.positive(int), default=4,
+                        help='photos of the dataset, evenly spread')
+    parser.add_argument('--background', default='#299e59', help='a colour such as white or '
+                        '#1f9e59, a picture\'s path, or blur for the photo\'s own')
+    parser.add_argument('--refine', action='store_true', help='draw the alpha\'s edges along the '
+                        'photo\'s with a guided filter')
+    parser.add_argument('--force', action='store_true', help='replace the output file')
+    args = parser.parse_args()
+    pictures.check_output(args.output, args.force)
+    shown = [(path, None) for path in args.photo]
+    if args.dataset_path:
+        pairs = find_pairs(args.dataset_path, args.dataset_split_name)
+        for index in np.linspace(0, len(pairs) - 1, min(args.count, len(pairs))).astype(int):
+            shown.append((pairs[index].image, pairs[index].mask))
+    if not shown:
+        raise UserError('nothing to show; name photos, or a dataset with --dataset_path')
+    background = inference.parse_background(args.background)
+    network = inference.load(args.model, '--model')
+    rows = [header()]
+    for image, mask in shown:
+        try:
+            photo = decode.read_image(image)
+            truth = decode.read_mask(mask) if mask else None
+        except UNREADABLE as error:
+            raise UserError('{}: cannot be read ({})'.format(image, error))
+        rows.append(row(photo, truth, inference.matte(network, photo, args.refine), background))
+    pictures.save(np.vstack(rows), args.output)
+    print(args.output)
+    return 0
+
+
+def header() -> np.ndarray:
+    """The names of the columns."""
+    picture = np.full([HEADER, CELL[0] * len(COLUMNS), 3], 255, np.uint8)
+    for index, name in enumerate(COLUMNS):
+        (width, height), _ = cv2.getTextSize(name, cv2.FONT_HERSHEY_SIMPLEX, 0.5, 1)
+        corner = (index * CELL[0] + (CELL[0] - width) // 2, (HEADER + height) // 2)
+        cv2.putText(picture, name, corner, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (40, 40, 40), 1,
+                    cv2.LINE_AA)
+    return picture
+
+
+def row(photo: np.ndarray, truth: Optional[np.ndarray], alpha: np.ndarray,
+        background: inference.Background) -> np.ndarray:
+    """The cells of a photo, side by side."""
+    behind = background(photo, alpha)
+    own = inference.foreground_colours(photo, alpha)
+    cells = [photo, truth, np.round(alpha * 255).astype(np.uint8),
+             inference.composite(photo, alpha, behind), inference.composite(own, alpha, behind)
+             ]   # type: List[Optional[np.ndarray]]
+    return np.hstack([cell(pixels) for pixels in cells])
+
+
+def cell(pixels: Optional[np.ndarray]) -> np.ndarray:
+    """A picture in the middle of a cell; None leaves it empty."""
+    if pixels is None:
+        return np.full([CELL[1], CELL[0], 3], EMPTY, np.uint8)
+    return np.asarray(ImageOps.pad(Image.fromarray(pixels).convert('RGB'), CELL, Image.BICUBIC,
+                                   (EMPTY,) * 3))
+
+
+if __name__ == '__main__':
+    flags.run(main)
