@@ -229,10 +229,11 @@ def evaluate_checkpoint(evaluator: Evaluator, network: Checkpoints, checkpoint: 
 
 
 def write_record(path: str, record: Dict[str, Any]) -> None:
-    """Writes a checkpoint's line, in the place of an older line for the same step."""
+    """Writes a checkpoint's line, ordered by step, in the place of an older one of its step."""
     records = [other for other in read_records(path)
-               if other['global_step'] != record['global_step']]
-    files.write_text(''.join(json.dumps(each) + '\n' for each in records + [record]), path)
+               if other['global_step'] != record['global_step']] + [record]
+    records.sort(key=lambda each: each['global_step'])
+    files.write_text(''.join(json.dumps(each) + '\n' for each in records), path)
 
 
 def read_records(path: str) -> List[Dict[str, Any]]:

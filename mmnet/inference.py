@@ -18,12 +18,10 @@ from mmnet.tflite.interpreter import Interpreter
 from mmnet.training import build_network
 
 # The guided filter looks at neighbourhoods of so many of the network's pixels, and takes for an
-# edge what varies by more than the root of this. Measured on photos and on drawn portraits: the
-# gradient error falls by a tenth, MAD rises by a fiftieth.
-GUIDED_RADIUS = 2
-GUIDED_EPSILON = 0.01
-
-
+# edge what varies by more than the root of this, of 255. Measured on photos and on drawn
+# portraits: the gradient error falls by a tenth and by a fifth, MAD rises by 2 % and not at all.
+GUIDED_RADIUS = 3
+GUIDED_EPSILON = 16.0
 # Takes a photo and its alpha; returns what lies behind, uint8 RGB [H, W, 3] or one colour [3].
 Background = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -81,8 +79,8 @@ def matte(network: Network, image: np.ndarray, refine: bool = False) -> np.ndarr
                        interpolation=cv2.INTER_LINEAR)
     if refine:
         radius = max(1, int(round(GUIDED_RADIUS * max(height, width) / network.size)))
-        alpha = cv2.ximgproc.guidedFilter(image.astype(np.float32) / 255, alpha, radius,
-                                          GUIDED_EPSILON)
+        # On a guide from 0 to 1 OpenCV's filter loses epsilons below 0.01, that is 650 of 255².
+        alpha = cv2.ximgproc.guidedFilter(image.astype(np.float32), alpha, radius, GUIDED_EPSILON)
     return alpha.clip(0, 1)
 
 

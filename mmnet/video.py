@@ -4,7 +4,7 @@ import contextlib
 import logging
 import time
 from fractions import Fraction
-from typing import Iterator, NamedTuple, Optional, Tuple
+from typing import Callable, Iterator, NamedTuple, Optional, Tuple
 
 import cv2
 import imageio_ffmpeg
@@ -81,15 +81,16 @@ def camera(number: int) -> Iterator[Video]:
         capture.release()
 
 
-def paced(capture: cv2.VideoCapture, fps: float) -> Iterator[np.ndarray]:
+def paced(capture: cv2.VideoCapture, fps: float,
+          clock: Callable[[], float] = time.time) -> Iterator[np.ndarray]:
     """Yields a camera's frames at a steady rate, RGB; one is repeated while none newer is done."""
-    start, count = time.time(), 0
+    start, count = clock(), 0
     while True:
         there, frame = capture.read()
         if not there:
             return
         frame = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
-        due = max(1, int((time.time() - start) * fps) - count)
+        due = max(1, int((clock() - start) * fps) - count)
         for _ in range(due):
             yield frame
         count += due

@@ -40,8 +40,8 @@ def main() -> int:
                         help='portraits to train on')
     parser.add_argument('--test', type=flags.positive(int), default=100,
                         help='portraits to measure on')
-    parser.add_argument('--width', type=flags.positive(int), default=240, help='in pixels')
-    parser.add_argument('--height', type=flags.positive(int), default=320, help='in pixels')
+    parser.add_argument('--width', type=flags.positive(int), default=192, help='in pixels')
+    parser.add_argument('--height', type=flags.positive(int), default=256, help='in pixels')
     parser.add_argument('--seed', type=flags.not_negative(int), default=0,
                         help='another one draws other portraits')
     args = parser.parse_args()

@@ -45,9 +45,6 @@ def main() -> int:
         'format': args.format, 'source': os.path.abspath(args.source),
         'test_list': args.test_list and os.path.abspath(args.test_list),
         'test_fraction': args.test_fraction, 'seed': args.seed})
-    for split in {item.split for item in items}:
-        for kind in ('image', 'mask'):
-            files.make_directory(os.path.join(args.dest, split, kind))
 
     made = Counter()    # type: Counter
     with ThreadPool(os.cpu_count()) as pool:
@@ -144,6 +141,8 @@ def prepare(item: layouts.Item, dest: str) -> Optional[Tuple[str, str]]:
         return item.image, 'the mask is empty'
     if not pairs.same_aspect(image.shape[1::-1], mask.shape[::-1]):
         return item.image, 'the mask has another aspect ratio'
+    for path in (image_path, mask_path):
+        files.make_directory(os.path.dirname(path))
     with files.replacing(image_path) as partial:
         if extension == os.path.splitext(item.image)[1]:
             shutil.copyfile(item.image, partial)

@@ -9,7 +9,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 fail() { echo "quickstart.sh: error: $*" >&2; exit 2; }
 
-dir=$root/quickstart steps=1000 photos=()
+dir=$root/quickstart steps=1300 photos=()
 while [ $# -gt 0 ]; do
     case "$1" in
         -h | --help) sed -n '2,6s/^# *//p' "$0"; exit 0 ;;
@@ -47,7 +47,7 @@ say "3/6 training MMNet-0.5 at 128×128, $steps steps, with evaluation beside it
 network=(--model mmnet --width_multiplier 0.5 --image_size 128 --dataset_path "$data"
     --batch_size 16 --batch_norm_decay 0.99 --seed 0 --keep_checkpoint_max 20)
 "$python" "$root/evaluate.py" --dataset_path "$data" --checkpoint_path "$dir/float" --watch \
-    --max_steps "$steps" > >(tee -a "$dir/evaluation.txt" | above) 2>>"$dir/evaluation.log" &
+    --max_steps "$steps" > >(above) 2>>"$dir/evaluation.log" &
 evaluator=$!
 "$python" "$root/train.py" "${network[@]}" --train_dir "$dir/float" --learning_rate 2e-3 \
     --max_steps "$steps" --save_checkpoints_steps 200
@@ -68,16 +68,16 @@ fi
 
 say "6/6 cutting out people the network has not seen: $dir/cutouts"
 "$python" "$root/scripts/matte.py" --model "$model" "$data/test/image" ${photos[@]+"${photos[@]}"} \
-    --output_dir "$dir/cutouts" --foreground --force >/dev/null
+    --output_dir "$dir/cutouts" --refine --foreground --force >/dev/null
 
 say "gradient error and MAD on the test portraits; less is better"
 echo "always foreground:"
 "$python" "$root/evaluate.py" --dataset_path "$data" --always_foreground
 echo "untrained network:"
-grep -m 1 '^step 0 ' "$dir/evaluation.txt"
+"$python" "$root/evaluate.py" --dataset_path "$data" --checkpoint_path "$dir/float/model.ckpt-0"
 echo "trained, 8-bit file:"
 "$python" "$root/evaluate.py" --dataset_path "$data" --tflite_path "$model"
 
 say "what it makes of them, $((SECONDS / 60)) min $((SECONDS % 60)) s after the start"
 "$python" "$root/scripts/show_mattes.py" --model "$model" --dataset_path "$data" \
-    ${photos[@]+"${photos[@]}"} --output "$dir/mattes.jpg" --force
+    ${photos[@]+"${photos[@]}"} --output "$dir/mattes.jpg" --refine --force

@@ -28,13 +28,16 @@ def main() -> int:
                         help='images a batch: columns of the sheet')
     parser.add_argument('--batches', type=flags.positive(int), default=3, help='batches to show')
     parser.add_argument('--seed', type=flags.not_negative(int), default=0,
-                        help='of order and augmentation, as train.py\'s')
+                        help='of order and augmentation; train.py with the same one sees '
+                        'these batches')
     parser.add_argument('--force', action='store_true', help='replace the output file')
     args = parser.parse_args()
     pictures.check_output(args.output, args.force)
     pairs = find_pairs(args.dataset_path, args.dataset_split_name, args.skip_bad_pairs)
     pixels = load_pixels(pairs, args.image_size, skip_bad_pairs=args.skip_bad_pairs)
 
+    # As the Estimator does it: the order of the photos depends on this as well.
+    tf.set_random_seed(args.seed)
     batch = tf.data.make_one_shot_iterator(
         training_dataset(pixels, args.batch_size, args.seed)).get_next()
     rows = []

@@ -36,7 +36,7 @@ def main() -> int:
     parser.add_argument('--dataset_split_name', default='test', help='folder of the split')
     parser.add_argument('--count', type=flags.positive(int), default=4,
                         help='photos of the dataset, evenly spread')
-    parser.add_argument('--background', default='#299e59', help='a colour such as white or '
+    parser.add_argument('--background', default='#f4efe6', help='a colour such as white or '
                         '#1f9e59, a picture\'s path, or blur for the photo\'s own')
     parser.add_argument('--refine', action='store_true', help='draw the alpha\'s edges along the '
                         'photo\'s with a guided filter')

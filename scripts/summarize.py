@@ -39,7 +39,7 @@ def main() -> int:
                   '{:,}'.format(parameters.pop(name)),
                   '{:,}'.format(sum(map(multiply_adds, members)))))
     for name, count in parameters.items():
-        print(row(name, 'in training only', '', '{:,}'.format(count), ''))
+        print(row(name, 'in training only', '', '{:,}'.format(count), '').rstrip())
     print(row('total', '', '', '{:,}'.format(models.graph_parameters()),
               '{:,}'.format(sum(map(multiply_adds, traced.layers)))))
     print('parameters include batch norm\'s moving statistics, as in Table 3; {:,} of them are '

@@ -14,6 +14,7 @@ from PIL import Image
 
 from mmnet import checkpoints, evaluation, files
 from mmnet.data import decode
+from mmnet.data.pairs import find_pairs
 from tests.conftest import run, start, write_split
 
 SMALL = ['--image_size', 32, '--width_multiplier', 0.5, '--batch_size', 4,
@@ -328,3 +329,12 @@ def test_help_lists_the_flags():
     for script in ('train.py', 'evaluate.py'):
         status, out, _ = run(script, '--help')
         assert status == 0 and '--dataset_path' in out
+
+
+def test_always_foreground_is_measured_as_networks_are(dataset):
+    status, out, err = run('evaluate.py', '--dataset_path', dataset, '--always_foreground')
+    assert status == 0, err
+    masks = [decode.read_mask(pair.mask) / 255 for pair in find_pairs(dataset, 'test')]
+    assert 'MAD {:.2f} '.format(100 * np.mean([(1 - mask).mean() for mask in masks])) in out
+    assert 'mean IOU {:.4f}'.format(np.mean([(mask > 0.5).mean() for mask in masks])) in out
+    assert '5 images' in out and 'step' not in out

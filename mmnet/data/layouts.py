@@ -21,9 +21,8 @@ from mmnet.data import decode
 from mmnet.errors import UserError
 
 PHOTOS = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
-# What the readers below raise for files that are not what their extension says, besides Pillow's.
-UNREADABLE = (KeyError, TypeError, zlib.error, NotImplementedError,
-              scipy.io.matlab.miobase.MatReadError)
+# What `read_mask` raises for files that are not what their extension says, besides Pillow's errors.
+UNREADABLE = (KeyError, TypeError, zlib.error)
 
 
 class Item(NamedTuple):
@@ -189,17 +188,24 @@ def _paired(photos: Dict[str, str], masks: Dict[str, str], split: Optional[str] 
 
 
 def _matrix(path: str, name: str) -> np.ndarray:
-    """A variable of a MATLAB file."""
-    return np.asarray(scipy.io.loadmat(path)[name])
+    """A variable of a MATLAB file.
+
+    Raises:
+        ValueError: if it cannot be read.
+    """
+    try:
+        return np.asarray(scipy.io.loadmat(path)[name])
+    # SciPy does not check what it reads; a damaged file may raise anything.
+    except Exception as error:
+        raise ValueError('no MATLAB file with a matrix {}: {}'.format(name, error))
 
 
 def _read_numbers(path: str, name: str) -> List[str]:
     """The stems of the photos that a list names."""
     try:
         return ['{:05}'.format(int(number)) for number in _matrix(path, name).ravel()]
-    except UNREADABLE + (OSError, ValueError) as error:
-        raise UserError('{}: cannot be read as a list of numbers called {} ({})'.format(
-            path, name, error))
+    except ValueError as error:
+        raise UserError('{}: cannot be read as a list of numbers ({})'.format(path, error))
 
 
 def _read_matlab_mask(path: str) -> np.ndarray:

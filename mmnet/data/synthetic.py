@@ -53,11 +53,10 @@ def draw_portrait(rng: np.random.RandomState, width: int, height: int) -> Portra
         sigma = rng.uniform(0.3, 0.8)
         premultiplied, alpha = (cv2.GaussianBlur(each, (0, 0), sigma)
                                 for each in (premultiplied, alpha))
-    alpha = alpha.clip(0, 1)
-    # Coverage below half a step of 8 bits is none.
+    foreground = premultiplied / np.maximum(alpha, 1e-3)[..., None]
+    # What differs from nothing or all by less than half a step of 8 bits is nothing or all.
     alpha[alpha < 1 / 510] = 0
-    foreground = np.where(alpha[..., None] > 0, premultiplied / np.maximum(alpha, 1e-3)[..., None],
-                          0)
+    alpha[alpha > 1 - 1 / 510] = 1
     exposure = rng.uniform(0.8, 1.15)
     noise = rng.normal(0, rng.uniform(0.005, 0.03), background.shape)
     foreground = np.where(alpha[..., None] > 0, (foreground * exposure + noise).clip(0, 1), 0)
@@ -235,7 +234,7 @@ def short_hair(canvas: Canvas, rng: np.random.RandomState, head: Head, hair: np.
     """A cap with strands that stand off it a little."""
     if not behind:
         _cap(canvas, rng, head, hair, thickness=rng.uniform(1.03, 1.15))
-        _fringe(canvas, rng, head, hair, count=500, length=rng.uniform(0.12, 0.35),
+        _fringe(canvas, rng, head, hair, count=400, length=rng.uniform(0.06, 0.25),
                 span=200, gravity=rng.uniform(-0.1, 0.3), curl=rng.uniform(0, 0.3))
 
 
@@ -254,11 +253,11 @@ def long_hair(canvas: Canvas, rng: np.random.RandomState, head: Head, hair: np.n
         roots = edge[rng.randint(len(edge), size=700)] * rng.uniform(0.85, 1, [700, 1])
         outward = np.stack([np.sign(roots[:, 0]) * 0.6, np.full(700, 0.7)], axis=1)
         _paint_strands(canvas, rng, head.at(roots), outward,
-                       head.axes[0] * rng.uniform(0.4, 0.9), hair,
+                       head.axes[0] * rng.uniform(0.2, 0.6), hair,
                        gravity=rng.uniform(0.1, 0.7), curl=rng.uniform(0, 0.25))
     else:
         _cap(canvas, rng, head, hair, thickness=rng.uniform(1.05, 1.2))
-        _fringe(canvas, rng, head, hair, count=350, length=rng.uniform(0.3, 0.8), span=230,
+        _fringe(canvas, rng, head, hair, count=200, length=rng.uniform(0.1, 0.45), span=230,
                 gravity=rng.uniform(0.3, 0.9), curl=rng.uniform(0, 0.3))
 
 
@@ -271,11 +270,11 @@ def curly_hair(canvas: Canvas, rng: np.random.RandomState, head: Head, hair: np.
         angle = rng.uniform(0, 2 * np.pi, 900)
         roots = np.stack([np.cos(angle) * size, np.sin(angle) * size * 0.85 - 0.25], axis=1)
         _paint_strands(canvas, rng, head.at(roots * rng.uniform(0.8, 1, [900, 1])),
-                       roots, head.axes[0] * rng.uniform(0.25, 0.5), hair,
+                       roots, head.axes[0] * rng.uniform(0.12, 0.35), hair,
                        gravity=0.0, curl=rng.uniform(0.5, 1.0))
     else:
         _cap(canvas, rng, head, hair, thickness=1.15)
-        _fringe(canvas, rng, head, hair, count=500, length=rng.uniform(0.2, 0.4), span=210,
+        _fringe(canvas, rng, head, hair, count=400, length=rng.uniform(0.1, 0.25), span=210,
                 gravity=0.0, curl=rng.uniform(0.5, 1.0))
 
 
@@ -288,10 +287,10 @@ def hair_in_a_bun(canvas: Canvas, rng: np.random.RandomState, head: Head, hair: 
         angle = rng.uniform(0, 2 * np.pi, 150)
         roots = np.stack([x + np.cos(angle) * radius, -1.15 + np.sin(angle) * radius], axis=1)
         _paint_strands(canvas, rng, head.at(roots), roots - [x, -1.15],
-                       head.axes[0] * 0.35, hair, gravity=0.3, curl=0.5)
+                       head.axes[0] * 0.2, hair, gravity=0.3, curl=0.5)
     else:
         _cap(canvas, rng, head, hair, thickness=1.05)
-        _fringe(canvas, rng, head, hair, count=120, length=rng.uniform(0.2, 0.6), span=220,
+        _fringe(canvas, rng, head, hair, count=80, length=rng.uniform(0.1, 0.4), span=220,
                 gravity=0.4, curl=0.4)
 
 

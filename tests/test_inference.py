@@ -1,0 +1,135 @@
+"""From an alpha to pictures."""
+
+import numpy as np
+import pytest
+import scipy.ndimage
+from PIL import Image
+
+from mmnet import inference
+from mmnet.data.synthetic import draw_portrait
+from mmnet.errors import UserError
+
+RNG = np.random.RandomState(0)
+
+
+def red_channel(size):
+    """A network whose alpha is the photo's red."""
+    return inference.Network(size, lambda image: image[..., :1].astype(np.float32) / 255)
+
+
+def test_an_alpha_has_the_photo_s_own_size():
+    image = RNG.randint(0, 256, [50, 70, 3]).astype(np.uint8)
+    alpha = inference.matte(red_channel(16), image)
+    assert alpha.shape == (50, 70) and alpha.dtype == np.float32
+    small = np.asarray(Image.fromarray(image).resize((16, 16), Image.BILINEAR))[..., 0]
+    expected = Image.fromarray(small.astype(np.float32) / 255).resize((70, 50), Image.BILINEAR)
+    np.testing.assert_allclose(alpha, np.asarray(expected), atol=1e-4)
+
+
+def guided_filter(guide, alpha, radius, epsilon):
+    """Equations 11 to 16 of He et al., "Guided Image Filtering", written down."""
+    def mean(values):
+        axes = [radius] * 2 + [0] * (values.ndim - 2)
+        return scipy.ndimage.uniform_filter(
+            values, [2 * each + 1 for each in axes], mode='mirror')
+
+    mean_guide, mean_alpha = mean(guide), mean(alpha)
+    covariance = mean(guide * alpha[..., None]) - mean_guide * mean_alpha[..., None]
+    variance = (mean(guide[..., :, None] * guide[..., None, :]) -
+                mean_guide[..., :, None] * mean_guide[..., None, :] + epsilon * np.eye(3))
+    slope = np.linalg.solve(variance, covariance[..., None])[..., 0]
+    offset = mean_alpha - (slope * mean_guide).sum(axis=-1)
+    return (mean(slope) * guide).sum(axis=-1) + mean(offset)
+
+
+def test_refinement_is_the_guided_filter():
+    image = draw_portrait(np.random.RandomState(0), 96, 96).image
+    pixels = np.round(image * 255).astype(np.uint8)
+    plain, refined = (inference.matte(red_channel(48), pixels, refine) for refine in (False, True))
+    radius = 2 * inference.GUIDED_RADIUS
+    expected = guided_filter(pixels.astype(np.float64), plain.astype(np.float64), radius,
+                             inference.GUIDED_EPSILON).clip(0, 1)
+    inside = np.s_[2 * radius:-2 * radius, 2 * radius:-2 * radius]
+    np.testing.assert_allclose(refined[inside], expected[inside], atol=1e-4)
+    assert abs(refined - plain).max() > 0.05
+
+
+def test_refinement_takes_a_photo_without_edges():
+    flat = np.full([60, 40, 3], 77, np.uint8)
+    np.testing.assert_allclose(inference.matte(red_channel(16), flat, True), 77 / 255, atol=1e-4)
+
+
+def test_a_composite_is_equation_1():
+    foreground, background = RNG.randint(0, 256, [2, 5, 6, 3]).astype(np.uint8)
+    alpha = RNG.rand(5, 6).astype(np.float32)
+    expected = np.empty([5, 6, 3])
+    for y in range(5):
+        for x in range(6):
+            expected[y, x] = (float(alpha[y, x]) * foreground[y, x].astype(float) +
+                              (1 - float(alpha[y, x])) * background[y, x].astype(float))
+    result = inference.composite(foreground, alpha, background)
+    assert result.dtype == np.uint8 and abs(result - expected).max() < 0.51
+    colour = inference.composite(foreground, alpha, np.array([9, 8, 7], np.uint8))
+    np.testing.assert_array_equal(colour, inference.composite(
+        foreground, alpha, np.full([5, 6, 3], [9, 8, 7], np.uint8)))
+
+
+def test_nothing_of_the_background_is_left_in_a_cut_out():
+    image = RNG.randint(1, 256, [4, 4, 3]).astype(np.uint8)
+    alpha = np.array([[0, 0.001, 0.5, 1]] * 4, np.float32)
+    cutout = inference.cut_out(image, alpha)
+    assert cutout[0, :, 3].tolist() == [0, 0, 128, 255]
+    assert not cutout[:, :2, :3].any()
+    np.testing.assert_array_equal(cutout[:, 2:, :3], image[:, 2:])
+
+
+def test_estimated_colours_are_nearer_to_the_person_s_own():
+    """On drawn portraits F is known: composites on another background come out better with it."""
+    errors = []
+    for seed in range(6):
+        image, alpha, foreground, _ = draw_portrait(np.random.RandomState(seed), 120, 160)
+        pixels = np.round(image * 255).astype(np.uint8)
+        soft = (alpha > 0.1) & (alpha < 0.9)
+        expected = inference.composite(foreground * 255, alpha, np.array([255, 255, 255]))
+        errors.append([
+            abs(inference.composite(colours, alpha, np.array([255, 255, 255])).astype(float) -
+                expected)[soft].mean()
+            for colours in (pixels, inference.foreground_colours(pixels, alpha))])
+    as_it_is, estimated = np.mean(errors, axis=0)
+    assert estimated < 0.6 * as_it_is
+
+
+def test_the_blurred_background_has_nothing_of_the_person():
+    image = np.full([60, 80, 3], [20, 40, 200], np.uint8)
+    image[:, ::4, 1] = 80
+    image[10:, 30:50] = [250, 10, 10]
+    alpha = np.zeros([60, 80], np.float32)
+    alpha[10:, 30:50] = 1
+    blurred = inference.blurred_background(image, alpha)
+    assert blurred.shape == image.shape
+    assert blurred[alpha == 0, 0].max() <= 23, 'red of the person'
+    assert image[0, :, 1].std() > 10 * blurred[0, :, 1].std()
+
+
+def test_backgrounds(tmp_path):
+    photo, alpha = np.zeros([30, 40, 3], np.uint8), np.zeros([30, 40], np.float32)
+    assert inference.parse_background('white')(photo, alpha).tolist() == [255, 255, 255]
+    assert inference.parse_background('#102030')(photo, alpha).tolist() == [16, 32, 48]
+    assert inference.parse_background('blur') is inference.blurred_background
+    path = str(tmp_path / 'tall.png')
+    stripes = np.zeros([100, 40, 3], np.uint8)
+    stripes[35:65] = 255
+    Image.fromarray(stripes).save(path)
+    fitted = inference.parse_background(path)(photo, alpha)
+    assert fitted.shape == photo.shape and fitted.min() == 255, 'its middle, not squeezed'
+    for bad in ('beach.jpg', '#12', __file__):
+        with pytest.raises(UserError, match='--background'):
+            inference.parse_background(bad)
+
+
+def test_what_is_no_network_is_named(tmp_path):
+    (tmp_path / 'text.tflite').write_text('no model')
+    for path, said in (('nowhere', '--model .*no such'), ('nowhere.tflite', '--model .*no such'),
+                       ('text.tflite', 'text.tflite'), ('', '--model .*no checkpoint')):
+        with pytest.raises(UserError, match=said):
+            inference.load(str(tmp_path / path), '--model')

@@ -1,0 +1,159 @@
+"""scripts/matte.py and scripts/show_mattes.py as a person runs them."""
+
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmnet import inference, video
+from mmnet.data import decode
+from tests.conftest import draw_pair, run, write_split
+from tests.test_entry_points import train
+from tests.test_export import export_file
+from tests.test_video import moving_bar, tone, write
+
+# One worker makes the network that these tests share.
+pytestmark = pytest.mark.xdist_group('matte')
+
+
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory):
+    """A dataset, a train directory and its exported file."""
+    root = tmp_path_factory.mktemp('matte')
+    write_split(root / 'dataset', 'train', 4)
+    dataset = write_split(root / 'dataset', 'test', 3, seed=1)
+    status, _, err = train(dataset, root / 'run', '--max_steps', 1)
+    assert status == 0, err
+    status, _, err = export_file(root / 'run', root / 'model.tflite')
+    assert status == 0, err
+    return root
+
+
+def photo(path, size=(30, 44), seed=0, **settings):
+    """Writes a photo and returns its pixels."""
+    image, _ = draw_pair(np.random.RandomState(seed), *size)
+    os.makedirs(os.path.dirname(str(path)), exist_ok=True)
+    Image.fromarray(image).save(str(path), **settings)
+    return image
+
+
+def matte(root, *args):
+    return run('scripts/matte.py', '--model', root / 'model.tflite', *args)
+
+
+def test_photos_of_all_kinds(trained, tmp_path):
+    source, out = tmp_path / 'in', tmp_path / 'out'
+    image = photo(source / 'plain.png')
+    photo(source / 'album' / 'deep.webp', size=(61, 40))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photo(source / 'turned.jpg', exif=exif, quality=95)
+    Image.fromarray(image[..., 0]).save(str(source / 'grey.png'))
+    profile = b'a colour space'
+    photo(source / 'wide gamut.png', icc_profile=profile)
+    (source / 'notes.txt').write_text('no photo')
+    status, printed, err = matte(trained, source, '--output_dir', out, '--write', 'cutout',
+                                 'alpha', 'composite', '--background', '#0000ff')
+    assert status == 0, err
+    made = sorted(os.path.relpath(os.path.join(parent, name), str(out))
+                  for parent, _, names in os.walk(str(out)) for name in names)
+    assert made == sorted('{}_{}'.format(stem, kind)
+                          for stem in ('plain', 'album/deep', 'turned', 'grey', 'wide gamut')
+                          for kind in ('alpha.png', 'composite.jpg', 'cutout.png'))
+    assert printed.count(' -> ') == 5
+    sizes = {name: Image.open(str(out / name)).size for name in made}
+    assert sizes['plain_cutout.png'] == sizes['plain_alpha.png'] == (30, 44)
+    assert sizes['turned_alpha.png'] == (44, 30), 'upright'
+    assert sizes['album/deep_composite.jpg'] == (61, 40)
+
+    # The same numbers as from the network itself.
+    alpha = inference.matte(inference.load(str(trained / 'model.tflite'), '--model'), image)
+    coverage = np.round(alpha * 255).astype(np.uint8)
+    np.testing.assert_array_equal(np.asarray(Image.open(str(out / 'plain_alpha.png'))), coverage)
+    cutout = np.asarray(Image.open(str(out / 'plain_cutout.png')))
+    np.testing.assert_array_equal(cutout[..., 3], coverage)
+    np.testing.assert_array_equal(cutout[..., :3], image)
+    expected = alpha[..., None] * image + (1 - alpha[..., None]) * [0, 0, 255]
+    assert abs(decode.read_image(str(out / 'plain_composite.jpg')) - expected).mean() < 4
+    assert Image.open(str(out / 'wide gamut_cutout.png')).info['icc_profile'] == profile
+
+
+def test_one_bad_file_does_not_stop_the_rest(trained, tmp_path):
+    source, out = tmp_path / 'in', tmp_path / 'out'
+    photo(source / 'good.png')
+    photo(source / 'more' / 'good.png')
+    (source / 'bad.jpg').write_text('no photo')
+    (source / 'bad.mp4').write_text('no video')
+    photo(source / 'same.png')
+    photo(source / 'same.jpg')
+    # Results inside the folder of photos are no photos.
+    out = source / 'out'
+    status, printed, err = matte(trained, source, 'camera:99', '--output_dir', out)
+    assert status == 1
+    assert printed.count(' -> ') == 3
+    for name in ('bad.jpg', 'bad.mp4', 'same.png', 'camera:99'):
+        assert len([line for line in err.split('\n') if line.startswith('  ') and
+                    name in line]) == 1, err
+    assert '4 of 7 inputs were not done' in err and 'Traceback' not in err
+    assert sorted(os.listdir(str(out))) == ['good_cutout.png', 'more', 'same_cutout.png']
+
+    # What is there is kept, unless it may be replaced.
+    (out / 'good_cutout.png').write_text('mine')
+    status, _, err = matte(trained, source / 'good.png', '--output_dir', out)
+    assert status == 1 and '--force' in err and (out / 'good_cutout.png').read_text() == 'mine'
+    status, _, err = matte(trained, source / 'good.png', '--output_dir', out, '--force',
+                           '--foreground', '--refine')
+    assert status == 0, err
+    assert Image.open(str(out / 'good_cutout.png')).size == (30, 44)
+
+
+def test_videos_keep_size_rate_and_sound(trained, tmp_path):
+    write(tmp_path / 'clip.mp4', moving_bar(8), sound=tone(tmp_path / 'tone.wav', 0.3))
+    status, _, err = run('scripts/matte.py', '--model', trained / 'run', tmp_path / 'clip.mp4',
+                         '--output_dir', tmp_path, '--write', 'cutout', 'alpha', 'composite')
+    assert status == 0, err
+    for name in ('clip_cutout.mov', 'clip_alpha.mp4', 'clip_composite.mp4'):
+        with video.reading(str(tmp_path / name)) as made, \
+                video.reading(str(tmp_path / 'clip.mp4')) as clip:
+            assert made.size == clip.size and made.fps == clip.fps and made.sound
+            assert len(list(made.images)) == 8
+
+
+@pytest.mark.parametrize('args, named', [
+    (['nowhere.jpg'], 'nowhere.jpg'), (['empty'], 'empty: holds no photos'),
+    (['a.png', '--background', 'no such'], '--background no such'),
+    (['a.png', '--model', 'nowhere'], '--model nowhere')])
+def test_what_cannot_be_done_is_said_in_a_line(trained, tmp_path, args, named):
+    (tmp_path / 'empty').mkdir()
+    photo(tmp_path / 'a.png')
+    args = [str(tmp_path / arg) if arg in ('empty', 'a.png') else arg for arg in args]
+    status, _, err = matte(trained, '--output_dir', tmp_path / 'out', *args)
+    assert status == 1 and named in err and err.count('\n') == 1, err
+    assert not (tmp_path / 'out').exists()
+
+
+def test_a_picture_of_mattes(trained, tmp_path):
+    photo(tmp_path / 'mine.png')
+    picture = tmp_path / 'mattes.png'
+    args = ['scripts/show_mattes.py', '--model', trained / 'run', '--dataset_path',
+            trained / 'dataset', '--count', 2, tmp_path / 'mine.png', '--output', picture]
+    status, out, err = run(*args)
+    assert status == 0, err
+    assert out.strip().endswith(str(picture))
+    pixels = decode.read_image(str(picture))
+    assert pixels.shape == (28 + 3 * 320, 5 * 240, 3)
+    cells = pixels[28:].reshape([3, 320, 5, 240, 3]).transpose([0, 2, 1, 3, 4])
+    assert cells[0, 1].min() == cells[0, 1].max(), 'no ground truth of one\'s own photo'
+    assert cells[1, 1].std() > 50
+    # Each photo in the first column is what it should be, in the middle of its cell.
+    first = decode.read_image(str(trained / 'dataset' / 'test' / 'image' / '000.jpg'))
+    expected = np.asarray(Image.fromarray(first).resize((240, 320), Image.BICUBIC))
+    np.testing.assert_array_equal(cells[1, 0], expected)
+    status, _, err = run(*args)
+    assert status == 1 and '--force' in err and err.count('\n') == 1
+    status, _, err = run(*args[:-1] + [tmp_path / 'mattes.gif'])
+    assert status == 1 and '.jpg' in err and err.count('\n') == 1
+    status, _, err = run('scripts/show_mattes.py', '--model', trained / 'run', '--output',
+                         tmp_path / 'other.png')
+    assert status == 1 and '--dataset_path' in err and err.count('\n') == 1

@@ -1,0 +1,128 @@
+"""Videos, written and read back by ffmpeg."""
+
+import contextlib
+import subprocess
+from fractions import Fraction
+
+import cv2
+import imageio_ffmpeg
+import numpy as np
+import pytest
+
+from mmnet import video
+from mmnet.errors import UserError
+
+
+def write(path, frames, fps=Fraction(30000, 1001), sound=None, transparent=False):
+    size = frames[0].shape[1::-1]
+    with video.writing(str(path), video.Video(size, fps, None, sound, iter(())),
+                       transparent) as send:
+        for frame in frames:
+            send(frame)
+
+
+def moving_bar(count, width=64, height=48):
+    frames = np.full([count, height, width, 3], 60, np.uint8)
+    for index, frame in enumerate(frames):
+        frame[:, index * 4:index * 4 + 8] = [220, 120, 40]
+    return frames
+
+
+def tone(path, seconds):
+    subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), '-v', 'error', '-f', 'lavfi', '-i',
+                    'sine=frequency=440', '-t', str(seconds), str(path)], check=True)
+    return str(path)
+
+
+@pytest.mark.parametrize('width, height', [(64, 48), (63, 47)])
+def test_size_rate_and_pictures_stay(tmp_path, width, height):
+    path, frames = tmp_path / 'clip.mp4', moving_bar(10, width, height)
+    write(path, frames)
+    with video.reading(str(path)) as clip:
+        assert clip.size == (width, height)
+        assert clip.fps == Fraction(30000, 1001) and clip.sound is None
+        assert abs(clip.frames - 10) <= 1
+        images = list(clip.images)
+    assert len(images) == 10
+    assert np.mean([abs(a.astype(float) - b).mean() for a, b in zip(images, frames)]) < 12
+    assert not list(tmp_path.glob('*.partial'))
+
+
+def test_sound_is_kept(tmp_path):
+    write(tmp_path / 'loud.mp4', moving_bar(15), sound=tone(tmp_path / 'tone.wav', 0.5))
+    with video.reading(str(tmp_path / 'loud.mp4')) as clip:
+        assert clip.sound == str(tmp_path / 'loud.mp4')
+    # From one video to the next, as matte.py does.
+    write(tmp_path / 'next.mp4', moving_bar(15), sound=str(tmp_path / 'loud.mp4'))
+    samples = subprocess.run(
+        [imageio_ffmpeg.get_ffmpeg_exe(), '-v', 'error', '-i', str(tmp_path / 'next.mp4'), '-f',
+         's16le', '-ac', '1', '-ar', '8000', '-'], check=True, stdout=subprocess.PIPE).stdout
+    spectrum = abs(np.fft.rfft(np.frombuffer(samples, np.int16)[:4000]))
+    assert np.argmax(spectrum) * 8000 / 4000 == pytest.approx(440, abs=10)
+
+
+def test_cut_outs_have_transparency(tmp_path):
+    rgba = np.zeros([5, 48, 64, 4], np.uint8)
+    rgba[:, :, 20:40] = [200, 100, 50, 255]
+    rgba[:, :, 30:40, 3] = 128
+    write(tmp_path / 'cut.mov', rgba, transparent=True)
+    reader = imageio_ffmpeg.read_frames(str(tmp_path / 'cut.mov'), pix_fmt='rgba', bpp=4)
+    assert next(reader)['codec'] == 'prores'
+    frame = np.frombuffer(next(reader), np.uint8).reshape([48, 64, 4])
+    reader.close()
+    np.testing.assert_allclose(frame[20, [5, 25, 35, 50], 3], [0, 255, 128, 0], atol=3)
+    np.testing.assert_allclose(frame[20, 25, :3], [200, 100, 50], atol=8)
+
+
+def test_a_turned_video_comes_upright(tmp_path):
+    write(tmp_path / 'flat.mp4', moving_bar(3))
+    subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), '-v', 'error', '-i',
+                    str(tmp_path / 'flat.mp4'), '-c', 'copy', '-metadata:s:v', 'rotate=90',
+                    str(tmp_path / 'turned.mp4')], check=True)
+    with video.reading(str(tmp_path / 'turned.mp4')) as clip:
+        assert clip.size == (48, 64) and next(clip.images).shape == (64, 48, 3)
+
+
+def test_exact_rates():
+    assert video.exact_rate(29.97) == Fraction(30000, 1001)
+    assert video.exact_rate(23.98) == Fraction(24000, 1001)
+    assert video.exact_rate(59.94) == Fraction(60000, 1001)
+    assert video.exact_rate(25.0) == 25 and video.exact_rate(12.5) == Fraction(25, 2)
+    with pytest.raises(ValueError):
+        video.exact_rate(0)
+
+
+def test_what_is_no_video_is_named(tmp_path):
+    path = tmp_path / 'bad.mp4'
+    for content in (b'no video', b''):
+        path.write_bytes(content)
+        with pytest.raises(UserError, match='bad.mp4: cannot be read as a video'):
+            with video.reading(str(path)) as clip:
+                list(clip.images)
+
+
+def test_nothing_is_left_of_a_video_that_goes_wrong(tmp_path):
+    with contextlib.suppress(KeyboardInterrupt):
+        with video.writing(str(tmp_path / 'x.mp4'), video.Video(
+                (64, 48), Fraction(25), None, None, iter(()))) as send:
+            send(moving_bar(1)[0])
+            raise KeyboardInterrupt
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_camera_that_is_not_there_is_named():
+    with pytest.raises(UserError, match='camera:99'):
+        with video.camera(99):
+            pass
+
+
+def test_a_camera_s_frames_come_at_a_steady_rate(tmp_path):
+    write(tmp_path / 'clip.mp4', moving_bar(6))
+    clock = iter(np.arange(20) * 0.1)
+    capture = cv2.VideoCapture(str(tmp_path / 'clip.mp4'))
+    # It takes a tenth of a second a frame, and twenty a second are wanted.
+    images = list(video.paced(capture, 20, clock=lambda: next(clock)))
+    assert len(images) == 12
+    assert all(np.array_equal(images[i], images[i + 1]) for i in range(0, 12, 2))
+    bars = [int(np.argmax(image[20, :, 0].astype(int) - image[20, :, 2])) for image in images[::2]]
+    assert bars == sorted(bars) and bars[-1] - bars[0] == pytest.approx(20, abs=4)
