@@ -49,7 +49,7 @@ network=(--model mmnet --width_multiplier 0.5 --image_size 128 --dataset_path "$
 "$python" "$root/evaluate.py" --dataset_path "$data" --checkpoint_path "$dir/float" --watch \
     --max_steps "$steps" > >(above) 2>>"$dir/evaluation.log" &
 evaluator=$!
-"$python" "$root/train.py" "${network[@]}" --train_dir "$dir/float" --learning_rate 2e-3 \
+"$python" "$root/train.py" "${network[@]}" --train_dir "$dir/float" --learning_rate 4e-3 \
     --max_steps "$steps" --save_checkpoints_steps 200
 wait "$evaluator" || fail "evaluation failed; see $dir/evaluation.log"
 evaluator=
