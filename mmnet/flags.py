@@ -14,11 +14,22 @@ class Parser(argparse.ArgumentParser):
     """Ends bad usage in one line."""
 
     def __init__(self, description: str):
-        super().__init__(description=description,
-                         formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+        super().__init__(description=description, formatter_class=_HelpFormatter)
 
     def error(self, message: str) -> None:
         self.exit(2, '{}: error: {}; --help lists the flags\n'.format(self.prog, message))
+
+
+class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Shows defaults that say something, and keeps a description's lines if it has several."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        if action.default in (None, False, '') or action.required:
+            return action.help
+        return super()._get_help_string(action)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text if '\n' in text else super()._fill_text(text, width, indent)
 
 
 def run(main: Callable[[], Optional[int]]) -> None:

@@ -72,9 +72,9 @@ def make_parser() -> flags.Parser:
                         'directory or one checkpoint')
     parser.add_argument('--output_dir', required=True, help='where results go, as NAME_cutout.png, '
                         'NAME_alpha.png, NAME_composite.jpg; folders inside input folders are kept')
-    parser.add_argument('--write', nargs='+', choices=sorted(PHOTO_FILES), default=['cutout'],
-                        help='cutout is the person with transparency, composite on a new '
-                        'background; for videos .mov (ProRes 4444) and .mp4')
+    parser.add_argument('--write', type=kinds, default='cutout', metavar='KIND[,KIND…]',
+                        help='cutout is the person with transparency, alpha the matte, composite '
+                        'the person on a new background; for videos .mov (ProRes 4444) and .mp4')
     parser.add_argument('--background', default='blur', help='of composites: a colour such as '
                         'white or #1f9e59, a picture\'s path, or blur for the photo\'s own')
     parser.add_argument('--refine', action='store_true', help='draw the alpha\'s edges along the '
@@ -83,6 +83,16 @@ def make_parser() -> flags.Parser:
                         'colours where the old background shines through, in hair above all')
     parser.add_argument('--force', action='store_true', help='replace results that are there')
     return parser
+
+
+def kinds(text: str) -> List[str]:
+    """A flag's type: what to write, separated by commas."""
+    names = text.split(',')
+    for name in names:
+        if name not in PHOTO_FILES:
+            raise argparse.ArgumentTypeError('{} is none of {}'.format(
+                name, ', '.join(sorted(PHOTO_FILES))))
+    return names
 
 
 def find_sources(inputs: List[str], output_dir: str) -> List[Source]:

@@ -61,7 +61,6 @@ def main() -> int:
 
 def make_parser() -> flags.Parser:
     parser = flags.Parser(__doc__)
-    parser.formatter_class = Formatter
     parser.add_argument('format', choices=sorted(layouts.LAYOUTS), help='the set')
     parser.add_argument('source', help='where it is')
     parser.add_argument('dest', help='the folder to make; train.py takes it as --dataset_path')
@@ -79,10 +78,6 @@ def make_parser() -> flags.Parser:
     folder.add_argument('--mask_suffix', default='', help='what masks\' names have behind their '
                         'photos\', such as _mask')
     return parser
-
-
-class Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Leaves the description's lines as they are."""
 
 
 def assign_splits(layout: layouts.Layout,

@@ -60,7 +60,7 @@ say "4/6 training on with weights and activations rounded to 8 bits: $dir/quanti
     --save_checkpoints_steps 1000
 
 model=$dir/model.tflite
-say "5/6 exporting $model"
+say "5/6 exporting $model, and comparing it with the graph (half a minute)"
 if [ ! "$model" -nt "$dir/quantized/checkpoint" ]; then
     "$python" "$root/export_tflite.py" --checkpoint_path "$dir/quantized" --output "$model" \
         --precision uint8 --force
