@@ -4,10 +4,12 @@
 The same seed draws the same portraits; running it again goes on where it was interrupted.
 """
 
+import argparse
 import os
+import signal
 import sys
 from multiprocessing import Pool
-from typing import NamedTuple
+from typing import List, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -26,7 +28,7 @@ SPLITS = ('train', 'test')
 
 class Task(NamedTuple):
     """A portrait to draw: the seed of its random numbers, its size, its files."""
-    seed: list
+    seed: List[int]
     width: int
     height: int
     image: str
@@ -55,7 +57,8 @@ def main() -> int:
             files.make_directory(os.path.join(args.dest, split, kind))
     tasks = [task for split, count in zip(SPLITS, (args.train, args.test))
              for task in missing(args, split, count)]
-    with Pool() as pool:
+    # Ctrl-C is for this process, which ends the others.
+    with Pool(initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)) as pool:
         for _ in tqdm(pool.imap_unordered(draw, tasks, chunksize=4), total=len(tasks),
                       desc='drawing', unit=' portraits', disable=not sys.stderr.isatty()):
             pass
@@ -64,7 +67,7 @@ def main() -> int:
     return 0
 
 
-def missing(args, split: str, count: int) -> list:
+def missing(args: argparse.Namespace, split: str, count: int) -> List[Task]:
     """The portraits of a split that are not drawn yet."""
     folder = os.path.join(args.dest, split)
     tasks = [Task([args.seed, SPLITS.index(split), index], args.width, args.height,
