@@ -96,6 +96,8 @@ def foreground_colours(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     Returns:
         uint8 RGB `[H, W, 3]`.
     """
+    if alpha.size == 1:     # no neighbours to learn from, which PyMatting does not expect
+        return image
     foreground = estimate_foreground_ml(image.astype(np.float32) / 255, alpha.astype(np.float32))
     return np.round(foreground.clip(0, 1) * 255).astype(np.uint8)
 

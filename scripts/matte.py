@@ -56,6 +56,9 @@ def main() -> int:
             failures.append(str(error))
         except UNREADABLE as error:
             failures.append('{}: cannot be read as a photo ({})'.format(source.path, error))
+        # Whatever a library makes of an odd file: hours of other files may be waiting.
+        except Exception as error:
+            failures.append('{}: failed ({}: {})'.format(source.path, type(error).__name__, error))
     if failures:
         print('{} of {} inputs were not done:'.format(len(failures), len(sources)),
               file=sys.stderr)

@@ -35,7 +35,7 @@ evaluator=
 trap 'if [ -n "$evaluator" ]; then kill "$evaluator" 2>/dev/null || true; fi' EXIT
 trap 'echo "quickstart.sh: interrupted; the same command goes on from here" >&2; exit 130' INT TERM
 
-say "1/6 setting up Python 3.7 and TensorFlow 1.15, in .venv"
+say "1/6 setting up Python 3.7 and TensorFlow 1.15 in .venv, once: about 350 MB to download"
 "$root/scripts/setup.sh"
 mkdir -p "$dir"
 

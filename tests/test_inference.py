@@ -99,6 +99,16 @@ def test_estimated_colours_are_nearer_to_the_person_s_own():
     assert estimated < 0.6 * as_it_is
 
 
+@pytest.mark.parametrize('height, width', [(1, 1), (1, 7), (900, 3)])
+def test_photos_of_any_shape(height, width):
+    image = RNG.randint(0, 256, [height, width, 3]).astype(np.uint8)
+    alpha = inference.matte(red_channel(16), image, refine=True)
+    foreground = inference.foreground_colours(image, alpha)
+    blurred = inference.blurred_background(image, alpha)
+    assert inference.composite(foreground, alpha, blurred).shape == image.shape
+    assert inference.cut_out(foreground, alpha).shape == (height, width, 4)
+
+
 def test_the_blurred_background_has_nothing_of_the_person():
     image = np.full([60, 80, 3], [20, 40, 200], np.uint8)
     image[:, ::4, 1] = 80
