@@ -293,8 +293,9 @@ def resolve(checkpoint_path: str, flag: str = '--checkpoint_path') -> str:
         return checkpoint
     known = [path for path in checkpoints.listed(checkpoint_path) if checkpoints.exists(path)]
     if not known:
-        raise UserError('{} {}: holds no checkpoint yet; train first, or wait for one with '
-                        'evaluate.py --watch'.format(flag, checkpoint_path))
+        raise UserError('{} {}: holds no checkpoint; name a train directory or a file in it, or '
+                        'wait for a training\'s first with evaluate.py --watch'.format(
+                            flag, checkpoint_path))
     return known[-1]
 
 

@@ -1,7 +1,10 @@
 """From a photo of any size to its alpha, its foreground's colours, and a new background."""
 
+import contextlib
 import os
-from typing import Callable, NamedTuple
+import signal
+import threading
+from typing import Callable, Iterator, NamedTuple
 
 import cv2
 import numpy as np
@@ -98,8 +101,26 @@ def foreground_colours(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """
     if alpha.size == 1:     # no neighbours to learn from, which PyMatting does not expect
         return image
-    foreground = estimate_foreground_ml(image.astype(np.float32) / 255, alpha.astype(np.float32))
+    with _interrupts_deferred():
+        foreground = estimate_foreground_ml(image.astype(np.float32) / 255,
+                                            alpha.astype(np.float32))
     return np.round(foreground.clip(0, 1) * 255).astype(np.uint8)
+
+
+@contextlib.contextmanager
+def _interrupts_deferred() -> Iterator[None]:
+    """Lets Ctrl-C wait for the end: compiled code, and its compiler, crash on it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    arrived = []
+    handler = signal.signal(signal.SIGINT, lambda number, frame: arrived.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    if arrived:
+        raise KeyboardInterrupt
 
 
 def composite(foreground: np.ndarray, alpha: np.ndarray, background: np.ndarray) -> np.ndarray:

@@ -71,7 +71,7 @@ def measure(runtime, paths, runs, warm_up):
 def measure_in(runtime, paths, args):
     """`measure` in the Python that has the runtime."""
     python = os.path.join(ROOT, PYTHONS[runtime], 'bin', 'python')
-    if not os.path.exists(python):
+    if not os.path.exists(os.path.join(ROOT, PYTHONS[runtime], 'installed')):
         raise UserError('{}: not found; run scripts/setup.sh --litert once'.format(python))
     worker = subprocess.run(
         [python, os.path.abspath(__file__), '--worker', runtime, '--runs', str(args.runs),

@@ -55,6 +55,11 @@ def main() -> int:
     for split in SPLITS:
         for kind in ('image', 'mask'):
             files.make_directory(os.path.join(args.dest, split, kind))
+    for split, count in zip(SPLITS, (args.train, args.test)):
+        there = len(os.listdir(os.path.join(args.dest, split, 'image')))
+        if there > count:
+            raise UserError('--{} {}: {} holds {} already; choose another folder or as many'.format(
+                split, count, args.dest, there))
     tasks = [task for split, count in zip(SPLITS, (args.train, args.test))
              for task in missing(args, split, count)]
     # Ctrl-C is for this process, which ends the others.

@@ -38,7 +38,10 @@ class Source(NamedTuple):
 
 def main() -> int:
     args = make_parser().parse_args()
-    background = inference.parse_background(args.background)
+    if args.background and 'composite' not in args.write:
+        raise UserError('--background {}: is for composites; pass --write composite, too'.format(
+            args.background))
+    background = inference.parse_background(args.background or 'blur')
     sources = find_sources(args.input, args.output_dir)
     network = inference.load(args.model, '--model')
     files.make_directory(args.output_dir)
@@ -78,8 +81,8 @@ def make_parser() -> flags.Parser:
     parser.add_argument('--write', type=kinds, default='cutout', metavar='KIND[,KIND…]',
                         help='cutout is the person with transparency, alpha the matte, composite '
                         'the person on a new background; for videos .mov (ProRes 4444) and .mp4')
-    parser.add_argument('--background', default='blur', help='of composites: a colour such as '
-                        'white or #1f9e59, a picture\'s path, or blur for the photo\'s own')
+    parser.add_argument('--background', help='of composites: a colour such as white or #1f9e59, a '
+                        'picture\'s path, or blur for the photo\'s own, which is the default')
     parser.add_argument('--refine', action='store_true', help='draw the alpha\'s edges along the '
                         'photo\'s with a guided filter')
     parser.add_argument('--foreground', action='store_true', help='estimate the person\'s own '
@@ -93,8 +96,8 @@ def kinds(text: str) -> List[str]:
     names = text.split(',')
     for name in names:
         if name not in PHOTO_FILES:
-            raise argparse.ArgumentTypeError('{} is none of {}'.format(
-                name, ', '.join(sorted(PHOTO_FILES))))
+            raise argparse.ArgumentTypeError('"{}" is none of {}, with commas and no spaces '
+                                             'between'.format(name, ', '.join(sorted(PHOTO_FILES))))
     return names
 
 
@@ -176,9 +179,9 @@ def claim(source: Source, args: argparse.Namespace, written: Set[str]) -> Dict[s
 def process_photo(path: str, paths: Dict[str, str], network: inference.Network,
                   background: inference.Background, args: argparse.Namespace) -> None:
     """Writes a photo's results, each whole or not at all."""
-    image = decode.read_image(path)
+    image, opacity = decode.read_image(path), decode.read_opacity(path)
     profile = colour_profile(path)
-    for kind, pixels in results(image, network, background, args).items():
+    for kind, pixels in results(image, network, background, args, opacity).items():
         settings = {} if kind == 'alpha' else {'icc_profile': profile}
         if kind == 'composite':
             settings.update(quality=95)
@@ -221,9 +224,12 @@ def process_video(path: str, paths: Dict[str, str], network: inference.Network,
 
 
 def results(image: np.ndarray, network: inference.Network, background: inference.Background,
-            args: argparse.Namespace) -> Dict[str, np.ndarray]:
-    """What there is to write for a photo, uint8, by name."""
+            args: argparse.Namespace, opacity: Optional[np.ndarray] = None
+            ) -> Dict[str, np.ndarray]:
+    """What there is to write for a photo, uint8, by name; what is cut away of it stays away."""
     alpha = inference.matte(network, image, args.refine)
+    if opacity is not None:
+        alpha = alpha * (opacity.astype(np.float32) / 255)
     foreground = inference.foreground_colours(image, alpha) if args.foreground else image
     make = {'alpha': lambda: np.round(alpha * 255).astype(np.uint8),
             'cutout': lambda: inference.cut_out(foreground, alpha),

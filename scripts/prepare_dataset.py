@@ -152,6 +152,9 @@ def report(dest: str, made: Dict[str, int], problems: List[Tuple[str, str]]) -> 
     """Says what was made, and how much was left out for which reason."""
     print('{}: {}'.format(dest, ', '.join(
         '{} {}'.format(count, split) for split, count in sorted(made.items())) or 'no pairs'))
+    if made and not any(split.startswith('test') for split in made):
+        print('nothing to test on: name some with --test_list, or raise --test_fraction',
+              file=sys.stderr)
     path = os.path.join(dest, SKIPPED)
     files.write_text(''.join('{}: {}\n'.format(*problem) for problem in problems), path)
     if problems:

@@ -3,7 +3,8 @@
 #   scripts/quickstart.sh [--dir DIR] [--steps N] [PHOTO…]
 # Draws portraits with exact alphas, trains a small MMNet on them with evaluation beside it, rounds it
 # to 8 bits, exports it, and cuts out portraits that it has not seen; your PHOTOs, too.
-# All goes into DIR (quickstart). Ctrl-C is safe at any time: the same command goes on from there.
+# All goes into DIR (quickstart); N is 1300, more is better and slower. Ctrl-C is safe at any time: the
+# same command goes on from there.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
@@ -12,7 +13,7 @@ fail() { echo "quickstart.sh: error: $*" >&2; exit 2; }
 dir=$root/quickstart steps=1300 photos=()
 while [ $# -gt 0 ]; do
     case "$1" in
-        -h | --help) sed -n '2,6s/^# *//p' "$0"; exit 0 ;;
+        -h | --help) sed -n '2,7s/^# *//p' "$0"; exit 0 ;;
         --dir | --steps) [ $# -gt 1 ] || fail "$1 needs a value"
             if [ "$1" = --dir ]; then dir=$2; else steps=$2; fi
             shift ;;

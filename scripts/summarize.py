@@ -31,7 +31,7 @@ def main() -> int:
 
     print('{}, {}×{}, {}'.format(args.model, args.image_size, args.image_size, ', '.join(
         '{} {}'.format(*item) for item in sorted(network.items()))))
-    row = '{:<18} {:<28} {:>14} {:>12} {:>15}'.format
+    row = '{:<18} {:<30} {:>14} {:>12} {:>15}'.format
     print(row('block', 'convolutions', 'output size', 'parameters', 'multiply-adds'))
     parameters = count_parameters()
     for name, members in group(traced, set(parameters)).items():

@@ -1,5 +1,9 @@
 """From an alpha to pictures."""
 
+import os
+import signal
+import time
+
 import numpy as np
 import pytest
 import scipy.ndimage
@@ -107,6 +111,24 @@ def test_photos_of_any_shape(height, width):
     blurred = inference.blurred_background(image, alpha)
     assert inference.composite(foreground, alpha, blurred).shape == image.shape
     assert inference.cut_out(foreground, alpha).shape == (height, width, 4)
+
+
+def test_ctrl_c_waits_for_compiled_code(monkeypatch):
+    """It would end in a crash within Numba; SIGINT comes while the estimation runs."""
+    alpha = np.full([8, 8], 0.5, np.float32)
+
+    def interrupted(image, alpha):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.05)
+        finished.append(True)
+        return image
+
+    finished = []
+    monkeypatch.setattr(inference, 'estimate_foreground_ml', interrupted)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        inference.foreground_colours(np.zeros([8, 8, 3], np.uint8), alpha)
+    assert finished and signal.getsignal(signal.SIGINT) is before
 
 
 def test_the_blurred_background_has_nothing_of_the_person():

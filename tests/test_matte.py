@@ -79,6 +79,21 @@ def test_photos_of_all_kinds(trained, tmp_path):
     assert Image.open(str(out / 'wide gamut_cutout.png')).info['icc_profile'] == profile
 
 
+def test_what_was_cut_away_stays_away(trained, tmp_path):
+    image, _ = draw_pair(np.random.RandomState(0), 30, 44)
+    opacity = np.full([44, 30], 255, np.uint8)
+    opacity[:, :15] = 0
+    opacity[:, 15] = 128
+    Image.fromarray(np.dstack([image, opacity])).save(str(tmp_path / 'cut.png'))
+    status, _, err = matte(trained, tmp_path / 'cut.png', '--output_dir', tmp_path)
+    assert status == 0, err
+    alpha = inference.matte(inference.load(str(trained / 'model.tflite'), '--model'), image)
+    cutout = np.asarray(Image.open(str(tmp_path / 'cut_cutout.png')))
+    assert not cutout[:, :15].any()
+    np.testing.assert_allclose(cutout[:, 15, 3], alpha[:, 15] * 128, atol=0.51)
+    np.testing.assert_allclose(cutout[:, 16:, 3], alpha[:, 16:] * 255, atol=0.51)
+
+
 def test_one_bad_file_does_not_stop_the_rest(trained, tmp_path):
     source, out = tmp_path / 'in', tmp_path / 'out'
     photo(source / 'good.png')
@@ -122,9 +137,10 @@ def test_videos_keep_size_rate_and_sound(trained, tmp_path):
 
 @pytest.mark.parametrize('args, named', [
     (['nowhere.jpg'], 'nowhere.jpg'), (['empty'], 'empty: holds no photos'),
-    (['a.png', '--background', 'no such'], '--background no such'),
+    (['a.png', '--write', 'composite', '--background', 'no such'], '--background no such'),
+    (['a.png', '--background', 'white'], '--write composite'),
     (['a.png', '--model', 'nowhere'], '--model nowhere'),
-    (['a.png', '--write', 'cutout,gif'], 'gif is none of alpha, composite, cutout')])
+    (['a.png', '--write', 'cutout,gif'], '"gif" is none of alpha, composite, cutout')])
 def test_what_cannot_be_done_is_said_in_a_line(trained, tmp_path, args, named):
     (tmp_path / 'empty').mkdir()
     photo(tmp_path / 'a.png')

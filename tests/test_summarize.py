@@ -5,7 +5,7 @@ import pytest
 from tests.conftest import run
 
 # Where the columns begin.
-COLUMNS = [0, 19, 48, 63, 76]
+COLUMNS = [0, 19, 50, 65, 78]
 
 
 def rows(*args):

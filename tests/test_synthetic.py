@@ -74,6 +74,8 @@ def test_a_dataset_is_made_and_completed(tmp_path):
     assert open(found[3].image, 'rb').read() == before
     assert os.path.getmtime(found[0].image) == 1, 'drawn anew'
 
+    status, _, err = run(SCRIPT, dest, *SMALL + ['--train', 3])
+    assert status == 1 and '--train 3' in err and err.count('\n') == 1, 'all 5 would be trained on'
     status, _, err = run(SCRIPT, dest, *SMALL + ['--seed', 1])
     assert status == 1 and 'another folder' in err and err.count('\n') == 1
 

@@ -28,6 +28,18 @@ def read_image(path: str, size: Optional[int] = None) -> np.ndarray:
     return np.asarray(_resize(image, size))
 
 
+def read_opacity(path: str) -> Optional[np.ndarray]:
+    """A photo's own transparency: uint8 `[H, W]`, 0 where it is see-through; None if it has none.
+
+    Raises:
+        OSError, ValueError, SyntaxError: Pillow's, for what it cannot read.
+    """
+    with Image.open(path) as image:
+        if image.mode not in ('RGBA', 'LA', 'PA') and 'transparency' not in image.info:
+            return None
+        return np.asarray(ImageOps.exif_transpose(image).convert('RGBA').getchannel('A'))
+
+
 def read_mask(path: str, size: Optional[int] = None, labels: bool = False) -> np.ndarray:
     """Reads a mask as a soft alpha.
 
