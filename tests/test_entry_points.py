@@ -302,7 +302,8 @@ def test_a_bad_dataset_stops_both_before_anything_is_written(dataset, tmp_path):
 
 def test_evaluating_what_is_not_there(dataset, trained, tmp_path):
     _, run_dir, _ = trained
-    for path, named in ((tmp_path / 'none', 'no such directory'), (tmp_path, 'no checkpoint yet'),
+    for path, named in ((tmp_path / 'none', 'no such directory'),
+                        (tmp_path, 'holds no checkpoint;'),
                         (run_dir / 'model.ckpt-7', 'no such directory or checkpoint')):
         status, _, err = evaluate(dataset, path)
         assert status == 1 and named in err and err.count('\n') == 1
