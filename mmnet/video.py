@@ -83,7 +83,7 @@ def camera(number: int) -> Iterator[Video]:
 
 def paced(capture: cv2.VideoCapture, fps: float,
           clock: Callable[[], float] = time.time) -> Iterator[np.ndarray]:
-    """Yields a camera's frames at a steady rate, RGB; one is repeated while none newer is done."""
+    """Yields a camera's frames at a steady rate, RGB; where it is late, the same array again."""
     start, count = clock(), 0
     while True:
         there, frame = capture.read()

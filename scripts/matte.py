@@ -207,12 +207,15 @@ def process_video(path: str, paths: Dict[str, str], network: inference.Network,
             paths[kind], source, transparent=kind == 'cutout')) for kind in paths}
         if number is not None:
             print('{}: recording; Ctrl-C ends it'.format(path), file=sys.stderr)
-        count = 0
+        count, last, made = 0, None, {}     # type: int, Optional[np.ndarray], Dict
         try:
             for count, image in enumerate(tqdm(
                     source.images, total=source.frames, desc=os.path.basename(path),
                     unit=' frames', leave=False, disable=not sys.stderr.isatty()), start=1):
-                for kind, pixels in results(image, network, background, args).items():
+                # A camera's frame comes again while it waits for the network.
+                if image is not last:
+                    last, made = image, results(image, network, background, args)
+                for kind, pixels in made.items():
                     if kind == 'alpha':
                         pixels = np.repeat(pixels[..., np.newaxis], 3, axis=2)
                     write[kind](pixels)

@@ -55,15 +55,17 @@ evaluator=$!
 wait "$evaluator" || fail "evaluation failed; see $dir/evaluation.log"
 evaluator=
 
-say "4/6 training on with weights and activations rounded to 8 bits: $dir/quantized"
-"$python" "$root/train.py" "${network[@]}" --train_dir "$dir/quantized" --quantize \
+# With other --steps there is another network to begin with.
+quantized=$dir/quantized-$steps
+say "4/6 training on with weights and activations rounded to 8 bits: $quantized"
+"$python" "$root/train.py" "${network[@]}" --train_dir "$quantized" --quantize \
     --init_checkpoint "$dir/float" --learning_rate 5e-4 --max_steps $(((steps + 7) / 8)) \
     --save_checkpoints_steps 1000
 
 model=$dir/model.tflite
 say "5/6 exporting $model, and comparing it with the graph (half a minute)"
-if [ ! "$model" -nt "$dir/quantized/checkpoint" ]; then
-    "$python" "$root/export_tflite.py" --checkpoint_path "$dir/quantized" --output "$model" \
+if [ ! "$model" -nt "$quantized/checkpoint" ]; then
+    "$python" "$root/export_tflite.py" --checkpoint_path "$quantized" --output "$model" \
         --precision uint8 --force
 fi
 

@@ -42,7 +42,7 @@ def test_from_nothing_to_a_cut_out(tmp_path):
     assert process.returncode == 0, err
     assert os.path.getmtime(str(quick / 'portraits' / 'train' / 'image' / '00000.jpg')) == drawn
     assert checkpoints.step_of(checkpoints.listed(str(quick / 'float'))[-1]) == 8
-    assert hparams.read(str(quick / 'quantized'))['quantization']
+    assert hparams.read(str(quick / 'quantized-8'))['quantization']
     steps = [record['global_step'] for record in
              evaluation.read_records(str(quick / 'float' / 'eval_test.jsonl'))]
     assert steps[0] == 0 and steps[-1] == 8 and steps == sorted(set(steps))
