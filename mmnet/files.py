@@ -106,11 +106,14 @@ def locked(directory: str, wait: bool = True) -> Iterator[None]:
     """Makes a directory and holds it; the lock ends with the process, however that ends.
 
     Raises:
-        UserError: if the directory cannot be made.
+        UserError: if the directory cannot be made or opened.
         BlockingIOError: if another process holds it, unless told to wait.
     """
     make_directory(directory)
-    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        descriptor = os.open(directory, os.O_RDONLY)
+    except OSError as error:
+        raise UserError('{}: cannot be opened ({})'.format(directory, error.strerror))
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         yield

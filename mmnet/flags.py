@@ -157,6 +157,14 @@ def add_data_flags(parser: Parser, split: str) -> None:
                         help='go on without files that cannot be read or paired')
 
 
+def add_matting_flags(parser: Parser) -> None:
+    """The flags that say what makes a photo's alpha."""
+    parser.add_argument('--model', required=True, help='a file of export_tflite.py, a train '
+                        'directory or one checkpoint')
+    parser.add_argument('--refine', action='store_true', help='draw the alpha\'s edges along the '
+                        'photo\'s with a guided filter')
+
+
 def positive(number: type) -> Callable:
     """A flag's type: a number above 0."""
     return _bounded(number, lambda value: 0 < value < float('inf'), 'above 0')

@@ -74,8 +74,7 @@ def make_parser() -> flags.Parser:
     parser = flags.Parser(__doc__.split('\n')[0])
     parser.add_argument('input', nargs='+', help='photos, videos, folders of them, or camera:0, '
                         'which is recorded until Ctrl-C')
-    parser.add_argument('--model', required=True, help='a file of export_tflite.py, a train '
-                        'directory or one checkpoint')
+    flags.add_matting_flags(parser)
     parser.add_argument('--output_dir', required=True, help='where results go, as NAME_cutout.png, '
                         'NAME_alpha.png, NAME_composite.jpg; folders inside input folders are kept')
     parser.add_argument('--write', type=kinds, default='cutout', metavar='KIND[,KIND…]',
@@ -83,8 +82,6 @@ def make_parser() -> flags.Parser:
                         'the person on a new background; for videos .mov (ProRes 4444) and .mp4')
     parser.add_argument('--background', help='of composites: a colour such as white or #1f9e59, a '
                         'picture\'s path, or blur for the photo\'s own, which is the default')
-    parser.add_argument('--refine', action='store_true', help='draw the alpha\'s edges along the '
-                        'photo\'s with a guided filter')
     parser.add_argument('--foreground', action='store_true', help='estimate the person\'s own '
                         'colours where the old background shines through, in hair above all')
     parser.add_argument('--force', action='store_true', help='replace results that are there')

@@ -29,8 +29,7 @@ EMPTY = 235
 def main() -> int:
     parser = flags.Parser(__doc__.split('\n')[0])
     parser.add_argument('photo', nargs='*', help='photos without a ground truth')
-    parser.add_argument('--model', required=True, help='a file of export_tflite.py, a train '
-                        'directory or one checkpoint')
+    flags.add_matting_flags(parser)
     parser.add_argument('--output', required=True, help='the picture to write, .jpg or .png')
     parser.add_argument('--dataset_path', help='show photos of this dataset, too')
     parser.add_argument('--dataset_split_name', default='test', help='folder of the split')
@@ -38,8 +37,6 @@ def main() -> int:
                         help='photos of the dataset, evenly spread')
     parser.add_argument('--background', default='#f4efe6', help='a colour such as white or '
                         '#1f9e59, a picture\'s path, or blur for the photo\'s own')
-    parser.add_argument('--refine', action='store_true', help='draw the alpha\'s edges along the '
-                        'photo\'s with a guided filter')
     parser.add_argument('--force', action='store_true', help='replace the output file')
     args = parser.parse_args()
     pictures.check_output(args.output, args.force)

@@ -35,9 +35,15 @@ def read_opacity(path: str) -> Optional[np.ndarray]:
         OSError, ValueError, SyntaxError: Pillow's, for what it cannot read.
     """
     with Image.open(path) as image:
-        if image.mode not in ('RGBA', 'LA', 'PA') and 'transparency' not in image.info:
-            return None
-        return np.asarray(ImageOps.exif_transpose(image).convert('RGBA').getchannel('A'))
+        opacity = opacity_of(ImageOps.exif_transpose(image))
+    return None if opacity is None else np.asarray(opacity)
+
+
+def opacity_of(image: Image.Image) -> Optional[Image.Image]:
+    """The transparency of an opened picture, as grey; None if it has none."""
+    if image.mode not in ('RGBA', 'LA', 'PA') and 'transparency' not in image.info:
+        return None
+    return image.convert('RGBA').getchannel('A')
 
 
 def read_mask(path: str, size: Optional[int] = None, labels: bool = False) -> np.ndarray:
@@ -66,10 +72,10 @@ def read_mask(path: str, size: Optional[int] = None, labels: bool = False) -> np
         mask = image.getchannel('A')
     else:
         mask = image.convert('L')
-    if mask.getextrema()[1] == 1 and labels:
+    if mask.getextrema()[1] == 1:
+        if not labels:
+            raise ValueError('the mask holds only 0 and 1; masks run from 0 to 255')
         mask = mask.point(lambda label: label * 255)
-    elif mask.getextrema()[1] == 1:
-        raise ValueError('the mask holds only 0 and 1; masks run from 0 to 255')
     return np.asarray(_resize(mask, size))
 
 

@@ -58,13 +58,14 @@ def eg1800(source: str) -> Layout:
         trainlist.mat, testlist.mat     numbers, in a matrix of the file's name
     """
     photos = _by_stem(source, PHOTOS)
+    matrices = _by_stem(source, ('.mat',))
     masks = {re.sub('_mask$', '', stem): path
-             for stem, path in _by_stem(source, ('.mat',)).items() if stem.endswith('_mask')}
+             for stem, path in matrices.items() if stem.endswith('_mask')}
     splits = {}     # type: Dict[str, str]
     for split in ('train', 'test'):
-        for stem, path in _by_stem(source, ('.mat',)).items():
-            if stem == split + 'list':
-                splits.update(dict.fromkeys(_read_numbers(path, stem), split))
+        name = split + 'list'
+        if name in matrices:
+            splits.update(dict.fromkeys(_read_numbers(matrices[name], name), split))
     layout = _paired(photos, masks, read_mask=_read_matlab_mask)
     if not splits:
         return layout
@@ -235,8 +236,7 @@ def _read_annotation(path: str) -> np.ndarray:
 def _draw_bitmap(mask: np.ndarray, bitmap: Dict) -> None:
     """A PNG, compressed once more, in base 64, at its place; it may reach over the border."""
     with Image.open(io.BytesIO(zlib.decompress(base64.b64decode(bitmap['data'])))) as image:
-        transparent = 'A' in image.mode or 'transparency' in image.info
-        drawn = image.convert('RGBA').getchannel('A') if transparent else image.convert('L')
+        drawn = decode.opacity_of(image) or image.convert('L')
     x, y = bitmap['origin']
     part = mask[y:y + drawn.height, x:x + drawn.width]
     part[np.asarray(drawn)[:part.shape[0], :part.shape[1]] > 0] = 255
