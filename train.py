@@ -2,20 +2,24 @@
 """Trains a portrait matting network on image/alpha pairs; see README.md."""
 
 import argparse
+import os
 import sys
 from typing import Any, Dict, List
 
-from mmnet import checkpoints, files, flags, hparams, training
-from mmnet.data.pairs import Pair, find_pairs
+from mmnet import checkpoints, evaluation, files, flags, hparams, training
+from mmnet.data.pairs import Pair, find_pairs, find_photos
 from mmnet.data.pipeline import load_pixels, training_dataset
 from mmnet.errors import UserError
 
 
 def main() -> int:
     args = flags.train_parser().parse_args()
-    settings = hparams.from_flags(args)
+    settings = adaptation(args) if args.soc else hparams.from_flags(args)
     hparams.check_same_network(settings, args.train_dir)
-    pairs = find_pairs(args.dataset_path, args.dataset_split_name, args.skip_bad_pairs)
+    if args.soc:
+        pairs = find_photos(args.dataset_path, args.skip_bad_pairs)
+    else:
+        pairs = find_pairs(args.dataset_path, args.dataset_split_name, args.skip_bad_pairs)
 
     try:
         with files.locked(args.train_dir, wait=False):
@@ -25,28 +29,36 @@ def main() -> int:
                         'another directory'.format(args.train_dir))
 
 
+def adaptation(args: argparse.Namespace) -> Dict[str, Any]:
+    """The settings of self-supervision, which starts from a trained network."""
+    if not args.init_checkpoint:
+        raise UserError('--soc: starts from a trained network; give it with --init_checkpoint')
+    checkpoint = evaluation.resolve(args.init_checkpoint, '--init_checkpoint')
+    return hparams.adapted(args, hparams.read(os.path.dirname(checkpoint) or '.'))
+
+
 def train(args: argparse.Namespace, settings: Dict[str, Any], pairs: List[Pair]) -> int:
     """Starts or resumes training; returns the exit status."""
     checkpoint, damaged = checkpoints.prepare_resume(args.train_dir)
     for path in damaged:
         print('{}: damaged, going on from an older checkpoint'.format(path), file=sys.stderr)
     step = checkpoints.step_of(checkpoint) if checkpoint else 0
-    if step >= args.max_steps:
+    if step >= settings['training']['max_steps']:
         print('{}: already at step {}; raise --max_steps to go on'.format(args.train_dir, step))
         return 0
     if args.quantize and not (checkpoint or args.init_checkpoint or args.quant_delay):
         raise UserError('--quantize: a network learns little if it is rounded from the first step '
                         'on; give a trained one with --init_checkpoint, or a --quant_delay')
-    print('{}, {} pairs, {} {}'.format(
-        args.model, len(pairs), 'going on from' if checkpoint else 'training in',
-        checkpoint or args.train_dir))
+    print('{}, {} {}, {} {}'.format(
+        settings['model'], len(pairs), 'photos' if args.soc else 'pairs',
+        'going on from' if checkpoint else 'training in', checkpoint or args.train_dir))
     for change in hparams.changes(settings, args.train_dir):
         print('  ' + change)
     hparams.write(settings, args.train_dir)
-    pixels = load_pixels(pairs, args.image_size, args.cache_dir, args.skip_bad_pairs)
-    return training.train(
-        settings, args.train_dir,
-        lambda: training_dataset(pixels, args.batch_size, args.seed, first_step=step), step)
+    pixels = load_pixels(pairs, settings['image_size'], args.cache_dir, args.skip_bad_pairs)
+    return training.train(settings, args.train_dir, lambda: training_dataset(
+        pixels, settings['training']['batch_size'], settings['training']['augmentation'],
+        args.seed, first_step=step), len(pixels), step)
 
 
 if __name__ == '__main__':

@@ -14,11 +14,11 @@ from tqdm import tqdm
 
 from mmnet import checkpoints, files, losses, metrics, models, pictures
 from mmnet.data import decode
-from mmnet.data.pairs import UNREADABLE, Pair, report_problems
+from mmnet.data.pairs import UNREADABLE, Pair, folder_of, report_problems
 from mmnet.data.pipeline import as_float
 from mmnet.errors import UserError
 from mmnet.tflite.interpreter import Interpreter
-from mmnet.training import STRIP_EXAMPLES, build_network, objective
+from mmnet.training import STRIP_EXAMPLES, build_objective
 
 POLL_SECONDS = 2
 
@@ -43,12 +43,11 @@ class Checkpoints:
         with tf.Graph().as_default() as graph:
             self._images = tf.placeholder(tf.uint8, [None, size, size, 3])
             self._alphas_gt = tf.placeholder(tf.uint8, [None, size, size, 1])
-            images, alphas_gt = as_float(self._images), as_float(self._alphas_gt)
-            logits, end_points = build_network(images, hparams, is_training=False)
-            terms = losses.matting_losses(images, logits, end_points.get('aux_logits'), alphas_gt)
-            terms['total'] = objective(terms, hparams['training'])
-            self._losses = OrderedDict(('loss/' + name, term) for name, term in terms.items())
-            self._predicted = losses.foreground_alpha(logits)
+            batch = losses.Batch(as_float(self._images), as_float(self._alphas_gt))
+            objective = build_objective(batch, hparams, is_training=False)
+            terms = list(objective.terms.items()) + [('total', objective.total)]
+            self._losses = OrderedDict(('loss/' + name, term) for name, term in terms)
+            self._predicted = losses.foreground_alpha(objective.logits)
             self.parameters = models.graph_parameters()
             self._saver = checkpoints.saver()
         self._session = _session(graph)
@@ -93,7 +92,8 @@ class Evaluator:
         self._metrics = OrderedDict([
             ('gradient_error', metrics.gradient_error(alpha, mask)[0]),
             ('mad', metrics.mean_absolute_difference(alpha, mask)[0]),
-            ('mean_iou', metrics.intersection_over_union(alpha, mask)[0])])
+            ('mean_iou', metrics.intersection_over_union(alpha, mask)[0]),
+            ('mean_edge_iou', metrics.edge_intersection_over_union(alpha, mask)[0])])
 
         self._images = tf.placeholder(tf.uint8, [None, size, size, 3])
         self._alphas = tf.placeholder(tf.float32, [None, size, size, 1])
@@ -147,8 +147,8 @@ class Evaluator:
                 batch = []
         if batch:
             yield batch
-        folder = os.path.dirname(os.path.dirname(self._pairs[0].image))
-        report_problems(problems, len(self._pairs) - len(problems), folder, self._skip_bad_pairs)
+        report_problems(problems, len(self._pairs) - len(problems), folder_of(self._pairs),
+                        self._skip_bad_pairs)
 
     def _draw(self, strip: List[Tuple[np.ndarray, np.ndarray, np.ndarray]]) -> bytes:
         if not strip:
@@ -263,7 +263,9 @@ def in_papers_units(record: Dict[str, Any]) -> str:
     """A record as a line, in the units of Table 3."""
     parts = ['gradient error {:.2f} (×10⁻³)'.format(1000 * record['gradient_error']),
              'MAD {:.2f} (×10⁻²)'.format(100 * record['mad']),
-             'mean IOU {:.4f}'.format(record['mean_iou']), '{} images'.format(record['images'])]
+             'mean IOU {:.4f}'.format(record['mean_iou']),
+             'edge IOU {:.4f}'.format(record['mean_edge_iou']),
+             '{} images'.format(record['images'])]
     if 'global_step' in record:
         parts.insert(0, 'step {}'.format(record['global_step']))
         parts.insert(-1, 'loss {:.4f}'.format(record['loss/total']))

@@ -2,12 +2,11 @@
 
 import argparse
 import os
+import re
 import sys
-from typing import Callable, Optional
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from mmnet.errors import UserError
-
-LOSS_WEIGHTS = ('alpha', 'compositional', 'kl', 'gradient', 'auxiliary')
 
 
 class Parser(argparse.ArgumentParser):
@@ -52,7 +51,7 @@ def train_parser() -> Parser:
     parser.add_argument('--train_dir', required=True, help='checkpoints, summaries, hparams.json')
 
     network = parser.add_argument_group('network')
-    network.add_argument('--model', default='mmnet', help='mmnet or deeplab')
+    network.add_argument('--model', help=_networks() + '; mmnet if not given')
     add_network_flags(network)
     network.add_argument('--batch_norm_decay', type=fraction,
                          help='of the moving statistics; about 0.99 lets a run of a thousand steps '
@@ -60,18 +59,29 @@ def train_parser() -> Parser:
     network.add_argument('--init_checkpoint', help='start from the variables in this checkpoint '
                          'whose names and shapes match, such as a slim MobileNetV2')
 
-    training = parser.add_argument_group('training')
-    training.add_argument('--batch_size', type=positive(int), default=32, help='images a step')
-    training.add_argument('--learning_rate', type=positive(float), default=1e-4, help='Adam\'s')
-    training.add_argument('--weight_decay', type=not_negative(float), default=4e-7,
-                          help='of all but depthwise convolutions')
-    for name in LOSS_WEIGHTS:
-        training.add_argument('--{}_loss_weight'.format(name), type=not_negative(float),
-                              default=1.0, help='β of Equation 10')
-    training.add_argument('--max_steps', type=positive(int), default=100000,
-                          help='steps altogether, those before a resume included')
+    training = parser.add_argument_group('training; what is not given is as published')
+    training.add_argument('--batch_size', type=positive(int),
+                          help='images a step' + _published('batch_size'))
+    training.add_argument('--learning_rate', type=positive(float),
+                          help='Adam\'s' + _published('learning_rate'))
+    training.add_argument('--learning_rate_decay', type=positive(float),
+                          help='what the learning rate is multiplied by in 20 epochs, little by '
+                          'little' + _published('learning_rate_decay'))
+    training.add_argument('--weight_decay', type=not_negative(float),
+                          help='of all but depthwise convolutions' + _published('weight_decay'))
+    training.add_argument('--augmentation', choices=list(_presets()),
+                          help='how photos are varied' + _published('augmentation'))
+    training.add_argument('--max_steps', type=positive(int),
+                          help='steps altogether, those before a resume included' +
+                          _published('max_steps'))
     training.add_argument('--seed', type=not_negative(int),
                           help='makes weights, order and augmentation reproducible')
+    training.add_argument('--soc', action='store_true',
+                          help='adapt a trained modnet, given with --init_checkpoint, to the '
+                          'unlabelled photos in the folder --dataset_path')
+
+    objective = parser.add_argument_group('objective')
+    _add_settings(objective, 'objective')
 
     quantization = parser.add_argument_group('quantization-aware training')
     quantization.add_argument('--quantize', action='store_true',
@@ -138,15 +148,66 @@ def export_parser() -> Parser:
 
 def add_network_flags(parser: argparse._ActionsContainer) -> None:
     """The flags that say how large a network is, and which of its blocks it has."""
-    parser.add_argument('--image_size', type=positive(int), default=256,
-                        help='side of the square that photos are resized to')
-    # None leaves the network its published value.
-    parser.add_argument('--width_multiplier', type=positive(float),
-                        help='scales the channels of every layer; 1.0 as published')
-    parser.add_argument('--output_stride', type=positive(int), help='8 or 16; deeplab only')
-    for block in ('dilation', 'enhancement', 'refinement'):
-        parser.add_argument('--no_' + block, dest=block, action='store_const', const=False,
-                            help='ablation of Table 4; mmnet only')
+    parser.add_argument('--image_size', type=positive(int),
+                        help='side of the square that photos are resized to' +
+                        _published('image_size'))
+    _add_settings(parser, 'build')
+
+
+def _add_settings(parser: argparse._ActionsContainer, field: str) -> None:
+    """A flag for every keyword argument of the networks' functions; None if it is not given.
+
+    Args:
+        parser: to add them to.
+        field: of the networks' entries: `build` or `objective`.
+    """
+    # Here, as benchmarks read their flags where there is no TensorFlow.
+    from mmnet import models
+    uses = {}   # type: Dict[str, List[Tuple[str, Any, str]]]
+    for name, network in models.NETWORKS.items():
+        function = getattr(network, field)
+        for setting, default in models.settings(function).items():
+            uses.setdefault(setting, []).append((name, default, _described(function, setting)))
+    for setting, users in uses.items():
+        _, default, text = users[0]
+        if setting == 'batch_norm_decay':
+            continue    # of every network
+        if isinstance(default, bool):
+            parser.add_argument(
+                ('--no_' if default else '--') + setting, dest=setting, action='store_const',
+                const=not default, help='{} ({})'.format(
+                    re.sub('^False ', '', text), ', '.join(name for name, _, _ in users)))
+        else:
+            number = not_negative if setting.endswith('_loss_weight') else positive
+            parser.add_argument('--' + setting, type=number(type(default)), help='{} ({})'.format(
+                text, ', '.join('{} {}'.format(name, each) for name, each, _ in users)))
+
+
+def _described(function: Callable, argument: str) -> str:
+    """What a function's docstring says of an argument."""
+    match = re.search(r'^ +{}: (.+?)\.?\n(?= *\n| +\w+: | *$)'.format(argument),
+                      function.__doc__ + '\n', re.MULTILINE | re.DOTALL)
+    return ' '.join(match.group(1).split()).replace('%', '%%') if match else argument
+
+
+def _networks() -> str:
+    from mmnet import models
+    return ', '.join(models.NETWORKS)
+
+
+def _presets():
+    from mmnet.data.augment import PRESETS
+    return PRESETS
+
+
+def _published(name: str) -> str:
+    """What every network is trained with, for a flag's help."""
+    from mmnet import models
+    default = models.TRAINING[name]
+    uses = [default if isinstance(default, str) else '{:g}'.format(default)]
+    uses += ['{} {}'.format(each, network.training[name])
+             for each, network in models.NETWORKS.items() if name in network.training]
+    return ' ({})'.format(', '.join(uses))
 
 
 def add_data_flags(parser: Parser, split: str) -> None:

@@ -15,49 +15,123 @@ from typing import Any, Dict, List, Optional
 
 from mmnet import files, models
 from mmnet.errors import UserError
-from mmnet.flags import LOSS_WEIGHTS
 
 FILE_NAME = 'hparams.json'
-# batch_norm_decay is an argument of the networks, but no part of what they compute.
+# Those of every training; its objective's settings are added. batch_norm_decay is an argument of
+# the networks, but no part of what they compute.
 TRAINING = ['dataset_path', 'dataset_split_name', 'init_checkpoint', 'batch_norm_decay',
-            'batch_size', 'learning_rate', 'weight_decay', 'max_steps', 'seed',
-            'save_checkpoints_steps', 'keep_checkpoint_max', 'save_summary_steps', 'quant_delay',
-            ] + [name + '_loss_weight' for name in LOSS_WEIGHTS]
-NETWORK_FLAGS = ['width_multiplier', 'output_stride', 'dilation', 'enhancement', 'refinement']
+            'batch_size', 'learning_rate', 'learning_rate_decay', 'weight_decay', 'augmentation',
+            'max_steps', 'seed', 'save_checkpoints_steps', 'keep_checkpoint_max',
+            'save_summary_steps', 'quant_delay', 'soc']
+# Files from before there was a choice do not have these.
+FORMERLY = {'quant_delay': 0, 'soc': False, 'augmentation': 'mmnet', 'learning_rate_decay': 1.0}
+# How self-supervision trains: carefully, as nothing but the network itself tells what is right.
+ADAPTATION = {'learning_rate': 1e-5, 'weight_decay': 0.0, 'max_steps': 1000}
 
 
 def from_flags(args: argparse.Namespace) -> Dict[str, Any]:
     """Collects the hyperparameters and makes sure that the network can be built with them.
 
+    What is not given on the command line is as published for the network.
+
     Raises:
         UserError: for an unknown network, a flag it does not have, a value it cannot take.
     """
-    return {'model': args.model, 'image_size': args.image_size, 'network': network_of(args),
-            'quantization': _quantization(args),
-            'training': {name: getattr(args, name) for name in TRAINING}}
+    network = network_of(args)
+    entry = models.network(network['model'])
+    training = {name: getattr(args, name) for name in TRAINING}
+    training.update(_objective_settings(args, network['model']))
+    return _complete(network, training, dict(models.TRAINING, **entry.training),
+                     _quantization(args, entry))
+
+
+def adapted(args: argparse.Namespace, trained: Dict[str, Any]) -> Dict[str, Any]:
+    """The hyperparameters of self-supervision: the network is that of a trained checkpoint.
+
+    Args:
+        args: of train.py with --soc.
+        trained: the checkpoint's hyperparameters.
+
+    Raises:
+        UserError: for a network that cannot be adapted, and flags that contradict it.
+    """
+    entry = models.network(trained['model'])
+    if entry.consistency is None or trained['quantization']:
+        raise UserError('--soc: the checkpoint is of {}{}, which has no branches to be made '
+                        'consistent; {} can be adapted'.format(
+                            trained['model'], ' in 8 bits' if trained['quantization'] else '',
+                            ', '.join(name for name, each in models.NETWORKS.items()
+                                      if each.consistency)))
+    identity = _identity(trained)
+    given = dict(_given(args, _network_flags()), **_given(args, ['model', 'image_size']))
+    for name, value in given.items():
+        if value != identity.get(name):
+            raise UserError('--{} {}: the network of --init_checkpoint has {}; leave the flag '
+                            'out'.format(name, value, identity.get(name, 'no such setting')))
+    training = dict(trained['training'], **{name: getattr(args, name) for name in TRAINING})
+    return _complete(trained, training, dict(models.TRAINING, **dict(entry.training, **ADAPTATION)),
+                     _quantization(args, entry))
 
 
 def network_of(args: argparse.Namespace) -> Dict[str, Any]:
-    """The network's own hyperparameters, those not given on the command line as published.
+    """What flags say of the network: `model`, `image_size`, and its own settings as `network`.
 
     Raises:
         UserError: for an unknown network, a flag it does not have, a value it cannot take.
     """
-    given = {name: getattr(args, name) for name in NETWORK_FLAGS
-             if getattr(args, name) is not None}
+    name = args.model or 'mmnet'
+    given = _given(args, _network_flags())
+    size = args.image_size
     try:
-        network = models.hparams_of(args.model)
+        entry = models.network(name)
+        size = size or dict(models.TRAINING, **entry.training)['image_size']
+        network = models.hparams_of(name)
         del network['batch_norm_decay']
-        models.count_parameters(args.model, args.image_size, **given)
+        models.count_parameters(name, size, **given)
     except ValueError as error:
-        raise UserError('--model {} --image_size {}: {}'.format(
-            args.model, args.image_size, error))
+        raise UserError('--model {}{}: {}'.format(
+            name, ' --image_size {}'.format(size) if size else '', error))
     network.update(given)
-    return network
+    return {'model': name, 'image_size': size, 'network': network}
 
 
-def _quantization(args: argparse.Namespace) -> Optional[Dict[str, int]]:
+def _complete(network: Dict[str, Any], training: Dict[str, Any], published: Dict[str, Any],
+              quantization: Optional[Dict[str, int]]) -> Dict[str, Any]:
+    """The whole file, published values in the place of what is None."""
+    for name, value in published.items():
+        if training.get(name, 0) is None:
+            training[name] = value
+    return {'model': network['model'], 'image_size': network['image_size'],
+            'network': network['network'], 'quantization': quantization, 'training': training}
+
+
+def _network_flags() -> List[str]:
+    return sorted({setting for name in models.NETWORKS for setting in models.hparams_of(name)
+                   if setting != 'batch_norm_decay'})
+
+
+def _objective_settings(args: argparse.Namespace, model: str) -> Dict[str, Any]:
+    """The settings of a network's objective, those not given as published."""
+    settings = models.settings(models.network(model).objective)
+    everyones = {setting for each in models.NETWORKS.values()
+                 for setting in models.settings(each.objective)}
+    for name, value in _given(args, sorted(everyones)).items():
+        if name not in settings:
+            raise UserError('--{}: is no setting of the objective of {}, which has {}'.format(
+                name, model, ', '.join('--' + setting for setting in settings)))
+        settings[name] = value
+    return settings
+
+
+def _given(args: argparse.Namespace, names: List[str]) -> Dict[str, Any]:
+    """The flags that were given on the command line."""
+    return {name: getattr(args, name) for name in names if getattr(args, name, None) is not None}
+
+
+def _quantization(args: argparse.Namespace, entry: models.Network) -> Optional[Dict[str, int]]:
     if args.quantize:
+        if entry.float_only:
+            raise UserError('--quantize: this network has no 8-bit form, as ' + entry.float_only)
         return {'weight_bits': args.weight_bits, 'activation_bits': args.activation_bits}
     if args.quant_delay or args.weight_bits != 8 or args.activation_bits != 8:
         raise UserError('--quant_delay, --weight_bits and --activation_bits are for quantized '
@@ -94,9 +168,8 @@ def read(train_dir: str) -> Dict[str, Any]:
     try:
         with open(path) as file:
             hparams = json.load(file)
-        # Files from before quantization do not have it.
         hparams.setdefault('quantization', None)
-        hparams['training'].setdefault('quant_delay', 0)
+        hparams['training'] = dict(FORMERLY, **hparams['training'])
         _identity(hparams)
         return hparams
     except OSError:

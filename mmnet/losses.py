@@ -4,7 +4,7 @@ Alphas are float32 `[N, H, W, 1]` in [0, 1]; logits `[N, H, W, 2]`, channel 1 th
 """
 
 from collections import OrderedDict
-from typing import Dict, Iterable, Optional
+from typing import Callable, Dict, Iterable, NamedTuple, Optional, Tuple
 
 import numpy as np
 import tensorflow as tf
@@ -12,6 +12,22 @@ import tensorflow as tf
 # Equation 7: S, and beside it its transpose.
 SOBEL = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], np.float32) / 8
 GRADIENT_FILTERS = np.stack([SOBEL, SOBEL.T], axis=-1)[:, :, np.newaxis, :]
+# Runs a network: images `[N, S, S, 3]` to its logits and end points.
+Run = Callable[[tf.Tensor], Tuple[tf.Tensor, Dict[str, tf.Tensor]]]
+
+
+class Batch(NamedTuple):
+    """What a network is trained on."""
+    images: tf.Tensor       # RGB in [0, 1], [N, S, S, 3]
+    alphas: tf.Tensor       # [N, S, S, 1]
+    untextured: Optional[tf.Tensor] = None      # the images before texture augmentation, if any
+
+
+class Objective(NamedTuple):
+    """What training minimizes, and what that is made of."""
+    logits: tf.Tensor               # of the batch's images, [N, S, S, 2]
+    terms: Dict[str, tf.Tensor]     # scalars by name, unweighted
+    total: tf.Tensor                # a scalar
 
 
 def foreground_logit(logits: tf.Tensor) -> tf.Tensor:
@@ -85,6 +101,29 @@ def matting_losses(images: tf.Tensor, logits: tf.Tensor, aux_logits: Optional[tf
     if aux_logits is not None:
         terms['auxiliary'] = auxiliary_loss(aux_logits, alpha_gt)
     return terms
+
+
+def matting_objective(run: Run, batch: Batch, alpha_loss_weight: float = 1.0,
+                      compositional_loss_weight: float = 1.0, kl_loss_weight: float = 1.0,
+                      gradient_loss_weight: float = 1.0,
+                      auxiliary_loss_weight: float = 1.0) -> Objective:
+    """Equation 10.
+
+    Args:
+        run: runs the network.
+        batch: what it is trained on.
+        alpha_loss_weight: β of Equation 2.
+        compositional_loss_weight: β of Equation 3.
+        kl_loss_weight: β of Equation 6.
+        gradient_loss_weight: β of Equation 8.
+        auxiliary_loss_weight: β of Equation 6 between the auxiliary logits and a smaller α_gt.
+    """
+    weights = {'alpha': alpha_loss_weight, 'compositional': compositional_loss_weight,
+               'kl': kl_loss_weight, 'gradient': gradient_loss_weight,
+               'auxiliary': auxiliary_loss_weight}
+    logits, end_points = run(batch.images)
+    terms = matting_losses(batch.images, logits, end_points.get('aux_logits'), batch.alphas)
+    return Objective(logits, terms, weighted_sum(terms, weights))
 
 
 def weighted_sum(terms: Dict[str, tf.Tensor], weights: Dict[str, float]) -> tf.Tensor:

@@ -1,13 +1,16 @@
-"""The measures of Section 3: gradient error and MAD, and PortraitNet's mean IOU.
+"""The measures of Section 3: gradient error and MAD, and PortraitNet's IOU and edge IOU.
 
 Graph functions over alphas `[N, H, W, 1]` in [0, 1], one value an image, not multiplied.
 """
 
+import cv2
 import numpy as np
 import tensorflow as tf
 
 SIGMA = 1.4
 RADIUS = 4
+# PortraitNet's Table 2, the first: how far from the boundary a pixel counts, at 224×224.
+EDGE_SIGMA = 3 / 224
 
 
 def gaussian_derivative_filters() -> np.ndarray:
@@ -46,6 +49,46 @@ def intersection_over_union(alpha: tf.Tensor, alpha_gt: tf.Tensor) -> tf.Tensor:
     intersection = _count(tf.logical_and(predicted, truth))
     union = _count(tf.logical_or(predicted, truth))
     return tf.where(union > 0, intersection / tf.maximum(union, 1), tf.ones_like(union))
+
+
+def edge_intersection_over_union(alpha: tf.Tensor, alpha_gt: tf.Tensor,
+                                 sigma: float = EDGE_SIGMA) -> tf.Tensor:
+    """PortraitNet's Equation 11: IOU with the weights of `edge_weights`, `[N]`.
+
+    The weights are 0 outside the ground truth: what is predicted there does not count. It is 1
+    where there is no boundary.
+
+    Args:
+        sigma: as of `edge_weights`.
+    """
+    weights = tf.numpy_function(edge_weights, [alpha_gt, sigma], tf.float32)
+    weights.set_shape(alpha_gt.shape)
+    found = tf.reduce_sum(weights * tf.cast(alpha > 0.5, tf.float32), axis=[1, 2, 3])
+    whole = tf.reduce_sum(weights, axis=[1, 2, 3])
+    return tf.where(whole > 0, found / tf.where(whole > 0, whole, tf.ones_like(whole)),
+                    tf.ones_like(whole))
+
+
+def edge_weights(alpha_gt: np.ndarray, sigma: float) -> np.ndarray:
+    """PortraitNet's Equation 12: exp(−dis²/2σ²) in the foreground α_gt > 0.5, 0 outside.
+
+    dis is the distance to the nearest pixel of the background.
+
+    Args:
+        alpha_gt: float32 `[N, H, W, 1]` in [0, 1].
+        sigma: as a part of the side of a square image, √(HW) of another.
+
+    Returns:
+        float32, as `alpha_gt`.
+    """
+    weights = np.zeros(alpha_gt.shape, np.float32)
+    height, width = alpha_gt.shape[1:3]
+    for each, result in zip(alpha_gt[..., 0] > 0.5, weights[..., 0]):
+        if not each.all():
+            distance = cv2.distanceTransform(each.astype(np.uint8), cv2.DIST_L2,
+                                             cv2.DIST_MASK_PRECISE)
+            result[each] = np.exp(-distance[each] ** 2 / (2 * sigma ** 2 * height * width))
+    return weights
 
 
 def resize_alpha(alpha: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:

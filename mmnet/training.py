@@ -1,6 +1,7 @@
 """The training loop: what a step computes, and what happens around the steps."""
 
 import os
+import re
 import signal
 import sys
 import time
@@ -19,40 +20,45 @@ NOT_FINITE = 'mmnet: loss or gradient'
 # The collection in which model_fn leaves the objective for ProgressHook.
 TOTAL_LOSS = 'total_loss'
 STRIP_EXAMPLES = 4
+# In how many epochs the learning rate falls by --learning_rate_decay.
+DECAY_EPOCHS = 20
+# The scope of the copy that self-supervision compares with.
+FROZEN = 'frozen'
 
 
-def model_fn(features: tf.Tensor, labels: tf.Tensor, mode: str,
+def model_fn(features: Dict[str, tf.Tensor], labels: tf.Tensor, mode: str,
              params: Dict[str, Any]) -> tf.estimator.EstimatorSpec:
     """The Estimator's model function, for training.
 
     Args:
-        features: images, uint8 RGB, `[N, S, S, 3]`.
+        features: `images`, uint8 RGB, `[N, S, S, 3]`, and with texture augmentation the same
+            `untextured`.
         labels: alphas, uint8, `[N, S, S, 1]`.
         mode: `tf.estimator.ModeKeys.TRAIN`; evaluation is a loop of its own, `mmnet.evaluation`.
-        params: `hparams`, the hyperparameters, and `train_dir`.
+        params: `hparams`, the hyperparameters, `train_dir`, and `dataset_size` in images.
     """
     assert mode == tf.estimator.ModeKeys.TRAIN
     hparams, training = params['hparams'], params['hparams']['training']
-    images, alphas_gt = as_float(features), as_float(labels)
+    batch = losses.Batch(as_float(features['images']), as_float(labels),
+                         as_float(features['untextured']) if 'untextured' in features else None)
     with fastest_gradients():
-        logits, end_points = build_network(images, hparams, is_training=True)
-        terms = losses.matting_losses(images, logits, end_points.get('aux_logits'), alphas_gt)
-        total = objective(terms, training)
+        objective = build_objective(batch, hparams, is_training=True)
     if training['init_checkpoint'] and not checkpoints.listed(params['train_dir']):
         restore_matching(training['init_checkpoint'])
-    train_op = minimize(total, training['learning_rate'])
+    learning_rate = decayed_learning_rate(training, params['dataset_size'])
+    train_op = minimize(objective.total, learning_rate)
 
-    for name, value in list(terms.items()) + [('total', total)]:
+    for name, value in list(objective.terms.items()) + [('total', objective.total)]:
         tf.summary.scalar('loss/' + name, value)
-    tf.summary.scalar('learning_rate', training['learning_rate'])
+    tf.summary.scalar('learning_rate', learning_rate)
     strip = tf.summary.image('examples', pictures.strip(
-        images[:STRIP_EXAMPLES], losses.foreground_alpha(logits[:STRIP_EXAMPLES]),
-        alphas_gt[:STRIP_EXAMPLES]), max_outputs=1, collections=[])
+        batch.images[:STRIP_EXAMPLES], losses.foreground_alpha(objective.logits[:STRIP_EXAMPLES]),
+        batch.alphas[:STRIP_EXAMPLES]), max_outputs=1, collections=[])
     strip_hook = tf.train.SummarySaverHook(
         save_steps=training['save_checkpoints_steps'], output_dir=params['train_dir'],
         summary_op=strip)
-    tf.add_to_collection(TOTAL_LOSS, total)
-    return tf.estimator.EstimatorSpec(mode, loss=total, train_op=train_op,
+    tf.add_to_collection(TOTAL_LOSS, objective.total)
+    return tf.estimator.EstimatorSpec(mode, loss=objective.total, train_op=train_op,
                                       training_hooks=[strip_hook])
 
 
@@ -68,11 +74,37 @@ def build_network(images: tf.Tensor, hparams: Dict[str, Any], is_training: bool)
     return logits, end_points
 
 
-def objective(terms: Dict[str, tf.Tensor], training: Dict[str, Any]) -> tf.Tensor:
-    """Equation 10 with the run's weights, plus weight decay: a scalar."""
-    weights = {name: training[name + '_loss_weight'] for name in terms}
-    return (losses.weighted_sum(terms, weights) +
-            losses.weight_decay(tf.trainable_variables(), training['weight_decay']))
+def build_objective(batch: losses.Batch, hparams: Dict[str, Any],
+                    is_training: bool) -> losses.Objective:
+    """The network of the hyperparameters and what it is trained for, weight decay in the total."""
+    network, training = models.network(hparams['model']), hparams['training']
+
+    def run(images: tf.Tensor):
+        # In self-supervision norms stay as they are: photos of one kind would bend them.
+        return build_network(images, hparams, is_training and not training['soc'])
+
+    def frozen(images: tf.Tensor):
+        with tf.variable_scope(FROZEN, custom_getter=_not_trainable):
+            return build_network(images, hparams, is_training=False)
+
+    if is_training and training['soc']:
+        objective = network.consistency(run, frozen, batch)
+    else:
+        settings = {name: training[name] for name in models.settings(network.objective)}
+        objective = network.objective(run, batch, **settings)
+    decay = losses.weight_decay(tf.trainable_variables(), training['weight_decay'])
+    return objective._replace(total=objective.total + decay)
+
+
+def _not_trainable(getter: Callable, *args, **kwargs) -> tf.Variable:
+    return getter(*args, **dict(kwargs, trainable=False))
+
+
+def decayed_learning_rate(training: Dict[str, Any], dataset_size: int) -> tf.Tensor:
+    """lr × decay^(epoch/20), a scalar (PortraitNet's Section 4.3); constant for a decay of 1."""
+    epochs = (tf.cast(tf.train.get_or_create_global_step(), tf.float32) *
+              (training['batch_size'] / dataset_size))
+    return training['learning_rate'] * training['learning_rate_decay'] ** (epochs / DECAY_EPOCHS)
 
 
 def fastest_gradients():
@@ -101,6 +133,8 @@ def minimize(loss: tf.Tensor, learning_rate: float) -> tf.Operation:
 def restore_matching(checkpoint: str) -> None:
     """Starts the model variables from a checkpoint where names and shapes match, and says which.
 
+    A frozen copy starts from the same as the network itself.
+
     Raises:
         UserError: for a checkpoint that cannot be read or fits nothing.
     """
@@ -110,27 +144,32 @@ def restore_matching(checkpoint: str) -> None:
         raise UserError('--init_checkpoint {}: is no checkpoint that can be read; give its path '
                         'without .index or .data, or its directory'.format(checkpoint))
     ours = {variable.op.name: variable for variable in tf.model_variables()}
+    theirs = {name: re.sub('^{}/'.format(FROZEN), '', name) for name in ours}
     matching = [name for name, variable in ours.items()
-                if shapes.get(name) == variable.shape.as_list()]
+                if shapes.get(theirs[name]) == variable.shape.as_list()]
     if not matching:
         raise UserError('--init_checkpoint {}: none of its {} variables has a name and shape of '
                         'this network; check --model and --width_multiplier'.format(
                             checkpoint, len(shapes)))
-    tf.train.init_from_checkpoint(checkpoint, {name: ours[name] for name in matching})
+    for frozen in (False, True):
+        tf.train.init_from_checkpoint(checkpoint, {
+            theirs[name]: ours[name] for name in matching if (theirs[name] != name) == frozen})
     print('restored {} of {} variables from {}'.format(len(matching), len(ours), checkpoint))
     for name in sorted(set(ours) - set(matching)):
-        there = 'has shape {} there'.format(shapes[name]) if name in shapes else 'is not there'
+        there = ('has shape {} there'.format(shapes[theirs[name]]) if theirs[name] in shapes
+                 else 'is not there')
         print('  not restored: {} {}'.format(name, there))
 
 
 def train(hparams: Dict[str, Any], train_dir: str, input_fn: Callable[[], tf.data.Dataset],
-          first_step: int) -> int:
+          dataset_size: int, first_step: int) -> int:
     """Trains until `max_steps`, Ctrl-C or SIGTERM; checkpoints and summaries go to `train_dir`.
 
     Args:
         hparams: the hyperparameters.
         train_dir: of a checked resume (`checkpoints.prepare_resume`).
         input_fn: builds the dataset.
+        dataset_size: images in it.
         first_step: the step of the checkpoint that training goes on from.
 
     Returns:
@@ -148,7 +187,8 @@ def train(hparams: Dict[str, Any], train_dir: str, input_fn: Callable[[], tf.dat
         keep_checkpoint_max=training['keep_checkpoint_max'],
         save_summary_steps=training['save_summary_steps'], log_step_count_steps=None)
     estimator = tf.estimator.Estimator(
-        model_fn, config=config, params={'hparams': hparams, 'train_dir': train_dir})
+        model_fn, config=config, params={
+            'hparams': hparams, 'train_dir': train_dir, 'dataset_size': dataset_size})
     progress = ProgressHook(train_dir, first_step, training)
     stop = StopOnSignalHook()
     try:

@@ -58,7 +58,7 @@ class Reader:
         self._batch_size = batch_size
         iterator = tf.data.make_initializable_iterator(dataset)
         # Running the operation leaves the batch inside TensorFlow, as a training step would.
-        self._batch = iterator.get_next()[0].op
+        self._batch = iterator.get_next()[1].op
         self._session = tf.Session()
         self._session.run(iterator.initializer)
 

@@ -12,6 +12,7 @@ import numpy as np
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from mmnet import flags, inference, pictures  # noqa: E402  (needs the path above)
+from mmnet.data.augment import PRESETS  # noqa: E402
 from mmnet.data.pairs import find_pairs  # noqa: E402
 from mmnet.data.pipeline import load_pixels, training_dataset  # noqa: E402
 
@@ -24,6 +25,8 @@ def main() -> int:
     parser.add_argument('--output', required=True, help='the picture to write, .jpg or .png')
     parser.add_argument('--image_size', type=flags.positive(int), default=256,
                         help='side of the square that photos are resized to')
+    parser.add_argument('--augmentation', choices=list(PRESETS), default='mmnet',
+                        help='how photos are varied')
     parser.add_argument('--batch_size', type=flags.positive(int), default=8,
                         help='images a batch: columns of the sheet')
     parser.add_argument('--batches', type=flags.positive(int), default=3, help='batches to show')
@@ -39,15 +42,15 @@ def main() -> int:
     # As the Estimator does it: the order of the photos depends on this as well.
     tf.set_random_seed(args.seed)
     batch = tf.data.make_one_shot_iterator(
-        training_dataset(pixels, args.batch_size, args.seed)).get_next()
+        training_dataset(pixels, args.batch_size, args.augmentation, args.seed)).get_next()
     rows = []
     with tf.Session() as session:
         for _ in range(args.batches):
-            images, alphas = session.run(batch)
-            rows += [np.hstack(images), np.hstack([
+            features, alphas = session.run(batch)
+            rows += [np.hstack(features['images']), np.hstack([
                 inference.composite(image, alpha[..., 0] / 255,
                                     np.multiply(pictures.BACKDROP, 255))
-                for image, alpha in zip(images, alphas)])]
+                for image, alpha in zip(features['images'], alphas)])]
     pictures.save(np.vstack(rows), args.output)
     print('{}: {} batches of {}, {}×{}'.format(
         args.output, args.batches, args.batch_size, args.image_size, args.image_size))

@@ -19,17 +19,18 @@ from tensorflow.contrib import slim  # noqa: E402
 
 def main() -> int:
     parser = flags.Parser(__doc__.split('\n')[0])
-    parser.add_argument('model', help='mmnet or deeplab')
+    parser.add_argument('model', help=', '.join(models.NETWORKS))
     flags.add_network_flags(parser)
     args = parser.parse_args()
-    network = hparams.network_of(args)
-    images = tf.placeholder(tf.float32, [1, args.image_size, args.image_size, 3])
+    described = hparams.network_of(args)
+    size, network = described['image_size'], described['network']
+    images = tf.placeholder(tf.float32, [1, size, size, 3])
     logits, _ = models.build(args.model, images, is_training=False, **network)
     with tf.Session() as session:
         session.run(tf.global_variables_initializer())
         traced = trace(session, images, logits)
 
-    print('{}, {}×{}, {}'.format(args.model, args.image_size, args.image_size, ', '.join(
+    print('{}, {}×{}, {}'.format(args.model, size, size, ', '.join(
         '{} {}'.format(*item) for item in sorted(network.items()))))
     row = '{:<18} {:<30} {:>14} {:>12} {:>15}'.format
     print(row('block', 'convolutions', 'output size', 'parameters', 'multiply-adds'))

@@ -24,7 +24,8 @@ def test_a_contact_sheet(dataset, tmp_path):
         load_pixels(find_pairs(dataset, 'train'), 32), 4, seed=3)).get_next()
     with tf.Session() as session:
         for rows in np.split(pixels, 2):
-            images, alphas = session.run(batch)
+            features, alphas = session.run(batch)
+            images = features['images']
             np.testing.assert_array_equal(rows[:32], np.hstack(list(images)))
             share = np.hstack(list(alphas)).astype(float) / 255
             backdrop = np.array([0.16, 0.62, 0.35]) * 255

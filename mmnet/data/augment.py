@@ -1,44 +1,76 @@
-"""The augmentation of Section 3: scaling, rotation, cropping and left-right flip in one warp."""
+"""Augmentation presets: MMNet's (Section 3) and PortraitNet's (Section 4.2 there).
 
-from typing import Tuple
+A deformation moves image and mask together, in one warp; a texture changes the image alone.
+"""
+
+from typing import Callable, Dict, NamedTuple, Optional, Tuple
 
 import cv2
 import numpy as np
+from PIL import Image, ImageEnhance
 
 MAX_SCALE = 1.15
 MAX_ROTATION = np.radians(15)
 ROTATION_PROBABILITY = 0.5
 FLIP_PROBABILITY = 0.5
 
+# PortraitNet's, each with a probability of 0.5.
+PROBABILITY = 0.5
+WIDE_ROTATION = np.radians(45)
+RESIZING = (0.5, 1.5)
+TRANSLATION = 0.25
+NOISE = 10.0
+BLUR_KERNELS = (3, 5)
+# Pillow's 1 is the image as it is, 0 a grey, black, flat or smoothed one.
+ENHANCEMENTS = [(ImageEnhance.Color, 0.4, 1.7), (ImageEnhance.Brightness, 0.4, 1.7),
+                (ImageEnhance.Contrast, 0.6, 1.5), (ImageEnhance.Sharpness, 0.8, 1.3)]
+# What lies outside a photo: ImageNet's mean colour, 0 once PortraitNet has normalized it, and no
+# foreground.
+OUTSIDE = (124, 117, 104, 0)
+
 # tf.data runs batches in parallel; OpenCV's own threads would only fight over the cores.
 cv2.setNumThreads(1)
 
 
-def augment_batch(pixels: np.ndarray, indices: np.ndarray,
-                  rng: np.random.RandomState) -> Tuple[np.ndarray, np.ndarray]:
+class Preset(NamedTuple):
+    """How training images are varied.
+
+    `transform` draws a matrix as `random_transform` does; `texture` varies an image `[S, S, 3]`.
+    """
+    transform: Callable[[np.random.RandomState, int], np.ndarray]
+    border: int
+    texture: Optional[Callable[[np.ndarray, np.random.RandomState], np.ndarray]]
+
+
+def augment_batch(pixels: np.ndarray, indices: np.ndarray, preset: Preset,
+                  rng: np.random.RandomState) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Augments some images, each with a transform of its own; its mask moves with it.
 
     Args:
         pixels: uint8 `[N, S, S, 4]`: red, green, blue, alpha.
         indices: of the images to take, `[B]`.
+        preset: how.
         rng: the source of all randomness.
 
     Returns:
-        images `[B, S, S, 3]` and alphas `[B, S, S, 1]`, uint8.
+        images `[B, S, S, 3]`, the same before their texture was changed (the very same array where
+        the preset changes none), and alphas `[B, S, S, 1]`, uint8.
     """
     size = pixels.shape[1]
-    images = np.empty([len(indices), size, size, 3], np.uint8)
+    deformed = np.empty([len(indices), size, size, 3], np.uint8)
     alphas = np.empty([len(indices), size, size, 1], np.uint8)
-    for index, image, alpha in zip(indices, images, alphas):
-        rgba = cv2.warpAffine(pixels[index], random_transform(rng, size), (size, size),
+    for index, image, alpha in zip(indices, deformed, alphas):
+        rgba = cv2.warpAffine(pixels[index], preset.transform(rng, size), (size, size),
                               flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-                              borderMode=cv2.BORDER_REPLICATE)
+                              borderMode=preset.border, borderValue=OUTSIDE)
         cv2.mixChannels([rgba], [image, alpha], [0, 0, 1, 1, 2, 2, 3, 3])
-    return images, alphas
+    if preset.texture is None:
+        return deformed, deformed, alphas
+    return np.stack([preset.texture(image, rng) for image in deformed]), deformed, alphas
 
 
 def random_transform(rng: np.random.RandomState, size: int) -> np.ndarray:
-    """Draws a transform that shows no pixel from outside the image.
+    """Draws a transform of MMNet's, which shows no pixel from outside the image.
 
     The scale factor is uniform in [1, 1.15]; a rotated image is scaled further where its corners
     would come into view. The crop is placed uniformly where it stays inside the image.
@@ -53,12 +85,66 @@ def random_transform(rng: np.random.RandomState, size: int) -> np.ndarray:
 
     # In the source the crop is a square, turned by the angle, of side 1/scale; its bounding box
     # is cos + |sin| times as large and has to fit. Lengths are in units of the image's side.
-    cos, sin = np.cos(angle), np.sin(angle)
-    extent = cos + abs(sin)
+    extent = np.cos(angle) + abs(np.sin(angle))
     scale = max(scale, extent)
     centre = 0.5 + rng.uniform(-0.5, 0.5, size=2) * (1 - extent / scale)
+    return _similarity(size, angle, scale, flip, centre)
 
+
+def random_deformation(rng: np.random.RandomState, size: int) -> np.ndarray:
+    """Draws a transform of PortraitNet's: flip, rotation, resizing, translation.
+
+    What lies outside the image may come into view.
+
+    Returns:
+        as of `random_transform`.
+    """
+    flip, rotated, resized, moved = rng.uniform(size=4) < PROBABILITY
+    angle = rng.uniform(-WIDE_ROTATION, WIDE_ROTATION) if rotated else 0.0
+    scale = rng.uniform(*RESIZING) if resized else 1.0
+    centre = 0.5 + (rng.uniform(-TRANSLATION, TRANSLATION, size=2) if moved else np.zeros(2))
+    return _similarity(size, angle, scale, -1 if flip else 1, centre)
+
+
+def _similarity(size: int, angle: float, scale: float, flip: int,
+                centre: np.ndarray) -> np.ndarray:
+    """The matrix `[2, 3]` that shows the source around a centre, in units of the image's side."""
+    cos, sin = np.cos(angle), np.sin(angle)
     linear = np.array([[cos, -sin], [sin, cos]]) / scale * [flip, 1]
     # Pixel i covers [i, i + 1]: its centre lies at i + 0.5.
     offset = size * (centre - linear.dot([0.5, 0.5])) + linear.dot([0.5, 0.5]) - 0.5
     return np.hstack([linear, offset[:, np.newaxis]])
+
+
+def random_texture(image: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
+    """PortraitNet's texture augmentation: noise, blur, colour, brightness, contrast, sharpness.
+
+    Args:
+        image: uint8 RGB `[S, S, 3]`.
+        rng: the source of all randomness.
+
+    Returns:
+        as `image`.
+    """
+    noisy, blurred = rng.uniform(size=2) < PROBABILITY
+    if noisy:
+        # Several times as fast as RandomState's own normal numbers.
+        normal = np.random.default_rng(rng.randint(2 ** 31)).standard_normal(
+            image.shape, dtype=np.float32)
+        image = np.round(image + NOISE * normal).clip(0, 255).astype(np.uint8)
+    if blurred:
+        kernel = int(rng.choice(BLUR_KERNELS))
+        image = cv2.GaussianBlur(image, (kernel, kernel), 0)
+    picture = Image.fromarray(image)
+    for enhance, low, high in ENHANCEMENTS:
+        if rng.uniform() < PROBABILITY:
+            picture = enhance(picture).enhance(rng.uniform(low, high))
+    return np.asarray(picture)
+
+
+PRESETS = {
+    'mmnet': Preset(random_transform, cv2.BORDER_REPLICATE, None),
+    'mmnet_texture': Preset(random_transform, cv2.BORDER_REPLICATE, random_texture),
+    'portraitnet_deformation': Preset(random_deformation, cv2.BORDER_CONSTANT, None),
+    'portraitnet': Preset(random_deformation, cv2.BORDER_CONSTANT, random_texture),
+}   # type: Dict[str, Preset]

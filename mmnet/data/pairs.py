@@ -1,4 +1,4 @@
-"""Finds the image/mask pairs of `<dataset>/<split>/{image,mask}` and checks their headers."""
+"""Finds image/mask pairs, and photos without masks, and checks their headers."""
 
 import os
 import sys
@@ -18,10 +18,14 @@ UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 
 
 class Pair(NamedTuple):
-    """The files of one photo and its mask."""
+    """The files of one photo and its mask; a photo to adapt to has none."""
     stem: str
     image: str
-    mask: str
+    mask: Optional[str]
+
+    def files(self) -> List[str]:
+        """The paths of those there are."""
+        return [path for path in (self.image, self.mask) if path is not None]
 
 
 def find_pairs(dataset_path: str, split: str, skip_bad_pairs: bool = False) -> List[Pair]:
@@ -41,9 +45,43 @@ def find_pairs(dataset_path: str, split: str, skip_bad_pairs: bool = False) -> L
     folder = os.path.join(dataset_path, split)
     images, masks = (_files_by_stem(dataset_path, split, kind) for kind in ('image', 'mask'))
     pairs, problems = _match(images, masks)
+    return _checked(pairs, problems, folder, skip_bad_pairs)
+
+
+def find_photos(folder: str, skip_bad: bool = False) -> List[Pair]:
+    """Lists the photos in a folder, sorted by name, after a look at every file's header.
+
+    Args:
+        folder: holds photos, without masks.
+        skip_bad: go on with the photos that are good.
+
+    Raises:
+        UserError: for a folder without photos, and for any bad photo unless they are skipped.
+    """
+    try:
+        names = _picture_names(folder)
+    except OSError:
+        raise UserError('--dataset_path {}: no such folder'.format(folder))
+    if not names:
+        raise UserError('--dataset_path {}: holds no photos ({})'.format(
+            folder, ', '.join(EXTENSIONS)))
+    photos = [Pair(os.path.splitext(name)[0], os.path.join(folder, name), None) for name in names]
+    return _checked(photos, [], folder, skip_bad)
+
+
+def folder_of(pairs: List[Pair]) -> str:
+    """Where pairs or photos come from: the folder of a split, or that of the photos."""
+    folder = os.path.dirname(pairs[0].image)
+    return folder if pairs[0].mask is None else os.path.dirname(folder)
+
+
+def _checked(pairs: List[Pair], problems: List[str], folder: str,
+             skip_bad_pairs: bool) -> List[Pair]:
+    """The pairs whose headers are good; reports the others, and problems known before."""
     with ThreadPool(8) as pool:
         checks = tqdm(pool.imap(_check_headers, pairs), total=len(pairs), leave=False,
-                      desc='checking ' + split, unit=' pairs', disable=not sys.stderr.isatty())
+                      desc='checking ' + os.path.basename(folder), unit=' pairs',
+                      disable=not sys.stderr.isatty())
         found = list(zip(pairs, checks))
     problems += [problem for _, problem in found if problem]
     good = [pair for pair, problem in found if not problem]
@@ -74,16 +112,19 @@ def report_problems(problems: List[str], good: int, folder: str, skip_bad_pairs:
 def _files_by_stem(dataset_path: str, split: str, kind: str) -> Dict[str, List[str]]:
     folder = os.path.join(dataset_path, split, kind)
     try:
-        names = sorted(os.listdir(folder))
+        names = _picture_names(folder)
     except OSError:
         raise UserError('{}: no such folder; a dataset holds <split>/image and <split>/mask '
                         '(--dataset_path, --dataset_split_name)'.format(folder))
     files = defaultdict(list)
     for name in names:
-        stem, extension = os.path.splitext(name)
-        if extension.lower() in EXTENSIONS and not name.startswith('.'):
-            files[stem].append(os.path.join(folder, name))
+        files[os.path.splitext(name)[0]].append(os.path.join(folder, name))
     return files
+
+
+def _picture_names(folder: str) -> List[str]:
+    return sorted(name for name in os.listdir(folder)
+                  if name.lower().endswith(EXTENSIONS) and not name.startswith('.'))
 
 
 def _match(images: Dict[str, List[str]],
@@ -107,12 +148,12 @@ def _match(images: Dict[str, List[str]],
 def _check_headers(pair: Pair) -> Optional[str]:
     """What is wrong with a pair, or None."""
     sizes = []
-    for path in (pair.image, pair.mask):
+    for path in pair.files():
         try:
             sizes.append(upright_size(path))
         except UNREADABLE as error:
             return '{}: cannot be read ({})'.format(path, _first_line(error))
-    if not same_aspect(*sizes):
+    if pair.mask is not None and not same_aspect(*sizes):
         return '{}: {}×{} is not the aspect ratio of its image, {}×{}'.format(
             pair.mask, *(sizes[1] + sizes[0]))
     return None

@@ -4,15 +4,15 @@ import hashlib
 import os
 import sys
 from multiprocessing.pool import ThreadPool
-from typing import Iterator, List, Optional, Tuple, Union
+from typing import Dict, Iterator, List, Optional, Tuple, Union
 
 import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
 from mmnet.data import decode
-from mmnet.data.augment import augment_batch
-from mmnet.data.pairs import UNREADABLE, Pair, report_problems
+from mmnet.data.augment import PRESETS, augment_batch
+from mmnet.data.pairs import UNREADABLE, Pair, folder_of, report_problems
 from mmnet.errors import UserError
 
 
@@ -21,7 +21,7 @@ def load_pixels(pairs: List[Pair], size: int, cache_dir: Optional[str] = None,
     """Decodes and resizes all pairs once, with a progress bar.
 
     Args:
-        pairs: as of `find_pairs`.
+        pairs: as of `find_pairs` or `find_photos`.
         size: the side of the square that the network takes.
         cache_dir: keep the pixels in a file there, for sets larger than memory and for the next
             start; the file's name tells the pairs and the size, so that a changed dataset is read
@@ -29,7 +29,7 @@ def load_pixels(pairs: List[Pair], size: int, cache_dir: Optional[str] = None,
         skip_bad_pairs: leave pairs out whose pixels cannot be decoded.
 
     Returns:
-        uint8 `[N, size, size, 4]`: red, green, blue, alpha.
+        uint8 `[N, size, size, 4]`: red, green, blue, alpha; 0 for a photo without a mask.
 
     Raises:
         UserError: for files that cannot be decoded, and a cache that cannot be written.
@@ -46,20 +46,24 @@ def load_pixels(pairs: List[Pair], size: int, cache_dir: Optional[str] = None,
     return np.memmap(path, np.uint8, mode='r').reshape([-1, size, size, 4])
 
 
-def training_dataset(pixels: np.ndarray, batch_size: int, seed: Optional[int] = None,
-                     first_step: int = 0) -> tf.data.Dataset:
+def training_dataset(pixels: np.ndarray, batch_size: int, augmentation: str = 'mmnet',
+                     seed: Optional[int] = None, first_step: int = 0) -> tf.data.Dataset:
     """Endless augmented batches; every epoch holds each image once, in an order of its own.
 
     Args:
         pixels: as of `load_pixels`.
         batch_size: images a batch; batches run on across the end of an epoch.
+        augmentation: a key of `augment.PRESETS`.
         seed: makes batches reproducible.
         first_step: where a resumed training stands, so that it does not see the first batches anew.
 
     Returns:
-        a dataset of images `[batch_size, S, S, 3]` and alphas `[batch_size, S, S, 1]`, uint8: a
-        quarter of the memory that floats would take while they wait. See `as_float`.
+        a dataset of features and alphas `[batch_size, S, S, 1]`. The features are `images`
+        `[batch_size, S, S, 3]` and, where the preset changes their texture, the same `untextured`.
+        All are uint8: a quarter of the memory that floats would take while they wait. See
+        `as_float`.
     """
+    preset = PRESETS[augmentation]
     if seed is None:
         seed = np.random.randint(2 ** 31)
     # Cheap to shuffle and exact: only indices go through the buffer.
@@ -68,16 +72,19 @@ def training_dataset(pixels: np.ndarray, batch_size: int, seed: Optional[int] = 
     steps = tf.data.Dataset.range(first_step, np.iinfo(np.int64).max)
 
     # Defined out here, as AutoGraph would rewrite (and slow down tenfold) what `to_batch` defines.
-    def augment(step: int, batch: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+    def augment(step: int, batch: np.ndarray) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
         # A generator a batch: the result does not depend on which thread comes first.
-        return augment_batch(pixels, batch, np.random.RandomState([seed, step]))
+        return augment_batch(pixels, batch, preset, np.random.RandomState([seed, step]))
 
-    def to_batch(step: tf.Tensor, batch: tf.Tensor) -> Tuple[tf.Tensor, tf.Tensor]:
-        images, alphas = tf.numpy_function(augment, [step, batch], [tf.uint8, tf.uint8])
+    def to_batch(step: tf.Tensor, batch: tf.Tensor) -> Tuple[Dict[str, tf.Tensor], tf.Tensor]:
+        images, untextured, alphas = tf.numpy_function(augment, [step, batch], [tf.uint8] * 3)
         size = pixels.shape[1]
-        images.set_shape([batch_size, size, size, 3])
-        alphas.set_shape([batch_size, size, size, 1])
-        return images, alphas
+        for tensor, channels in ((images, 3), (untextured, 3), (alphas, 1)):
+            tensor.set_shape([batch_size, size, size, channels])
+        features = {'images': images}
+        if preset.texture is not None:
+            features['untextured'] = untextured
+        return features, alphas
 
     return (tf.data.Dataset.zip((steps, batches))
             .map(to_batch, num_parallel_calls=os.cpu_count()).prefetch(2))
@@ -94,6 +101,8 @@ def _decode_all(pairs: List[Pair], size: int, skip_bad_pairs: bool) -> Iterator[
         path = pair.image
         try:
             image = decode.read_image(path, size)
+            if pair.mask is None:
+                return np.dstack([image, np.zeros([size, size], np.uint8)])
             path = pair.mask
             return np.dstack([image, decode.read_mask(path, size)])
         except UNREADABLE as error:
@@ -107,15 +116,14 @@ def _decode_all(pairs: List[Pair], size: int, skip_bad_pairs: bool) -> Iterator[
                 problems.append(result)
             else:
                 yield result
-    folder = os.path.dirname(os.path.dirname(pairs[0].image))
-    report_problems(problems, len(pairs) - len(problems), folder, skip_bad_pairs)
+    report_problems(problems, len(pairs) - len(problems), folder_of(pairs), skip_bad_pairs)
 
 
 def _fingerprint(pairs: List[Pair], size: int) -> str:
     """Changes with the set of files, their sizes and times, and the size of the pixels."""
     digest = hashlib.sha1(str(size).encode())
     for pair in pairs:
-        for path in (pair.image, pair.mask):
+        for path in pair.files():
             stat = os.stat(path)
             digest.update('{} {} {}\n'.format(os.path.abspath(path), stat.st_size,
                                               stat.st_mtime_ns).encode())

@@ -1,18 +1,47 @@
 """The networks, by name. A new one is a file here and an entry in `NETWORKS`.
 
 A network is a function `(images, is_training, **hparams) -> (logits, end_points)`; its keyword
-arguments are its hyperparameters, their defaults the published ones.
+arguments are its hyperparameters, their defaults the published ones. Its objective is a function
+`(run, batch, **settings) -> losses.Objective`, likewise. The flags of train.py are made of both.
 """
 
 import inspect
-from typing import Any, Dict, Tuple
+from typing import Any, Callable, Dict, NamedTuple, Tuple
 
 import tensorflow as tf
 from tensorflow.contrib import slim
 
-from mmnet.models import deeplab, mmnet
+from mmnet import losses, modnet_losses, portraitnet_losses
+from mmnet.models import deeplab, mmnet, modnet, portraitnet
 
-NETWORKS = {'mmnet': mmnet.mmnet, 'deeplab': deeplab.deeplab}
+
+class Network(NamedTuple):
+    """A network and how it is trained."""
+    build: Callable
+    objective: Callable = losses.matting_objective
+    training: Dict[str, Any] = {}   # what differs from TRAINING
+    consistency: Callable = None    # `(run, frozen, batch) -> Objective` on photos without alphas
+    float_only: str = ''            # why it has no 8-bit form, if it has none
+
+
+# How MMNet is trained (Section 3), by the names of train.py's flags.
+TRAINING = {'image_size': 256, 'batch_size': 32, 'learning_rate': 1e-4, 'learning_rate_decay': 1.0,
+            'weight_decay': 4e-7, 'max_steps': 100000, 'augmentation': 'mmnet'}
+
+NETWORKS = {
+    'mmnet': Network(mmnet.mmnet),
+    'deeplab': Network(deeplab.deeplab),
+    'portraitnet': Network(
+        portraitnet.portraitnet, portraitnet_losses.objective,
+        # Sections 4.2 and 4.3 there; 2,000 epochs of 1,447 images.
+        {'image_size': 224, 'batch_size': 64, 'learning_rate': 1e-3, 'learning_rate_decay': 0.95,
+         'weight_decay': 5e-4, 'max_steps': 45219, 'augmentation': 'portraitnet'}),
+    'modnet': Network(
+        modnet.modnet, modnet_losses.objective, {'image_size': 512, 'batch_size': 16},
+        modnet_losses.consistency,
+        'its instance norm divides by what it measures in each photo, for which runtimes have no '
+        '8-bit operators'),
+}
 
 
 def build(name: str, images: tf.Tensor, is_training: bool,
@@ -40,7 +69,19 @@ def build(name: str, images: tf.Tensor, is_training: bool,
             name, ', '.join(unknown), ', '.join(sorted(known))))
     if hparams.get('width_multiplier', 1.0) <= 0:
         raise ValueError('width_multiplier must be above 0')
-    return NETWORKS[name](images, is_training, **hparams)
+    return NETWORKS[name].build(images, is_training, **hparams)
+
+
+def network(name: str) -> Network:
+    """The entry of a network.
+
+    Raises:
+        ValueError: for an unknown name.
+    """
+    if name not in NETWORKS:
+        raise ValueError('no network is called {}; there are {}'.format(
+            name, ', '.join(sorted(NETWORKS))))
+    return NETWORKS[name]
 
 
 def hparams_of(name: str) -> Dict[str, Any]:
@@ -49,11 +90,14 @@ def hparams_of(name: str) -> Dict[str, Any]:
     Raises:
         ValueError: for an unknown name.
     """
-    if name not in NETWORKS:
-        raise ValueError('no network is called {}; there are {}'.format(
-            name, ', '.join(sorted(NETWORKS))))
-    parameters = list(inspect.signature(NETWORKS[name]).parameters.values())[2:]
-    return {parameter.name: parameter.default for parameter in parameters}
+    return settings(network(name).build)
+
+
+def settings(function: Callable) -> Dict[str, Any]:
+    """The keyword arguments of a network or an objective with their defaults."""
+    return {parameter.name: parameter.default
+            for parameter in inspect.signature(function).parameters.values()
+            if parameter.default is not parameter.empty}
 
 
 def count_parameters(name: str, image_size: int, **hparams) -> int:

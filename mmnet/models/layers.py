@@ -2,6 +2,7 @@
 
 from typing import Sequence
 
+import numpy as np
 import tensorflow as tf
 from tensorflow.contrib import slim
 
@@ -30,12 +31,11 @@ def check_size(images: tf.Tensor, stride: int) -> None:
 def batch_norm_scope(is_training: bool, decay: float, epsilon: float, activation_fn,
                      weights_initializer):
     """An arg scope in which every convolution is followed by batch norm and `activation_fn`."""
-    batch_norm_params = {'is_training': is_training, 'decay': decay, 'epsilon': epsilon,
-                         'center': True, 'scale': True, 'fused': True}
-    with slim.arg_scope([slim.conv2d, slim.separable_conv2d],
-                        normalizer_fn=slim.batch_norm, normalizer_params=batch_norm_params,
-                        activation_fn=activation_fn, weights_initializer=weights_initializer,
-                        padding='SAME') as scope:
+    with slim.arg_scope([slim.batch_norm], is_training=is_training, decay=decay, epsilon=epsilon,
+                        center=True, scale=True, fused=True), \
+            slim.arg_scope([slim.conv2d, slim.separable_conv2d], normalizer_fn=slim.batch_norm,
+                           activation_fn=activation_fn, weights_initializer=weights_initializer,
+                           padding='SAME') as scope:
         return scope
 
 
@@ -45,15 +45,54 @@ def depthwise_conv(net: tf.Tensor, stride: int = 1, rate: int = 1, scope: str = 
                                  scope=scope)
 
 
+def linear_conv(net: tf.Tensor, channels: int, kernel: int, stride: int = 1,
+                scope: str = None) -> tf.Tensor:
+    """Convolution with bias, without norm and activation."""
+    return slim.conv2d(net, channels, kernel, stride, activation_fn=None, normalizer_fn=None,
+                       scope=scope)
+
+
 def logits_conv(net: tf.Tensor, scope: str) -> tf.Tensor:
     """1×1 convolution with bias to the two logits `[background, foreground]`, no norm."""
-    return slim.conv2d(net, 2, [1, 1], activation_fn=None, normalizer_fn=None, scope=scope)
+    return linear_conv(net, 2, 1, scope=scope)
+
+
+def normalize(images: tf.Tensor, mean: Sequence[float], scale: float) -> tf.Tensor:
+    """(image − mean) × scale.
+
+    Args:
+        images: RGB in [0, 1], `[N, H, W, 3]`.
+        mean: of red, green and blue, in [0, 1].
+        scale: of all three.
+    """
+    return (images - np.array(mean, np.float32)) * np.float32(scale)
+
+
+def instance_norm(net: tf.Tensor, epsilon: float = 1e-5) -> tf.Tensor:
+    """Every channel of every image with mean 0 and variance 1, without scale and centre."""
+    mean = tf.reduce_mean(net, axis=[1, 2], keepdims=True)
+    variance = tf.reduce_mean(tf.squared_difference(net, mean), axis=[1, 2], keepdims=True)
+    return (net - mean) * tf.rsqrt(variance + epsilon)
 
 
 def upsample(net: tf.Tensor, factor: int = 2) -> tf.Tensor:
     """Bilinear upsampling by a whole factor, `align_corners=False`."""
     height, width = net.shape.as_list()[1:3]
     return tf.image.resize_bilinear(net, [height * factor, width * factor])
+
+
+def double_size(net: tf.Tensor, scope: str = 'deconv') -> tf.Tensor:
+    """4×4 transposed convolution of stride 2 without bias, at first bilinear upsampling."""
+    channels = net.shape[3].value
+    return slim.conv2d_transpose(net, channels, 4, 2, activation_fn=None, normalizer_fn=None,
+                                 biases_initializer=None, scope=scope,
+                                 weights_initializer=tf.constant_initializer(bilinear(channels)))
+
+
+def bilinear(channels: int) -> np.ndarray:
+    """The weights `[4, 4, channels, channels]` with which `double_size` upsamples each channel."""
+    triangle = np.array([1, 3, 3, 1]) / 4
+    return np.outer(triangle, triangle)[:, :, np.newaxis, np.newaxis] * np.eye(channels)
 
 
 def branchwise(initializer, branches: int):

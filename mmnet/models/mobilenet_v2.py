@@ -31,9 +31,10 @@ TABLE = [
 ]
 
 
-def mobilenet_v2(images: tf.Tensor, width_multiplier: float = 1.0,
-                 output_stride: int = 32) -> Tuple[tf.Tensor, OrderedDict]:
-    """Builds the backbone up to its last bottleneck; the 1280-channel layer is left out.
+def mobilenet_v2(images: tf.Tensor, width_multiplier: float = 1.0, output_stride: int = 32,
+                 last_convolution: bool = False,
+                 expand_first: bool = False) -> Tuple[tf.Tensor, OrderedDict]:
+    """Builds the backbone up to its last bottleneck, or to the 1280-channel layer behind it.
 
     Norm, activation and initializer come from the caller's arg scope.
 
@@ -41,10 +42,13 @@ def mobilenet_v2(images: tf.Tensor, width_multiplier: float = 1.0,
         images: float32, `[N, H, W, 3]`.
         width_multiplier: scales the channels of every layer, the first convolution too.
         output_stride: 8, 16 or 32; once it is reached, strides turn into dilation.
+        last_convolution: adds the 1280-channel layer.
+        expand_first: gives the first bottleneck a 1×1 convolution like the others', though it
+            expands nothing; so PortraitNet's parameters count.
 
     Returns:
-        the last map, `[N, H/output_stride, W/output_stride, 320 * width_multiplier]`, and the
-        end points by scope name, e.g. `expanded_conv_3`.
+        the last map, `[N, H/output_stride, W/output_stride, 320 * width_multiplier]` or 1280
+        channels, and the end points by scope name, e.g. `expanded_conv_3`.
     """
     end_points = OrderedDict()
     with tf.variable_scope('MobilenetV2'):
@@ -58,7 +62,8 @@ def mobilenet_v2(images: tf.Tensor, width_multiplier: float = 1.0,
                 index = len(end_points) - 1
                 scope = 'expanded_conv_%d' % index if index else 'expanded_conv'
                 net = bottleneck(net, row.expansion, round_channels(row.channels, width_multiplier),
-                                 1 if dilate else stride, rate, scope)
+                                 1 if dilate else stride, rate, scope,
+                                 expand=row.expansion > 1 or expand_first)
                 # The block that gives up its stride still sees undiluted input: only the blocks
                 # after it are dilated.
                 if dilate:
@@ -66,6 +71,10 @@ def mobilenet_v2(images: tf.Tensor, width_multiplier: float = 1.0,
                 else:
                     reached *= stride
                 end_points[scope] = net
+        if last_convolution:
+            # Section 6.1 there: a multiplier below 1 leaves this layer as it is.
+            channels = round_channels(1280, max(1.0, width_multiplier))
+            net = end_points['Conv_1'] = slim.conv2d(net, channels, 1, scope='Conv_1')
     return net, end_points
 
 
@@ -77,11 +86,11 @@ def round_channels(channels: int, width_multiplier: float) -> int:
 
 
 def bottleneck(net: tf.Tensor, expansion: int, channels: int, stride: int, rate: int,
-               scope: str) -> tf.Tensor:
+               scope: str, expand: bool) -> tf.Tensor:
     """Inverted residual with a linear bottleneck (Table 1 there)."""
     shortcut = net
     with tf.variable_scope(scope):
-        if expansion > 1:
+        if expand:
             net = slim.conv2d(net, shortcut.shape[3].value * expansion, 1, scope='expand')
         net = layers.depthwise_conv(net, stride=stride, rate=rate, scope='depthwise')
         net = slim.conv2d(net, channels, 1, activation_fn=None, scope='project')

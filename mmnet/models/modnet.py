@@ -1,0 +1,151 @@
+"""MODNet (Ke et al., AAAI 2022): semantic estimation, detail prediction, semantic-detail fusion.
+
+A function a branch. Channels are those of the released network; what the article leaves out is
+the paper's (arXiv:2011.11961) or the release's.
+"""
+
+from collections import OrderedDict
+from typing import Sequence, Tuple
+
+import tensorflow as tf
+from tensorflow.contrib import slim
+
+from mmnet.models import layers
+from mmnet.models.mobilenet_v2 import mobilenet_v2
+
+STRIDE = 32
+# Of the semantic branch at strides 16 and 8, and of the two others.
+CHANNELS_16, CHANNELS_8, HR_CHANNELS = 96, 32, 32
+# The last block of the encoder at strides 2 and 4.
+STRIDE_2, STRIDE_4 = 'expanded_conv', 'expanded_conv_2'
+# Of ASPP, which e-ASPP stands in for.
+RATES = (1, 6, 12, 18)
+
+
+def modnet(images: tf.Tensor, is_training: bool, squeeze_excitation: bool = False,
+           batch_norm_decay: float = 0.9) -> Tuple[tf.Tensor, OrderedDict]:
+    """Builds MODNet.
+
+    Args:
+        images: float32 RGB in [0, 1], `[N, H, W, 3]`; H and W multiples of 32.
+        is_training: whether batch norm uses the batch's statistics.
+        squeeze_excitation: a squeeze-and-excitation block in the place of e-ASPP, as in the
+            released network.
+        batch_norm_decay: of the moving statistics.
+
+    Returns:
+        logits `[N, H, W, 2]`, channel 1 the foreground, and the end points by name. Among them
+        `semantic` `[N, H/16, W/16, 1]` and `detail` `[N, H, W, 1]`, logits of the coarse mask and
+        of the boundary's detail matte; both are for training only.
+
+    Raises:
+        ValueError: for a size that is no multiple of 32.
+    """
+    layers.check_size(images, STRIDE)
+    images = layers.normalize(images, mean=[0.5] * 3, scale=2.0)
+    with slim.arg_scope(layers.batch_norm_scope(
+            is_training, batch_norm_decay, epsilon=1e-5, activation_fn=tf.nn.relu6,
+            weights_initializer=slim.variance_scaling_initializer(mode='FAN_OUT'))):
+        net, end_points = mobilenet_v2(images, last_convolution=True)
+        with tf.variable_scope('MODNet'):
+            coarse, end_points['semantic'] = semantic_branch(net, squeeze_excitation)
+            detailed, end_points['detail'] = detail_branch(
+                images, end_points[STRIDE_2], end_points[STRIDE_4], coarse)
+            logit = fusion_branch(images, coarse, detailed)
+    # The background's logit is 0, so that the softmax is the sigmoid of the foreground's.
+    return tf.pad(logit, [[0, 0], [0, 0], [0, 0], [1, 0]]), end_points
+
+
+def semantic_branch(net: tf.Tensor, squeeze_excitation: bool) -> Tuple[tf.Tensor, tf.Tensor]:
+    """Where the person is: from stride 32 to a map of stride 8, and the coarse mask's logit."""
+    with tf.variable_scope('semantic'):
+        net = squeeze_excite(net) if squeeze_excitation else efficient_aspp(net)
+        net = ibn_conv(layers.upsample(net), CHANNELS_16, 5, scope='conv_16')
+        coarse = ibn_conv(layers.upsample(net), CHANNELS_8, 5, scope='conv_8')
+        return coarse, logit_conv(coarse, 3, stride=2)
+
+
+def detail_branch(images: tf.Tensor, stride_2: tf.Tensor, stride_4: tf.Tensor,
+                  coarse: tf.Tensor) -> Tuple[tf.Tensor, tf.Tensor]:
+    """The boundary: a map of stride 2 at high resolution, and the detail matte's logit.
+
+    Args:
+        images: normalized, `[N, H, W, 3]`.
+        stride_2, stride_4: the encoder's maps.
+        coarse: the semantic branch's map of stride 8.
+    """
+    with tf.variable_scope('detail'):
+        half = slim.avg_pool2d(images, 2)
+        quarter = slim.avg_pool2d(half, 2)
+        skip = ibn_conv(stride_2, HR_CHANNELS, 1, scope='skip_2')
+        net = ibn_conv(tf.concat([half, skip], axis=3), HR_CHANNELS, 3, stride=2, scope='down')
+        net = tf.concat([net, ibn_conv(stride_4, HR_CHANNELS, 1, scope='skip_4')], axis=3)
+        net = ibn_conv(net, 2 * HR_CHANNELS, 3, scope='conv_4')
+        net = tf.concat([net, layers.upsample(coarse), quarter], axis=3)
+        net = ibn_convs(net, [2 * HR_CHANNELS, 2 * HR_CHANNELS, HR_CHANNELS], 'conv_4_{}')
+        net = tf.concat([layers.upsample(net), skip], axis=3)
+        net = ibn_convs(net, [2 * HR_CHANNELS] + [HR_CHANNELS] * 3, 'conv_2_{}')
+        full = tf.concat([layers.upsample(net), images], axis=3)
+        return net, logit_conv(ibn_conv(full, HR_CHANNELS, 3, scope='conv_1'), 1)
+
+
+def fusion_branch(images: tf.Tensor, coarse: tf.Tensor, detailed: tf.Tensor) -> tf.Tensor:
+    """The alpha's logit `[N, H, W, 1]` from both branches' maps, of stride 8 and 2."""
+    with tf.variable_scope('fusion'):
+        net = ibn_conv(layers.upsample(coarse), HR_CHANNELS, 5, scope='conv_4')
+        net = tf.concat([layers.upsample(net), detailed], axis=3)
+        net = ibn_conv(net, HR_CHANNELS, 3, scope='conv_2')
+        net = tf.concat([layers.upsample(net), images], axis=3)
+        return logit_conv(ibn_conv(net, HR_CHANNELS // 2, 3, scope='conv_1'), 1)
+
+
+def efficient_aspp(net: tf.Tensor) -> tf.Tensor:
+    """e-ASPP: scales are fused channel by channel, so that channels are fused only once.
+
+    A quarter of the channels; a depthwise dilated convolution a rate; their weighted sum, with a
+    weight a rate and channel; a 1×1 convolution across channels; all channels again.
+    """
+    channels = net.shape[3].value
+    with tf.variable_scope('e_aspp'):
+        net = slim.conv2d(net, channels // 4, 1, scope='reduce')
+        scales = [layers.depthwise_conv(net, rate=rate, scope='rate_%d' % rate) for rate in RATES]
+        net = sum(slim.separable_conv2d(scale, None, 1, depth_multiplier=1, activation_fn=None,
+                                        normalizer_fn=None, biases_initializer=None,
+                                        scope='fuse_%d' % rate)
+                  for rate, scale in zip(RATES, scales))
+        net = slim.conv2d(net, channels // 4, 1, scope='pointwise')
+        return slim.conv2d(net, channels, 1, scope='recover')
+
+
+def squeeze_excite(net: tf.Tensor) -> tf.Tensor:
+    """Channels weighted by what a bottleneck makes of their means, reduction 4."""
+    channels = net.shape[3].value
+    with tf.variable_scope('squeeze_excite'), slim.arg_scope(
+            [slim.conv2d], normalizer_fn=None, biases_initializer=None):
+        weights = tf.reduce_mean(net, axis=[1, 2], keepdims=True)
+        weights = slim.conv2d(weights, channels // 4, 1, activation_fn=tf.nn.relu, scope='squeeze')
+        weights = slim.conv2d(weights, channels, 1, activation_fn=tf.sigmoid, scope='excite')
+        return net * weights
+
+
+def ibn_conv(net: tf.Tensor, channels: int, kernel: int, scope: str, stride: int = 1) -> tf.Tensor:
+    """Convolution with bias, batch norm on the first half of its channels, instance norm on the
+    second, ReLU.
+    """
+    with tf.variable_scope(scope):
+        net = layers.linear_conv(net, channels, kernel, stride, scope='conv')
+        batch, instance = tf.split(net, 2, axis=3)
+        net = tf.concat([slim.batch_norm(batch), layers.instance_norm(instance)], axis=3)
+        return tf.nn.relu(net)
+
+
+def ibn_convs(net: tf.Tensor, channels: Sequence[int], scope: str) -> tf.Tensor:
+    """3×3 `ibn_conv`s one after another."""
+    for index, each in enumerate(channels, start=1):
+        net = ibn_conv(net, each, 3, scope=scope.format(index))
+    return net
+
+
+def logit_conv(net: tf.Tensor, kernel: int, stride: int = 1) -> tf.Tensor:
+    """Convolution with bias to one logit."""
+    return layers.linear_conv(net, 1, kernel, stride, scope='logit')

@@ -1,0 +1,158 @@
+"""MODNet: its parameters, its norm, its losses by other means."""
+
+import numpy as np
+import pytest
+import scipy.ndimage
+import scipy.special
+import tensorflow as tf
+from tensorflow.contrib import slim
+
+from mmnet import losses, models, modnet_losses as own
+from mmnet.models import layers, modnet
+from tests.test_portraitnet import constants, value
+
+RNG = np.random.RandomState(0)
+
+
+def figure(size=64):
+    """A disk with a soft edge, `[1, size, size, 1]`."""
+    y, x = np.mgrid[:size, :size]
+    disk = np.clip((size * 0.3 - np.hypot(x - size * 0.5, y - size * 0.45)) / 3 + 0.5, 0, 1)
+    return disk[np.newaxis, ..., np.newaxis]
+
+
+def test_parameters_of_the_released_form():
+    images = tf.placeholder(tf.float32, [None, 64, 64, 3])
+    models.build('modnet', images, True, squeeze_excitation=True)
+    counts = {}
+    for variable in tf.trainable_variables():
+        block = variable.op.name.split('/')[0]
+        counts[block] = counts.get(block, 0) + variable.shape.num_elements()
+    assert counts == {'MobilenetV2': 2223872, 'MODNet': 6487075 - 2223872}
+
+
+@pytest.mark.parametrize('squeeze_excitation', [False, True])
+def test_branches(squeeze_excitation):
+    images = tf.placeholder(tf.float32, [None, 64, 96, 3])
+    logits, end_points = models.build('modnet', images, False,
+                                      squeeze_excitation=squeeze_excitation)
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        found = session.run([logits, end_points['semantic'], end_points['detail']],
+                            {images: RNG.rand(2, 64, 96, 3)})
+    assert [each.shape for each in found] == [(2, 64, 96, 2), (2, 4, 6, 1), (2, 64, 96, 1)]
+    assert (found[0][..., 0] == 0).all() and found[0][..., 1].std() > 0
+
+
+def test_half_the_channels_have_batch_norm_and_half_instance_norm():
+    pixels = RNG.normal(3, 2, [4, 8, 8, 5]).astype(np.float32)
+    with slim.arg_scope(layers.batch_norm_scope(True, 0.9, 1e-5, None,
+                                                slim.xavier_initializer())):
+        net = modnet.ibn_conv(tf.constant(pixels), 6, 1, scope='block')
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        weights, result = session.run([tf.trainable_variables()[0], net])
+    assert [v.shape.as_list() for v in tf.trainable_variables()] == [[1, 1, 5, 6], [6], [3], [3]]
+    plain = pixels.dot(weights[0, 0])
+
+    def normal(part, axis):
+        return (part - part.mean(axis, keepdims=True)) / np.sqrt(
+            part.var(axis, keepdims=True) + 1e-5)
+    expected = np.concatenate([normal(plain[..., :3], (0, 1, 2)),
+                               normal(plain[..., 3:], (1, 2))], axis=-1)
+    np.testing.assert_allclose(result, np.maximum(expected, 0), atol=1e-4)
+
+
+def test_e_aspp_sees_as_far_as_its_rates():
+    size, centre = 41, 20
+    net = tf.constant(RNG.rand(1, size, size, 8).astype(np.float32))
+    with slim.arg_scope(layers.batch_norm_scope(False, 0.9, 1e-3, None,
+                                                slim.xavier_initializer())):
+        out = modnet.efficient_aspp(net)
+    gradient, = tf.gradients(out[:, centre, centre], net)
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        reached = np.abs(session.run(gradient)).sum(axis=(0, 3)) > 0
+    expected = {(dy * rate, dx * rate) for rate in modnet.RATES
+                for dy in (-1, 0, 1) for dx in (-1, 0, 1)}
+    assert {(y - centre, x - centre) for y, x in zip(*np.nonzero(reached))} == expected
+
+
+def test_semantic_loss_by_hand():
+    mask, target = constants([[[[0.5], [1.0]]]], [[[[0.1], [1.0]]]])
+    assert value(own.semantic_loss(mask, target)) == pytest.approx(0.16 / 2 / 2)
+
+
+def test_the_semantic_target_is_a_blurred_thumbnail():
+    alpha = figure()
+    small = alpha[0, ..., 0].reshape(4, 16, 4, 16).mean(axis=(1, 3))
+    expected = scipy.ndimage.gaussian_filter(small, 0.8, mode='reflect', truncate=1.25)
+    thumbnail = value(own.thumbnail(*constants(alpha)))
+    assert thumbnail.shape == (1, 4, 4, 1)
+    np.testing.assert_allclose(thumbnail[0, ..., 0], expected, atol=1e-6)
+
+
+def test_the_unknown_region_is_between_dilation_and_erosion():
+    alpha = figure(100)
+    dilated = scipy.ndimage.grey_dilation(alpha[0, ..., 0], size=(5, 5))
+    eroded = scipy.ndimage.grey_erosion(alpha[0, ..., 0], size=(5, 5))
+    unknown = value(own.unknown_region(*constants(alpha)))[0, ..., 0]
+    np.testing.assert_array_equal(unknown, (dilated > 0.1) & (eroded < 0.9))
+    assert 0.02 < unknown.mean() < 0.3
+    # A mask stored as JPEG is nowhere quite 0 or 1.
+    noisy = np.clip(alpha + RNG.uniform(-0.02, 0.02, alpha.shape), 0, 1)
+    assert abs(value(own.unknown_region(*constants(noisy))).mean() - unknown.mean()) < 0.03
+
+
+def test_detail_and_matte_losses():
+    detail, alpha, alpha_gt = RNG.rand(3, 2, 6, 5, 1)
+    unknown = (RNG.rand(2, 6, 5, 1) > 0.5).astype(float)
+    images = RNG.rand(2, 6, 5, 3)
+    assert value(own.detail_loss(*constants(detail, alpha_gt, unknown))) == \
+        pytest.approx(np.mean(np.abs(detail - alpha_gt)[unknown > 0]) * unknown.mean(), rel=1e-5)
+    expected = np.mean(np.abs(alpha - alpha_gt)) + np.mean(np.abs(images * (alpha - alpha_gt)))
+    assert value(own.matte_loss(*constants(images, alpha, alpha_gt))) == \
+        pytest.approx(expected, rel=1e-5)
+
+
+def fake_network(seed, size=64):
+    """Logits and end points of the right shapes that depend on the photos."""
+    rng = np.random.RandomState(seed)
+    weights = constants(*rng.normal(size=[3, 3, 1]))
+
+    def run(images):
+        logit, semantic, detail = (tf.tensordot(images, each, 1) for each in weights)
+        return (tf.pad(logit, [[0, 0], [0, 0], [0, 0], [1, 0]]),
+                {'semantic': semantic[:, ::16, ::16], 'detail': detail})
+
+    def numbers(images):
+        logit, semantic, detail = (scipy.special.expit(np.tensordot(images, value(each), 1))
+                                   for each in weights)
+        return logit, semantic[:, ::16, ::16], detail
+    return run, numbers
+
+
+def test_the_objective_has_the_articles_weights():
+    images, alpha = RNG.rand(1, 64, 64, 3), figure()
+    run, _ = fake_network(1)
+    result = own.objective(run, losses.Batch(*constants(images, alpha)))
+    terms, total = value([dict(result.terms), result.total])
+    assert total == pytest.approx(terms['semantic'] + 10 * terms['detail'] + terms['matte'],
+                                  rel=1e-5)
+
+
+def test_consistency_compares_the_branches_and_the_frozen_copy():
+    images = RNG.rand(1, 64, 64, 3)
+    run, numbers = fake_network(1)
+    frozen, frozen_numbers = fake_network(2)
+    result = own.consistency(run, frozen, losses.Batch(constants(images)[0], None))
+    alpha, semantic, detail = numbers(images)
+    unknown = value(own.unknown_region(*constants(alpha)))
+    thumbnail = value(own.thumbnail(*constants(alpha)))
+    expected = {
+        'semantic_consistency': np.mean((semantic - thumbnail) ** 2) / 2,
+        'detail_consistency': np.mean(unknown * np.abs(detail - alpha)),
+        'detail_kept': np.mean(unknown * np.abs(detail - frozen_numbers(images)[2]))}
+    terms, total = value([dict(result.terms), result.total])
+    assert terms == pytest.approx(expected, rel=1e-4)
+    assert total == pytest.approx(sum(expected.values()), rel=1e-4)

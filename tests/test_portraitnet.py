@@ -1,0 +1,161 @@
+"""PortraitNet: its parameters, its losses by other means, what its objective is made of."""
+
+import cv2
+import numpy as np
+import pytest
+import scipy.ndimage
+import scipy.special
+import scipy.stats
+import tensorflow as tf
+
+from mmnet import losses, models, portraitnet_losses as own, training
+from mmnet.models import layers, portraitnet
+
+RNG = np.random.RandomState(0)
+LOGITS, OTHERS = RNG.normal(0, 2, [2, 2, 6, 5, 2])
+ALPHAS = RNG.rand(2, 6, 5, 1)
+P = scipy.special.softmax(LOGITS, axis=-1)[..., 1:]
+
+
+def value(tensor):
+    with tf.Session() as session:
+        return session.run(tensor)
+
+
+def constants(*arrays):
+    return [tf.constant(array, tf.float32) for array in arrays]
+
+
+@pytest.mark.parametrize('boundary_head, parameters', [(True, 2080904), (False, 2080760)])
+def test_parameters(boundary_head, parameters):
+    images = tf.placeholder(tf.float32, [1, 224, 224, 3])
+    logits, end_points = models.build('portraitnet', images, True, boundary_head=boundary_head)
+    assert sum(v.shape.num_elements() for v in tf.trainable_variables()) == parameters
+    assert logits.shape.as_list() == [1, 224, 224, 2]
+    assert ('aux_logits' in end_points) == boundary_head
+    sizes = {'expanded_conv_16': (7, 320), 'up_1': (14, 96), 'up_2': (28, 32), 'up_3': (56, 24),
+             'up_4': (112, 16), 'up_5': (224, 8)}
+    for name, (size, channels) in sizes.items():
+        assert end_points[name].shape.as_list() == [1, size, size, channels], name
+
+
+def test_pixels_are_normalized_as_printed():
+    pixels = RNG.randint(0, 256, [1, 4, 4, 3])
+    images, = constants(pixels / 255)
+    normalized = value(layers.normalize(images, portraitnet.MEAN / 255, portraitnet.SCALE * 255))
+    blue_green_red = (pixels[..., ::-1] - [103.94, 116.78, 123.68]) * 0.017
+    np.testing.assert_allclose(normalized, blue_green_red[..., ::-1], atol=1e-5)
+
+
+def test_deconvolutions_start_as_bilinear_upsampling():
+    image = RNG.rand(7, 9).astype(np.float32)
+    net = tf.constant(np.stack([image, 2 * image], axis=-1)[np.newaxis])
+    doubled = layers.double_size(net)
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        result = session.run(doubled)
+    expected = cv2.resize(image, (18, 14), interpolation=cv2.INTER_LINEAR)
+    np.testing.assert_allclose(result[0, 1:-1, 1:-1, 0], expected[1:-1, 1:-1], atol=1e-6)
+    np.testing.assert_allclose(result[..., 1], 2 * result[..., 0], atol=1e-6)
+
+
+@pytest.mark.parametrize('gamma', [0.0, 2.0])
+def test_boundary_loss_is_equation_2(gamma):
+    y = (ALPHAS > 0.7).astype(float)
+    expected = -np.mean((1 - P) ** gamma * y * np.log(P) +
+                        P ** gamma * (1 - y) * np.log(1 - P))
+    assert value(own.boundary_loss(*constants(LOGITS, y), gamma=gamma)) == \
+        pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize('temperature', [1.0, 3.0])
+def test_consistency_loss_is_the_divergence_of_the_softmaxes(temperature):
+    q, other = (scipy.special.softmax(z / temperature, axis=-1) for z in (LOGITS, OTHERS))
+    expected = np.mean(scipy.stats.entropy(q, other, axis=-1)) * temperature ** 2
+    cleaner, textured = constants(LOGITS, OTHERS)
+    loss = own.consistency_loss(cleaner, textured, temperature)
+    assert value(loss) == pytest.approx(expected, rel=1e-4)
+    # The cleaner side teaches and does not learn.
+    to_cleaner, to_textured = tf.gradients(loss, [cleaner, textured])
+    assert to_cleaner is None and np.abs(value(to_textured)).max() > 0
+
+
+@pytest.mark.parametrize('size', [224, 448])
+def test_boundaries_are_four_pixels_wide_at_224(size):
+    y, x = np.mgrid[:size, :size]
+    disk = np.clip(size * 0.3 - np.hypot(x - size / 2, y - size / 2) + 0.5, 0, 1)
+    alphas = np.stack([disk, np.zeros_like(disk)])[..., np.newaxis].astype(np.float32)
+    boundaries = own.draw_boundaries(alphas)
+    assert boundaries.shape == alphas.shape and set(np.unique(boundaries)) == {0, 1}
+    assert not boundaries[1].any()
+    # Its area over its length, 2πr.
+    width = boundaries[0].sum() / (2 * np.pi * 0.3 * size)
+    assert width == pytest.approx(4 * size / 224, rel=0.25)
+    distance = np.abs(np.hypot(x - size / 2, y - size / 2) - size * 0.3)
+    assert distance[boundaries[0, ..., 0] == 1].max() < 4 * size / 224
+    with tf.Session() as session:
+        np.testing.assert_array_equal(
+            session.run(own.boundary_target(tf.constant(alphas))), boundaries)
+
+
+def objective(boundary_head=True, untextured=True, **settings):
+    """An objective on a network that is a 1×1 convolution, its parts and how often it ran."""
+    images, cleaner = RNG.rand(2, 2, 32, 32, 3)
+    alphas = (RNG.rand(2, 32, 32, 1) > 0.5).astype(float)
+    weights = constants(RNG.normal(size=[3, 2]), RNG.normal(size=[3, 2]))
+    ran = []
+
+    def run(pixels):
+        ran.append(pixels.shape[0].value)
+        logits, boundary = (tf.tensordot(pixels, each, 1) for each in weights)
+        return logits, {'aux_logits': boundary} if boundary_head else {}
+
+    arrays = constants(images, alphas, cleaner)
+    batch = losses.Batch(*arrays if untextured else arrays[:2])
+    result = own.objective(run, batch, **settings)
+    logits, terms, total = value([result.logits, dict(result.terms), result.total])
+    logits_of = [np.tensordot(each, value(weights[0]), 1) for each in (images, cleaner)]
+    np.testing.assert_allclose(logits, logits_of[0], atol=1e-5)
+    return terms, total, ran, logits_of, alphas
+
+
+def cross_entropy(logits, alphas):
+    return -np.mean(np.log(scipy.special.softmax(logits, axis=-1)) *
+                    np.concatenate([1 - alphas, alphas], axis=-1)) * 2
+
+
+def test_the_whole_objective_is_equation_13():
+    terms, total, ran, both, alphas = objective()
+    assert ran == [4] and set(terms) == {'mask', 'consistency', 'boundary'}
+    assert terms['mask'] == pytest.approx(sum(cross_entropy(each, alphas) for each in both),
+                                          rel=1e-4)
+    assert total == pytest.approx(
+        terms['mask'] + 2 * terms['consistency'] + 0.3 * terms['boundary'], rel=1e-5)
+
+
+@pytest.mark.parametrize('settings, names', [
+    ({'boundary_head': False, 'consistency_loss_weight': 0.0}, {'mask'}),
+    ({'boundary_loss_weight': 0.1, 'consistency_loss_weight': 0.0}, {'mask', 'boundary'}),
+    ({'boundary_head': False}, {'mask', 'consistency'}),
+    ({'untextured': False}, {'mask', 'boundary'})])
+def test_variants(settings, names):
+    """PortraitNet-M, -B, -C, and evaluation, which has one image alone."""
+    terms, total, ran, both, alphas = objective(**settings)
+    assert set(terms) == names
+    weights = {'mask': 1, 'consistency': 2, 'boundary': settings.get('boundary_loss_weight', 0.3)}
+    assert total == pytest.approx(sum(weights[name] * terms[name] for name in names), rel=1e-5)
+    if 'consistency' not in names:
+        assert ran == [2]
+        assert terms['mask'] == pytest.approx(cross_entropy(both[0], alphas), rel=1e-4)
+
+
+@pytest.mark.parametrize('step', [0, 10, 1000])
+def test_the_learning_rate_falls_as_printed(step):
+    settings = {'learning_rate': 1e-3, 'learning_rate_decay': 0.95, 'batch_size': 64}
+    tf.train.get_or_create_global_step()
+    rate = training.decayed_learning_rate(settings, dataset_size=1447)
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        session.run(tf.train.get_global_step().assign(step))
+        epoch = step * 64 / 1447
+        assert session.run(rate) == pytest.approx(1e-3 * 0.95 ** (epoch / 20), rel=1e-5)
