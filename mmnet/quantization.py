@@ -10,6 +10,9 @@ from typing import Callable, Dict, List, Set
 import numpy as np
 import tensorflow as tf
 from tensorflow.contrib.quantize.python import common
+from tensorflow.contrib.quantize.python.quantize import _InsertQuantOp
+
+from mmnet.models.layers import NORMALIZED
 
 FAKE_QUANT = 'FakeQuantWithMinMaxVars'
 ACTIVATIONS = ('Relu', 'Relu6')
@@ -24,9 +27,9 @@ AVERAGES = ('ResizeBilinear', 'Mean')
 LOGIT_LIMIT = np.log(2 * 255 - 1) / 2
 
 
-def quantize(logits: tf.Tensor, settings: Dict[str, int], is_training: bool,
+def quantize(images: tf.Tensor, logits: tf.Tensor, settings: Dict[str, int], is_training: bool,
              quant_delay: int = 0) -> tf.Tensor:
-    """Rewrites the graph that ends in `logits` for quantization; call it before adding losses.
+    """Rewrites the graph from images to logits for quantization; call it before adding losses.
 
     Weights and activations are rounded to `settings`' bits and batch norms folded, by
     `tf.contrib.quantize`. Beyond that
@@ -34,11 +37,13 @@ def quantize(logits: tf.Tensor, settings: Dict[str, int], is_training: bool,
     - weights have symmetric ranges, so that unsigned and signed files hold the same numbers;
     - the two logits are made opposite numbers, which no softmax notices, so that one alone tells
       the alpha; their range ends where the alpha does;
-    - there is a node after each bilinear resize and each mean;
+    - there is a node after each bilinear resize and each mean, after sums with an activation,
+      after normalized images, and around transposed convolutions;
     - what is concatenated or moved about shares one range, so that nothing is requantized.
 
     Args:
-        logits: `[N, H, W, 2]`, of a network in the default graph.
+        images: what the network in the default graph takes, `[N, H, W, 3]`.
+        logits: what it makes of them, `[N, H, W, 2]`.
         settings: `weight_bits` and `activation_bits`, 4 to 8.
         is_training: whether ranges are learned; in evaluation they are variables that are restored.
         quant_delay: steps before rounding begins, while ranges are learned already.
@@ -46,8 +51,8 @@ def quantize(logits: tf.Tensor, settings: Dict[str, int], is_training: bool,
     Returns:
         the quantized logits.
     """
-    centre_logits(logits)
-    _end_linear_layers(logits.op)
+    logits = centre_logits(logits)
+    _end_linear_layers(_ancestors(logits.op, images.op))
     # Something that reads the logits, as a rewriting redirects what reads a tensor.
     output = tf.identity_n([logits], name='quantized_logits')[0]
     bits = settings['activation_bits']
@@ -58,7 +63,9 @@ def quantize(logits: tf.Tensor, settings: Dict[str, int], is_training: bool,
     else:
         tf.contrib.quantize.experimental_create_eval_graph(logits.graph, **flags)
 
-    operations = _ancestors(output.op)
+    for op in _ancestors(output.op, images.op):
+        _quantize_leftover(op, flags, is_training, quant_delay)
+    operations = _ancestors(output.op, images.op)
     for op in operations:
         if op.type == FAKE_QUANT and op.get_attr('narrow_range'):
             make_symmetric(op)
@@ -80,32 +87,64 @@ def range_variables() -> List[tf.Variable]:
             if variable.op.name.endswith(('_quant/min', '_quant/max'))]
 
 
-def centre_logits(logits: tf.Tensor) -> None:
+def centre_logits(logits: tf.Tensor) -> tf.Tensor:
     """Makes the two logits opposite numbers, by taking their mean off weights and biases.
 
     α is the sigmoid of their difference, which stays as it is. `[N, H, W, 2]` logits end in a
-    convolution with bias, and maybe bilinear resizing.
+    convolution, maybe with bias, and maybe bilinear resizing.
+
+    Returns:
+        the logits; another tensor where they had no bias.
     """
     op = logits.op
     while op.type in MOVES:
         op = op.inputs[MOVES[op.type]].op
+    if op.type == 'Conv2D':
+        # contrib.quantize takes a convolution for a layer only if it has a bias.
+        readers = op.outputs[0].consumers()
+        biased = tf.nn.bias_add(op.outputs[0], tf.zeros(op.outputs[0].shape[-1:]))
+        common.RerouteTensor(biased, op.outputs[0], can_modify=readers)
+        logits = biased if op is logits.op else logits
+        op = biased.op
     if op.type != 'BiasAdd' or op.inputs[0].op.type != 'Conv2D':
-        raise ValueError('{} is no convolution with bias; its logits cannot be quantized'.format(
-            op.name))
-    convolution = op.inputs[0].op
-    for consumer in (convolution, op):
+        raise ValueError('{} is no convolution; its logits cannot be quantized'.format(op.name))
+    for consumer in (op.inputs[0].op, op):
         weights = consumer.inputs[1]
         opposite = weights - tf.reverse(weights, [weights.shape.ndims - 1])
         # contrib.quantize recognizes weights by the multiplication that folds batch norm.
         consumer._update_input(1, tf.multiply(opposite, 0.5))
+    return logits
 
 
-def _end_linear_layers(end: tf.Operation) -> None:
+def _quantize_leftover(op: tf.Operation, flags: Dict[str, int], is_training: bool,
+                       quant_delay: int) -> None:
+    """Puts nodes where contrib.quantize sees no layer; it has a look itself whether one is there.
+
+    That is transposed convolutions, activations of sums, and images that a network normalizes.
+    """
+    def insert(name: str, producer: tf.Operation, consumers: List[tf.Operation],
+               **settings) -> None:
+        scope = op.name.rpartition('/')[0]
+        _InsertQuantOp(scope, name, producer, consumers, is_training,
+                       quant_delay=quant_delay or None, **settings)
+
+    if op.type == 'Conv2DBackpropInput':
+        insert('deconv/weights_quant', op.inputs[1].op, [op], moving_avg=False, narrow_range=True,
+               bits=flags['weight_bits'])
+        insert('deconv/act_quant', op, op.outputs[0].consumers(), bits=flags['activation_bits'])
+    elif op.type in ACTIVATIONS and op.inputs[0].op.type == 'AddN':
+        insert('act_quant', op, op.outputs[0].consumers(), init_min=0.0,
+               bits=flags['activation_bits'])
+    elif op.name.rpartition('/')[2] == NORMALIZED:
+        insert('images/act_quant', op, op.outputs[0].consumers(), bits=flags['activation_bits'])
+
+
+def _end_linear_layers(operations: List[tf.Operation]) -> None:
     """Puts an identity where batch norm has no activation behind it, as in a linear bottleneck.
 
     contrib.quantize looks for the end of a layer there; without it, it folds batch norm only half.
     """
-    for op in _ancestors(end):
+    for op in operations:
         readers = op.outputs[0].consumers() if op.type == 'FusedBatchNormV3' else []
         if any(reader.type not in ACTIVATIONS for reader in readers):
             common.RerouteTensor(tf.identity(op.outputs[0], name=op.name + '/linear'),
@@ -186,11 +225,11 @@ def _concatenated(operations: List[tf.Operation]) -> List[List[tf.Operation]]:
     return [sorted(group, key=lambda node: node.name) for group in groups]
 
 
-def _ancestors(op: tf.Operation) -> List[tf.Operation]:
-    """An operation and all that it depends on."""
-    found, queue = {op}, [op]
+def _ancestors(op: tf.Operation, images: tf.Operation) -> List[tf.Operation]:
+    """An operation and all that it depends on, as far as the network's images."""
+    found, queue = {op, images}, [op]
     while queue:
         fresh = {tensor.op for tensor in queue.pop().inputs} - found
         found |= fresh
         queue.extend(fresh)
-    return sorted(found, key=lambda each: each.name)
+    return sorted(found - {images}, key=lambda each: each.name)

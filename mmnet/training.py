@@ -69,7 +69,7 @@ def build_network(images: tf.Tensor, hparams: Dict[str, Any], is_training: bool)
         settings['batch_norm_decay'] = hparams['training']['batch_norm_decay']
     logits, end_points = models.build(hparams['model'], images, is_training, **settings)
     if hparams['quantization']:
-        logits = quantization.quantize(logits, hparams['quantization'], is_training,
+        logits = quantization.quantize(images, logits, hparams['quantization'], is_training,
                                        hparams['training']['quant_delay'])
     return logits, end_points
 

@@ -86,7 +86,9 @@ def multiply_adds(layer: Layer) -> int:
     """The multiplications of a convolution, each with its addition; those of others are few."""
     if layer.weights is None:
         return 0
-    height, width = layer.output.shape[1:3]
+    # Each pixel that a transposed convolution reads meets all weights, not each that it writes.
+    value = layer.inputs[0] if layer.kind == 'TRANSPOSE_CONV' else layer.output
+    height, width = value.shape[1:3]
     return height * width * layer.weights.size
 
 

@@ -12,7 +12,8 @@ from mmnet.tflite.layers import Range
 EIGHT = {'weight_bits': 8, 'activation_bits': 8}
 NETWORKS = [('mmnet', {'width_multiplier': 0.5}),
             ('mmnet', {'width_multiplier': 0.5, 'refinement': False, 'enhancement': False}),
-            ('deeplab', {'width_multiplier': 0.35})]
+            ('deeplab', {'width_multiplier': 0.35}),
+            ('portraitnet', {}), ('portraitnet', {'boundary_head': False})]
 
 
 def randomize(session, seed=0):
@@ -41,7 +42,7 @@ def randomize(session, seed=0):
 def test_every_tensor_of_the_inference_graph_has_a_range(name, hparams):
     images = tf.placeholder(tf.float32, [1, 32, 32, 3])
     logits, _ = models.build(name, images, False, **hparams)
-    logits = quantization.quantize(logits, EIGHT, is_training=False)
+    logits = quantization.quantize(images, logits, EIGHT, is_training=False)
     with tf.Session() as session:
         randomize(session)
         network = trace.trace(session, images, logits)
@@ -82,7 +83,7 @@ def test_logits_without_a_convolution_are_refused():
 def test_activations_have_as_many_values_as_bits_allow(bits):
     images = tf.constant(np.random.RandomState(0).rand(4, 32, 32, 3).astype(np.float32))
     logits, _ = models.build('mmnet', images, True, width_multiplier=0.5)
-    logits = quantization.quantize(logits, {'weight_bits': bits, 'activation_bits': bits}, True)
+    logits = quantization.quantize(images, logits, {'weight_bits': bits, 'activation_bits': bits}, True)
     nodes = [op for op in tf.get_default_graph().get_operations()
              if op.type == quantization.FAKE_QUANT and 'enhancement_2' in op.name]
     assert nodes
@@ -100,9 +101,10 @@ def test_a_delayed_quantization_starts_as_the_float_network():
 
     def centred_logits(quantize):
         with tf.Graph().as_default(), tf.Session() as session:
-            logits, _ = models.build('mmnet', tf.constant(pixels), True, width_multiplier=0.5)
+            images = tf.constant(pixels)
+            logits, _ = models.build('mmnet', images, True, width_multiplier=0.5)
             if quantize:
-                logits = quantization.quantize(logits, EIGHT, True, quant_delay=2)
+                logits = quantization.quantize(images, logits, EIGHT, True, quant_delay=2)
             randomize(session)
             runs = [session.run(logits) for _ in range(3)]
             return [run - run.mean(axis=-1, keepdims=True) for run in runs]
@@ -130,17 +132,19 @@ def test_train_and_eval_graphs_compute_the_same():
     pixels = np.random.RandomState(0).rand(4, 64, 64, 3).astype(np.float32)
     with tf.Graph().as_default(), tf.Session() as session:
         tf.set_random_seed(0)
-        logits, _ = models.build('mmnet', tf.constant(pixels), True, width_multiplier=0.5,
+        images = tf.constant(pixels)
+        logits, _ = models.build('mmnet', images, True, width_multiplier=0.5,
                                  batch_norm_decay=0.01)
-        logits = quantization.quantize(logits, EIGHT, True)
+        logits = quantization.quantize(images, logits, EIGHT, True)
         session.run(tf.global_variables_initializer())
         for _ in range(4):
             trained = session.run([logits] + tf.get_collection(tf.GraphKeys.UPDATE_OPS))[0]
         values = session.run({variable.op.name: variable for variable in
                               tf.model_variables() + quantization.range_variables()})
     with tf.Graph().as_default(), tf.Session() as session:
-        logits, _ = models.build('mmnet', tf.constant(pixels), False, width_multiplier=0.5)
-        logits = quantization.quantize(logits, EIGHT, False)
+        images = tf.constant(pixels)
+        logits, _ = models.build('mmnet', images, False, width_multiplier=0.5)
+        logits = quantization.quantize(images, logits, EIGHT, False)
         session.run(tf.global_variables_initializer(), {
             variable.initial_value: values[variable.op.name]
             for variable in tf.model_variables() + quantization.range_variables()})

@@ -6,6 +6,9 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.contrib import slim
 
+# The name by which quantization finds images that a network normalizes.
+NORMALIZED = 'normalized'
+
 
 def check_size(images: tf.Tensor, stride: int) -> None:
     """Refuses images whose height or width is no multiple of the network's stride.
@@ -65,7 +68,7 @@ def normalize(images: tf.Tensor, mean: Sequence[float], scale: float) -> tf.Tens
         mean: of red, green and blue, in [0, 1].
         scale: of all three.
     """
-    return (images - np.array(mean, np.float32)) * np.float32(scale)
+    return tf.multiply(images - np.array(mean, np.float32), np.float32(scale), name=NORMALIZED)
 
 
 def instance_norm(net: tf.Tensor, epsilon: float = 1e-5) -> tf.Tensor:
@@ -83,16 +86,19 @@ def upsample(net: tf.Tensor, factor: int = 2) -> tf.Tensor:
 
 def double_size(net: tf.Tensor, scope: str = 'deconv') -> tf.Tensor:
     """4×4 transposed convolution of stride 2 without bias, at first bilinear upsampling."""
-    channels = net.shape[3].value
-    return slim.conv2d_transpose(net, channels, 4, 2, activation_fn=None, normalizer_fn=None,
-                                 biases_initializer=None, scope=scope,
-                                 weights_initializer=tf.constant_initializer(bilinear(channels)))
+    batch, height, width, channels = net.shape.as_list()
+    with tf.variable_scope(scope):
+        weights = slim.model_variable('weights', initializer=bilinear(channels))
+    # slim's own layer takes the shape from the graph even where it is known, which no export likes.
+    shape = [batch or tf.shape(net)[0], 2 * height, 2 * width, channels]
+    return tf.nn.conv2d_transpose(net, weights, shape, 2)
 
 
 def bilinear(channels: int) -> np.ndarray:
     """The weights `[4, 4, channels, channels]` with which `double_size` upsamples each channel."""
     triangle = np.array([1, 3, 3, 1]) / 4
-    return np.outer(triangle, triangle)[:, :, np.newaxis, np.newaxis] * np.eye(channels)
+    kernel = np.outer(triangle, triangle)[:, :, np.newaxis, np.newaxis]
+    return (kernel * np.eye(channels)).astype(np.float32)
 
 
 def branchwise(initializer, branches: int):

@@ -109,10 +109,11 @@ def efficient_aspp(net: tf.Tensor) -> tf.Tensor:
     with tf.variable_scope('e_aspp'):
         net = slim.conv2d(net, channels // 4, 1, scope='reduce')
         scales = [layers.depthwise_conv(net, rate=rate, scope='rate_%d' % rate) for rate in RATES]
-        net = sum(slim.separable_conv2d(scale, None, 1, depth_multiplier=1, activation_fn=None,
-                                        normalizer_fn=None, biases_initializer=None,
-                                        scope='fuse_%d' % rate)
-                  for rate, scale in zip(RATES, scales))
+        net = tf.add_n([
+            slim.separable_conv2d(scale, None, 1, depth_multiplier=1, activation_fn=None,
+                                  normalizer_fn=None, biases_initializer=None,
+                                  scope='fuse_%d' % rate)
+            for rate, scale in zip(RATES, scales)])
         net = slim.conv2d(net, channels // 4, 1, scope='pointwise')
         return slim.conv2d(net, channels, 1, scope='recover')
 
@@ -135,8 +136,8 @@ def ibn_conv(net: tf.Tensor, channels: int, kernel: int, scope: str, stride: int
     with tf.variable_scope(scope):
         net = layers.linear_conv(net, channels, kernel, stride, scope='conv')
         batch, instance = tf.split(net, 2, axis=3)
-        net = tf.concat([slim.batch_norm(batch), layers.instance_norm(instance)], axis=3)
-        return tf.nn.relu(net)
+        return tf.concat([tf.nn.relu(slim.batch_norm(batch)),
+                          tf.nn.relu(layers.instance_norm(instance))], axis=3)
 
 
 def ibn_convs(net: tf.Tensor, channels: Sequence[int], scope: str) -> tf.Tensor:

@@ -73,6 +73,26 @@ def quantization_of(value: Value) -> Quantization:
     return Quantization(scale, np.int64(zero_point))
 
 
+def cell_weights(weights: np.ndarray) -> np.ndarray:
+    """The plain convolution that a transposed one of size 4 and stride 2 is.
+
+    Pixel 2i + a of the result is made of pixels i + d of the source, d from −1 to 1, with the
+    weights a + 1 − 2d, where there are such.
+
+    Args:
+        weights: `[4, 4, inputs, outputs]`.
+
+    Returns:
+        `[3, 3, inputs, 4 * outputs]`, the outputs of a cell by row, column and channel.
+    """
+    cells = np.zeros((3, 3, weights.shape[2], 2, 2, weights.shape[3]))
+    taps = [(a, d, a + 1 - 2 * d) for a in (0, 1) for d in (-1, 0, 1) if 0 <= a + 1 - 2 * d < 4]
+    for row, down, tap_y in taps:
+        for column, right, tap_x in taps:
+            cells[down + 1, right + 1, :, row, column] = weights[tap_y, tap_x]
+    return cells.reshape(3, 3, weights.shape[2], -1)
+
+
 class _Encoder:
 
     def __init__(self, precision: str):
@@ -165,9 +185,57 @@ class _Encoder:
         self._convolution(layer, inputs, outputs, 'DepthwiseConv2DOptions', channel_axis=3,
                           depthMultiplier=1)
 
+    def _transpose_conv(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
+        if self._precision != 'float32':
+            self._shuffled_conv(layer, inputs, outputs)
+            return
+        shape = self._constant(layer.output.name + '/shape', layer.output.shape)
+        weights, _ = self._weights(layer, inputs[0], channel_axis=0)
+        self._append(layer, [shape, weights] + inputs, outputs, 'TransposeConvOptions',
+                     padding=schema.Padding.SAME, strideH=layer.stride, strideW=layer.stride)
+
+    def _shuffled_conv(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
+        """A transposed convolution as a plain one that makes all pixels of a cell at once.
+
+        TensorFlow 1.15 has no signed transposed convolution. Its four pixels a cell, by row, column
+        and channel, are moved to their places by a transposition.
+        """
+        height, width, channels = layer.output.shape[1:]
+        name, range = layer.output.name, layer.output.range
+        cells = Value(name + '/cells', (1, height // 2, width // 2, 4 * channels), range)
+        rows = Value(name + '/rows', (height // 2, width // 2, 2, 2 * channels), range)
+        turned = Value(name + '/turned', (height // 2, 2, width // 2, 2 * channels), range)
+        made, split, moved = (self.tensor(value) for value in (cells, rows, turned))
+        self._conv_2d(Layer('CONV_2D', layer.inputs, [cells], cell_weights(layer.weights),
+                            layer.weight_range), inputs, [made])
+        self._reshape(made, split)
+        order = self._constant(name + '/order', [0, 2, 1, 3])
+        self.operators.append(Operator('TRANSPOSE', [split, order], [moved], 'TransposeOptions'))
+        self._reshape(moved, outputs[0])
+
+    def _reshape(self, source: Tensor, target: Tensor) -> None:
+        shape = self._constant(target.name + '/shape', target.shape)
+        self.operators.append(Operator('RESHAPE', [source, shape], [target], 'ReshapeOptions',
+                                       {'newShape': list(target.shape)}))
+
     def _add(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
         self._append(layer, inputs, outputs, 'AddOptions',
                      fusedActivationFunction=_activation_function(layer))
+
+    def _sub(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
+        self._append(layer, inputs, outputs, 'SubOptions',
+                     fusedActivationFunction=_activation_function(layer))
+
+    def _mul(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
+        self._append(layer, inputs, outputs, 'MulOptions',
+                     fusedActivationFunction=_activation_function(layer))
+
+    def _squared_difference(self, layer: Layer, inputs: List[Tensor],
+                            outputs: List[Tensor]) -> None:
+        self._append(layer, inputs, outputs, 'SquaredDifferenceOptions')
+
+    def _rsqrt(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
+        self._append(layer, inputs, outputs)
 
     def _concatenation(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
         self._append(layer, inputs, outputs, 'ConcatenationOptions', axis=3)

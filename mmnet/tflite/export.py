@@ -65,9 +65,9 @@ def export(checkpoint: str, hparams: Dict[str, Any], image_size: int, precision:
         checkpoints.restore(checkpoints.saver(), session, checkpoint)
         network = trace.trace(session, images, logits)
         alpha = losses.foreground_alpha(logits)
+    network = softmax.HEADS[head](network)
     if precision == 'float32':
         network = rearrange.rearrange(network)
-    network = softmax.HEADS[head](network)
     content = encode.encode(network, precision, '{} {}'.format(hparams['model'], precision))
     content = metadata.add(content, hparams, checkpoints.step_of(checkpoint), image_size, precision)
     return Export(content, precision, network, session, images, alpha)

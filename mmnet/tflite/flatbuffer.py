@@ -14,7 +14,8 @@ TYPES = {'float32': schema.TensorType.FLOAT32, 'int32': schema.TensorType.INT32,
 VERSIONS = {'DEPTHWISE_CONV_2D': {'float32': 2, 'uint8': 2, 'int8': 3},
             'CONV_2D': {'int8': 3}, 'ADD': {'int8': 2}, 'CONCATENATION': {'int8': 2},
             'SPLIT': {'int8': 2}, 'RESIZE_BILINEAR': {'int8': 2}, 'MEAN': {'int8': 2},
-            'SOFTMAX': {'int8': 2}, 'LOGISTIC': {'int8': 2}, 'STRIDED_SLICE': {'int8': 2}}
+            'SOFTMAX': {'int8': 2}, 'LOGISTIC': {'int8': 2}, 'STRIDED_SLICE': {'int8': 2},
+            'TRANSPOSE': {'int8': 2}}
 
 
 class Quantization(NamedTuple):

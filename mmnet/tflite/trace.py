@@ -6,11 +6,15 @@ import numpy as np
 import tensorflow as tf
 
 from mmnet.quantization import FAKE_QUANT
-from mmnet.tflite.layers import Layer, Network, Range, Value
+from mmnet.tflite.layers import Layer, Network, Range, Value, sliced
 
 # Operations that change nothing in inference.
 PASS_THROUGH = ('Identity', 'IdentityN')
 CONVOLUTIONS = {'Conv2D': 'CONV_2D', 'DepthwiseConv2dNative': 'DEPTHWISE_CONV_2D'}
+# Operations that are one operator of the file without further ado.
+OPERATORS = {'SquaredDifference': 'SQUARED_DIFFERENCE', 'Rsqrt': 'RSQRT', 'Sigmoid': 'LOGISTIC'}
+# Operators that can have an activation.
+ACTIVATED = ('CONV_2D', 'DEPTHWISE_CONV_2D', 'ADD', 'SUB', 'MUL')
 # Pixels 0 to 255 stand for [0, 1].
 PIXELS = Range(0.0, 1.0, 8)
 ACTIVATIONS = {'Relu': 'RELU', 'Relu6': 'RELU6'}
@@ -20,7 +24,8 @@ def trace(session: tf.Session, images: tf.Tensor, output: tf.Tensor) -> Network:
     """Reads the layers between two tensors of a graph that is built for inference.
 
     Batch norm and biases are folded into their convolutions, activations become part of them, and
-    the space-to-batch pairs around dilated depthwise convolutions become their dilation.
+    the space-to-batch pairs around dilated depthwise convolutions become their dilation. Where
+    channels are scaled or shifted behind anything else, that is a depthwise 1×1 convolution.
 
     Args:
         session: holds the variables' values.
@@ -84,10 +89,13 @@ class _Tracer:
         self._enter(images, self.input)
         self._readers = {
             'FusedBatchNormV3': self._batch_norm, 'BiasAdd': self._add, 'Add': self._add,
-            'AddV2': self._add, 'BatchToSpaceND': self._dilated, 'ConcatV2': self._concat,
-            'Split': self._split, 'ResizeBilinear': self._resize, 'Mean': self._mean,
-            'Tile': self._tile, FAKE_QUANT: self._fake_quant,
+            'AddV2': self._add, 'AddN': self._add_all, 'Sub': self._sub, 'Mul': self._mul, 'Pad': self._pad,
+            'BatchToSpaceND': self._dilated, 'Conv2DBackpropInput': self._transposed,
+            'ConcatV2': self._concat, 'Split': self._split, 'AvgPool': self._average,
+            'ResizeBilinear': self._resize, 'Mean': self._mean, 'Tile': self._tile,
+            FAKE_QUANT: self._fake_quant,
         }   # type: Dict[str, Callable[[tf.Operation], Value]]
+        self._readers.update(dict.fromkeys(OPERATORS, self._operator))
         self._readers.update(dict.fromkeys(PASS_THROUGH, self._pass_through))
         self._readers.update(dict.fromkeys(CONVOLUTIONS, self._convolution))
         self._readers.update(dict.fromkeys(ACTIVATIONS, self._activation))
@@ -128,18 +136,30 @@ class _Tracer:
             raise ValueError('the convolution {} has strides {} and padding {}; only equal strides '
                              'and SAME can be exported'.format(op.name, strides[1:3], padding))
         inputs = self.value(op.inputs[0] if source is None else source)
-        weights, weight_range = op.inputs[1], None
-        if weights.op.type == FAKE_QUANT:
-            weights, weight_range = weights.op.inputs[0], self._range(weights.op)
-        layer = self._append(CONVOLUTIONS[op.type], op, [inputs],
-                             weights=self._constant(weights).astype(np.float64),
-                             weight_range=weight_range, stride=strides[1], dilation=dilation)
+        layer = self._weighted(CONVOLUTIONS[op.type], op, inputs, op.inputs[1], stride=strides[1],
+                               dilation=dilation)
         if op.type == 'DepthwiseConv2dNative' and layer.weights.shape[3] != 1:
             raise ValueError('the depthwise convolution {} has a depth multiplier; only 1 can be '
                              'exported'.format(op.name))
         if source is not None:
             layer.output.shape = inputs.shape[:3] + layer.output.shape[3:]
         return layer.output
+
+    def _transposed(self, op: tf.Operation) -> Value:
+        """A transposed convolution, its weights `[h, w, inputs, outputs]` like any other's."""
+        layer = self._weighted('TRANSPOSE_CONV', op, self.value(op.inputs[2]), op.inputs[1],
+                               stride=op.get_attr('strides')[1])
+        layer.weights = np.swapaxes(layer.weights, 2, 3)
+        return layer.output
+
+    def _weighted(self, kind: str, op: tf.Operation, inputs: Value, weights: tf.Tensor,
+                  **settings) -> Layer:
+        """A layer with the weights of an operation, and their range if they have one."""
+        weight_range = None
+        if weights.op.type == FAKE_QUANT:
+            weights, weight_range = weights.op.inputs[0], self._range(weights.op)
+        return self._append(kind, op, [inputs], weights=self._constant(weights).astype(np.float64),
+                            weight_range=weight_range, **settings)
 
     def _dilated(self, op: tf.Operation) -> Value:
         """SpaceToBatchND, convolution, BatchToSpaceND: a dilated convolution."""
@@ -159,39 +179,86 @@ class _Tracer:
 
     def _batch_norm(self, op: tf.Operation) -> Value:
         """y = γ (x − μ) / √(σ² + ε) + β as a scale of the weights and a bias."""
-        value = self.value(op.inputs[0])
-        layer = self._own_layer(value, op)
         gamma, beta, mean, variance = (self._constant(tensor).astype(np.float64)
                                        for tensor in op.inputs[1:])
         scale = gamma / np.sqrt(variance + op.get_attr('epsilon'))
-        depthwise = layer.kind == 'DEPTHWISE_CONV_2D'
-        layer.weights = layer.weights * (scale[:, np.newaxis] if depthwise else scale)
-        layer.bias = (layer.bias - mean) * scale + beta
-        return value
+        return self._affine(op, scale, beta - mean * scale)
 
     def _add(self, op: tf.Operation) -> Value:
         if op.inputs[1].op not in self._path:
-            value = self.value(op.inputs[0])
-            layer = self._own_layer(value, op)
-            layer.bias = layer.bias + self._constant(op.inputs[1])
-            return value
-        return self._append('ADD', op, [self.value(tensor) for tensor in op.inputs]).output
+            return self._affine(op, 1.0, self._constant(op.inputs[1]))
+        return self._binary('ADD', op)
+
+    def _add_all(self, op: tf.Operation) -> Value:
+        first, *others = [self.value(tensor) for tensor in op.inputs]
+        for index, other in enumerate(others):
+            layer = self._append('ADD', op, [first, other])
+            first = layer.output
+            if index < len(others) - 1:
+                first.name += '/{}'.format(index)
+        return first
+
+    def _sub(self, op: tf.Operation) -> Value:
+        if op.inputs[1].op not in self._path:
+            return self._affine(op, 1.0, -self._constant(op.inputs[1]))
+        return self._binary('SUB', op)
+
+    def _mul(self, op: tf.Operation) -> Value:
+        if op.inputs[1].op not in self._path:
+            return self._affine(op, self._constant(op.inputs[1]), 0.0)
+        return self._binary('MUL', op)
+
+    def _binary(self, kind: str, op: tf.Operation) -> Value:
+        return self._append(kind, op, [self.value(tensor) for tensor in op.inputs]).output
+
+    def _operator(self, op: tf.Operation) -> Value:
+        return self._binary(OPERATORS[op.type], op)
+
+    def _affine(self, op: tf.Operation, scale: np.ndarray, shift: np.ndarray) -> Value:
+        """Scales and shifts channels, by the convolution's weights and bias if there is one."""
+        value = self.value(op.inputs[0])
+        layer = self._own_layer(value)
+        if layer is None or layer.weights is None or layer.kind == 'TRANSPOSE_CONV':
+            layer = self._append('DEPTHWISE_CONV_2D', op, [value],
+                                 weights=np.ones([1, 1, value.shape[3], 1]))
+        depthwise = layer.kind == 'DEPTHWISE_CONV_2D'
+        scale = np.broadcast_to(np.float64(scale), layer.bias.shape)
+        layer.weights = layer.weights * (scale[:, np.newaxis] if depthwise else scale)
+        layer.bias = layer.bias * scale + shift
+        if depthwise and layer.weights.shape[:2] == (1, 1) and np.ptp(layer.weights) == 0:
+            # One number is exact on any grid that it ends.
+            limit = abs(layer.weights).max()
+            layer.weight_range = Range(-limit, limit, 8, narrow=True)
+        return layer.output
+
+    def _pad(self, op: tf.Operation) -> Value:
+        """Channels of zeros before those of a convolution: they have weights of zeros."""
+        paddings = self._constant(op.inputs[1])
+        value = self.value(op.inputs[0])
+        layer = self._own_layer(value)
+        if paddings[:3].any() or paddings[3, 1] or layer is None or layer.kind != 'CONV_2D':
+            raise ValueError('{} pads more than the channels of a convolution, at their '
+                             'front'.format(op.name))
+        layer.weights = np.pad(layer.weights, [(0, 0)] * 3 + [tuple(paddings[3])], 'constant')
+        layer.bias = np.pad(layer.bias, tuple(paddings[3]), 'constant')
+        value.shape = value.shape[:3] + layer.bias.shape
+        return value
 
     def _activation(self, op: tf.Operation) -> Value:
         value = self.value(op.inputs[0])
-        self._own_layer(value, op).activation = ACTIVATIONS[op.type]
+        layer = self._own_layer(value)
+        if layer is None or layer.kind not in ACTIVATED:
+            raise ValueError('the operation {} ({}) follows no layer that it could become part '
+                             'of'.format(op.name, op.type))
+        layer.activation = ACTIVATIONS[op.type]
         return value
 
-    def _own_layer(self, value: Value, op: tf.Operation) -> Layer:
-        """The layer that an operation becomes part of: nothing else may read its output."""
+    def _own_layer(self, value: Value) -> Optional[Layer]:
+        """The layer that an operation on its output could become part of: nothing else reads it."""
         layer = next((layer for layer in self.layers if value in layer.outputs), None)
         if layer is None or layer.activation != 'NONE' or value.range is not None or \
                 any(value in other.inputs for other in self.layers):
-            raise ValueError('the operation {} ({}) follows no layer that it could become part '
-                             'of'.format(op.name, op.type))
-        if layer.weights is None and op.type not in ACTIVATIONS:
-            raise ValueError('the operation {} ({}) follows no convolution'.format(
-                op.name, op.type))
+            return None
         return layer
 
     def _fake_quant(self, op: tf.Operation) -> Value:
@@ -220,10 +287,39 @@ class _Tracer:
         if self._constant(op.inputs[0]) not in (3, -1):
             raise ValueError('{} does not split channels'.format(op.name))
         source = self.value(op.inputs[1])
+        wide = self._own_layer(source)
+        if wide is not None and wide.kind == 'CONV_2D' and self._readers_of(op.inputs[1]) == 1:
+            # What follows becomes part of the convolutions.
+            self._part(wide, op)
+            return
         layer = self._append('SPLIT', op, [source])
         for tensor, value in zip(op.outputs, layer.outputs):
             value.range = source.range
             self._enter(tensor, value)
+
+    def _part(self, wide: Layer, split: tf.Operation) -> None:
+        """A convolution for each part of its split channels."""
+        self.layers.remove(wide)
+        channels = split.outputs[0].shape[3].value
+        for index, tensor in enumerate(split.outputs):
+            value = Value(tensor.name.replace(':', '_'), wide.output.shape[:3] + (channels,))
+            self.layers.append(
+                sliced(wide, slice(index * channels, (index + 1) * channels), value))
+            self._enter(tensor, value)
+
+    def _readers_of(self, tensor: tf.Tensor) -> int:
+        return len(self._path.intersection(tensor.consumers()))
+
+    def _average(self, op: tf.Operation) -> Value:
+        """Average pooling without overlap, as the depthwise convolution that it is."""
+        size, strides = op.get_attr('ksize'), op.get_attr('strides')
+        source = self.value(op.inputs[0])
+        if size != strides or size[1] != size[2] or source.shape[1] % size[1] or \
+                source.shape[2] % size[1]:
+            raise ValueError('{} pools with overlap or a rest'.format(op.name))
+        weights = np.full([size[1], size[1], source.shape[3], 1], 1 / size[1] ** 2)
+        return self._append('DEPTHWISE_CONV_2D', op, [source], weights=weights,
+                            stride=size[1]).output
 
     def _resize(self, op: tf.Operation) -> Value:
         if op.get_attr('half_pixel_centers'):
