@@ -218,10 +218,10 @@ def add_data_flags(parser: Parser, split: str) -> None:
                         help='go on without files that cannot be read or paired')
 
 
-def add_matting_flags(parser: Parser) -> None:
-    """The flags that say what makes a photo's alpha."""
-    parser.add_argument('--model', required=True, help='a file of export_tflite.py, a train '
-                        'directory or one checkpoint')
+def add_matting_flags(parser: Parser, nargs: Optional[str] = None) -> None:
+    """The flags that say what makes a photo's alpha; `nargs` is argparse's, for several."""
+    parser.add_argument('--model', required=True, nargs=nargs, help='a file of export_tflite.py, a '
+                        'train directory or one checkpoint')
     parser.add_argument('--refine', action='store_true', help='draw the alpha\'s edges along the '
                         'photo\'s with a guided filter')
 

@@ -1,13 +1,14 @@
 #!/usr/bin/env python
-"""Writes a picture of what a network makes of photos, a row a photo.
+"""Writes a picture of what networks make of photos, a row a photo.
 
 From left to right: the photo, its ground truth where there is one, the network's alpha, and the
 person on a new background, with the photo's colours and with the person's own (Equation 1's F).
+With several networks the alpha of each, as in Figure 5.
 """
 
 import os
 import sys
-from typing import List, Optional
+from typing import List, Optional, Sequence
 
 import cv2
 import numpy as np
@@ -15,7 +16,7 @@ from PIL import Image, ImageOps
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from mmnet import flags, inference, pictures  # noqa: E402  (needs the path above)
+from mmnet import flags, grabcut, inference, pictures  # noqa: E402  (needs the path above)
 from mmnet.data import decode  # noqa: E402
 from mmnet.data.pairs import UNREADABLE, find_pairs  # noqa: E402
 from mmnet.errors import UserError  # noqa: E402
@@ -24,12 +25,15 @@ COLUMNS = ('photo', 'ground truth', 'alpha', 'new background', 'with own colours
 CELL = (240, 320)
 HEADER = 28
 EMPTY = 235
+GRABCUT_SIZE = 256
 
 
 def main() -> int:
     parser = flags.Parser(__doc__.split('\n')[0])
     parser.add_argument('photo', nargs='*', help='photos without a ground truth')
-    flags.add_matting_flags(parser)
+    flags.add_matting_flags(parser, nargs='+')
+    parser.add_argument('--grabcut', action='store_true', help='show GrabCut, too, its trimap made '
+                        'of the masks in train of --dataset_path')
     parser.add_argument('--output', required=True, help='the picture to write, .jpg or .png')
     parser.add_argument('--dataset_path', help='show photos of this dataset, too')
     parser.add_argument('--dataset_split_name', default='test', help='folder of the split')
@@ -48,24 +52,47 @@ def main() -> int:
     if not shown:
         raise UserError('nothing to show; name photos, or a dataset with --dataset_path')
     background = inference.parse_background(args.background)
-    network = inference.load(args.model, '--model')
-    rows = [header()]
+    networks = [(name_of(path), inference.load(path, '--model')) for path in args.model]
+    if args.grabcut:
+        networks.insert(0, ('GrabCut', load_grabcut(args.dataset_path)))
+    several = len(networks) > 1
+    rows = [header(COLUMNS[:2] + tuple(name for name, _ in networks) if several else COLUMNS)]
     for image, mask in shown:
         try:
             photo = decode.read_image(image)
             truth = decode.read_mask(mask) if mask else None
         except UNREADABLE as error:
             raise UserError('{}: cannot be read ({})'.format(image, error))
-        rows.append(row(photo, truth, inference.matte(network, photo, args.refine), background))
+        alphas = [inference.matte(network, photo, args.refine) for _, network in networks]
+        cells = [photo, truth] + [grey(alpha) for alpha in alphas]
+        if not several:
+            cells += composites(photo, alphas[0], background)
+        rows.append(np.hstack([cell(pixels) for pixels in cells]))
     pictures.save(np.vstack(rows), args.output)
     print(args.output)
     return 0
 
 
-def header() -> np.ndarray:
+def name_of(path: str) -> str:
+    """What to call a network: its file or directory, of best/ and a checkpoint the one above."""
+    parent, name = os.path.split(os.path.abspath(path))
+    if name == 'best' or name.startswith('model.ckpt-'):
+        return name_of(parent)
+    return os.path.splitext(name)[0]
+
+
+def load_grabcut(dataset_path: Optional[str]) -> inference.Network:
+    """GrabCut in the place of a network."""
+    if not dataset_path:
+        raise UserError('--grabcut: makes its trimap of masks; name them with --dataset_path')
+    labels = grabcut.trimap(dataset_path, 'train', GRABCUT_SIZE)
+    return inference.Network(GRABCUT_SIZE, lambda image: grabcut.alpha(image, labels))
+
+
+def header(columns: Sequence[str]) -> np.ndarray:
     """The names of the columns."""
-    picture = np.full([HEADER, CELL[0] * len(COLUMNS), 3], 255, np.uint8)
-    for index, name in enumerate(COLUMNS):
+    picture = np.full([HEADER, CELL[0] * len(columns), 3], 255, np.uint8)
+    for index, name in enumerate(columns):
         (width, height), _ = cv2.getTextSize(name, cv2.FONT_HERSHEY_SIMPLEX, 0.5, 1)
         corner = (index * CELL[0] + (CELL[0] - width) // 2, (HEADER + height) // 2)
         cv2.putText(picture, name, corner, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (40, 40, 40), 1,
@@ -73,15 +100,16 @@ def header() -> np.ndarray:
     return picture
 
 
-def row(photo: np.ndarray, truth: Optional[np.ndarray], alpha: np.ndarray,
-        background: inference.Background) -> np.ndarray:
-    """The cells of a photo, side by side."""
+def grey(alpha: np.ndarray) -> np.ndarray:
+    return np.round(alpha * 255).astype(np.uint8)
+
+
+def composites(photo: np.ndarray, alpha: np.ndarray,
+               background: inference.Background) -> List[np.ndarray]:
+    """The person on a new background, with the photo's colours and with its own."""
     behind = background(photo, alpha)
     own = inference.foreground_colours(photo, alpha)
-    cells = [photo, truth, np.round(alpha * 255).astype(np.uint8),
-             inference.composite(photo, alpha, behind), inference.composite(own, alpha, behind)
-             ]   # type: List[Optional[np.ndarray]]
-    return np.hstack([cell(pixels) for pixels in cells])
+    return [inference.composite(photo, alpha, behind), inference.composite(own, alpha, behind)]
 
 
 def cell(pixels: Optional[np.ndarray]) -> np.ndarray:

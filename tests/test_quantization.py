@@ -83,7 +83,8 @@ def test_logits_without_a_convolution_are_refused():
 def test_activations_have_as_many_values_as_bits_allow(bits):
     images = tf.constant(np.random.RandomState(0).rand(4, 32, 32, 3).astype(np.float32))
     logits, _ = models.build('mmnet', images, True, width_multiplier=0.5)
-    logits = quantization.quantize(images, logits, {'weight_bits': bits, 'activation_bits': bits}, True)
+    logits = quantization.quantize(
+        images, logits, {'weight_bits': bits, 'activation_bits': bits}, True)
     nodes = [op for op in tf.get_default_graph().get_operations()
              if op.type == quantization.FAKE_QUANT and 'enhancement_2' in op.name]
     assert nodes

@@ -81,7 +81,7 @@ def d_block(net: tf.Tensor, channels: int) -> tf.Tensor:
     net = slim.conv2d(net, channels, 1, scope='pointwise_1')
     net = layers.depthwise_conv(net, scope='depthwise_2')
     net = slim.conv2d(net, channels, 1, activation_fn=None, scope='pointwise_2')
-    # Of `net + shortcut` contrib.quantize would take either side for a residual, now this, now that.
+    # In `net + shortcut` contrib.quantize would see a residual, now on this side, now on that.
     return tf.nn.relu(tf.add_n([net, shortcut]))
 
 

@@ -89,8 +89,9 @@ class _Tracer:
         self._enter(images, self.input)
         self._readers = {
             'FusedBatchNormV3': self._batch_norm, 'BiasAdd': self._add, 'Add': self._add,
-            'AddV2': self._add, 'AddN': self._add_all, 'Sub': self._sub, 'Mul': self._mul, 'Pad': self._pad,
-            'BatchToSpaceND': self._dilated, 'Conv2DBackpropInput': self._transposed,
+            'AddV2': self._add, 'AddN': self._add_all, 'Sub': self._sub, 'Mul': self._mul,
+            'Pad': self._pad, 'BatchToSpaceND': self._dilated,
+            'Conv2DBackpropInput': self._transposed,
             'ConcatV2': self._concat, 'Split': self._split, 'AvgPool': self._average,
             'ResizeBilinear': self._resize, 'Mean': self._mean, 'Tile': self._tile,
             FAKE_QUANT: self._fake_quant,

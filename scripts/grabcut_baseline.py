@@ -1,0 +1,45 @@
+#!/usr/bin/env python
+"""Measures OpenCV's GrabCut on a split as networks are: the classical baseline of Figure 5.
+
+Its trimap is automatic: where the masks of the training split nearly all agree.
+"""
+
+import os
+import sys
+from typing import Dict, Tuple
+
+import numpy as np
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from mmnet import evaluation, files, flags, grabcut  # noqa: E402  (needs the path above)
+from mmnet.data.pairs import find_pairs  # noqa: E402
+
+
+def main() -> int:
+    parser = flags.Parser(__doc__.split('\n')[0])
+    flags.add_data_flags(parser, split='test')
+    parser.add_argument('--trimap_split_name', default='train',
+                        help='the split whose masks make the trimap')
+    parser.add_argument('--image_size', type=flags.positive(int), default=256,
+                        help='side of the square that photos are resized to')
+    parser.add_argument('--json', help='file for the figures, not multiplied; replaced if it is '
+                        'there')
+    args = parser.parse_args()
+    pairs = find_pairs(args.dataset_path, args.dataset_split_name, args.skip_bad_pairs)
+    labels = grabcut.trimap(args.dataset_path, args.trimap_split_name, args.image_size,
+                            args.skip_bad_pairs)
+
+    def predict(images: np.ndarray, _) -> Tuple[np.ndarray, Dict[str, float]]:
+        return np.stack([grabcut.alpha(image, labels) for image in images]), {}
+
+    record, _ = evaluation.Evaluator(pairs, args.image_size, batch_size=8,
+                                     skip_bad_pairs=args.skip_bad_pairs).evaluate(predict)
+    print(evaluation.in_papers_units(record))
+    if args.json:
+        files.write_json(record, args.json)
+    return 0
+
+
+if __name__ == '__main__':
+    flags.run(main)
