@@ -28,6 +28,7 @@ class Objective(NamedTuple):
     logits: tf.Tensor               # of the batch's images, [N, S, S, 2]
     terms: Dict[str, tf.Tensor]     # scalars by name, unweighted
     total: tf.Tensor                # a scalar
+    reference: Optional[tf.Tensor] = None   # alphas to show beside, where the batch has none
 
 
 def foreground_logit(logits: tf.Tensor) -> tf.Tensor:

@@ -57,14 +57,16 @@ def consistency(run: Run, frozen: Run, batch: Batch) -> Objective:
     alpha = foreground_alpha(logits)
     detail = tf.sigmoid(end_points['detail'])
     unknown = tf.stop_gradient(unknown_region(alpha))
-    before = tf.stop_gradient(tf.sigmoid(frozen(batch.images)[1]['detail']))
+    frozen_logits, frozen_end_points = frozen(batch.images)
+    before = tf.stop_gradient(tf.sigmoid(frozen_end_points['detail']))
     terms = OrderedDict([
         ('semantic_consistency',
          semantic_loss(tf.sigmoid(end_points['semantic']), thumbnail(alpha))),
         ('detail_consistency', detail_loss(detail, alpha, unknown)),
         ('detail_kept', detail_loss(detail, before, unknown)),
     ])
-    return Objective(logits, terms, tf.add_n(list(terms.values())))
+    return Objective(logits, terms, tf.add_n(list(terms.values())),
+                     reference=foreground_alpha(frozen_logits))
 
 
 def semantic_loss(mask: tf.Tensor, target: tf.Tensor) -> tf.Tensor:

@@ -28,7 +28,8 @@ def objective(run: Run, batch: Batch, boundary_loss_weight: float = 0.3,
         run: runs the network.
         batch: what it is trained on.
         boundary_loss_weight: β of Equation 13; PortraitNet-B has λ = 0.1.
-        consistency_loss_weight: α of Equation 13; 0 leaves out the second, cleaner image.
+        consistency_loss_weight: α of Equation 13; 0, or an augmentation without textures, leaves
+            out the second, cleaner image.
         temperature: T of Equation 9, which smooths what is compared.
         focal_gamma: γ of Equation 2.
     """

@@ -51,9 +51,10 @@ def model_fn(features: Dict[str, tf.Tensor], labels: tf.Tensor, mode: str,
     for name, value in list(objective.terms.items()) + [('total', objective.total)]:
         tf.summary.scalar('loss/' + name, value)
     tf.summary.scalar('learning_rate', learning_rate)
+    beside = batch.alphas if objective.reference is None else objective.reference
     strip = tf.summary.image('examples', pictures.strip(
         batch.images[:STRIP_EXAMPLES], losses.foreground_alpha(objective.logits[:STRIP_EXAMPLES]),
-        batch.alphas[:STRIP_EXAMPLES]), max_outputs=1, collections=[])
+        beside[:STRIP_EXAMPLES]), max_outputs=1, collections=[])
     strip_hook = tf.train.SummarySaverHook(
         save_steps=training['save_checkpoints_steps'], output_dir=params['train_dir'],
         summary_op=strip)

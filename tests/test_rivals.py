@@ -151,7 +151,7 @@ def test_self_supervision_on_unlabelled_photos(trained, tmp_path):
 @pytest.mark.parametrize('flags, named', [
     ([], '--init_checkpoint'),
     (['--init_checkpoint', 'portraitnet'], 'modnet can be adapted'),
-    (['--init_checkpoint', 'modnet', '--squeeze_excitation'], 'squeeze_excitation False'),
+    (['--init_checkpoint', 'modnet', '--squeeze_excitation'], '--squeeze_excitation True'),
     (['--init_checkpoint', 'modnet', '--image_size', 128], 'image_size 128'),
     (['--init_checkpoint', 'modnet', '--dataset_path', 'nowhere'], 'nowhere: no such folder'),
     (['--init_checkpoint', 'nothing'], 'no such directory or checkpoint')])
