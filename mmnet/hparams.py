@@ -86,7 +86,7 @@ def network_of(args: argparse.Namespace) -> Dict[str, Any]:
         entry = models.network(name)
         size = size or dict(models.TRAINING, **entry.training)['image_size']
         network = models.hparams_of(name)
-        del network['batch_norm_decay']
+        network.pop('batch_norm_decay', None)
         models.count_parameters(name, size, **given)
     except ValueError as error:
         raise UserError('--model {}{}: {}'.format(
