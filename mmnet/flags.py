@@ -178,7 +178,9 @@ def _add_settings(parser: argparse._ActionsContainer, field: str) -> None:
                 const=not default, help='{} ({})'.format(
                     re.sub('^False ', '', text), ', '.join(name for name, _, _ in users)))
         else:
-            number = not_negative if setting.endswith('_loss_weight') else positive
+            # All of an objective may be 0 but what it divides by.
+            number = (not_negative if field == 'objective' and setting != 'temperature'
+                      else positive)
             parser.add_argument('--' + setting, type=number(type(default)), help='{} ({})'.format(
                 text, ', '.join('{} {}'.format(name, each) for name, each, _ in users)))
 
@@ -218,10 +220,10 @@ def add_data_flags(parser: Parser, split: str) -> None:
                         help='go on without files that cannot be read or paired')
 
 
-def add_matting_flags(parser: Parser, nargs: Optional[str] = None) -> None:
-    """The flags that say what makes a photo's alpha; `nargs` is argparse's, for several."""
-    parser.add_argument('--model', required=True, nargs=nargs, help='a file of export_tflite.py, a '
-                        'train directory or one checkpoint')
+def add_matting_flags(parser: Parser, action: str = 'store') -> None:
+    """The flags that say what makes a photo's alpha; the action `append` takes several networks."""
+    parser.add_argument('--model', required=True, action=action, help='a file of export_tflite.py, '
+                        'a train directory or one checkpoint')
     parser.add_argument('--refine', action='store_true', help='draw the alpha\'s edges along the '
                         'photo\'s with a guided filter')
 

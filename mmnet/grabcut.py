@@ -4,11 +4,14 @@ Nobody marks the person: where nearly all masks of a training split agree, the t
 in between, what most of them have is a first guess.
 """
 
+import os
+
 import cv2
 import numpy as np
 
 from mmnet.data.pairs import find_pairs
 from mmnet.data.pipeline import load_pixels
+from mmnet.errors import UserError
 
 # The parts of the training masks that make a pixel certain.
 BACKGROUND, FOREGROUND = 0.05, 0.95
@@ -24,11 +27,15 @@ def trimap(dataset_path: str, split: str, size: int, skip_bad_pairs: bool = Fals
         skip_bad_pairs: go on without files that cannot be read or paired.
 
     Raises:
-        UserError: for bad files, unless they are skipped.
+        UserError: for bad files, unless they are skipped, and for masks that are all alike.
     """
     pairs = find_pairs(dataset_path, split, skip_bad_pairs)
     masks = load_pixels(pairs, size, skip_bad_pairs=skip_bad_pairs)[..., 3] > 127
-    return labels_of(masks.mean(axis=0))
+    labels = labels_of(masks.mean(axis=0))
+    if not {cv2.GC_BGD, cv2.GC_FGD} <= set(np.unique(labels)):
+        raise UserError('{}: its masks are alike all over and say nothing of where people are; '
+                        'name another split'.format(os.path.join(dataset_path, split)))
+    return labels
 
 
 def labels_of(prior: np.ndarray) -> np.ndarray:

@@ -66,8 +66,10 @@ def adapted(args: argparse.Namespace, trained: Dict[str, Any]) -> Dict[str, Any]
     given = dict(_given(args, _network_flags()), **_given(args, ['model', 'image_size']))
     for name, value in given.items():
         if value != identity.get(name):
-            raise UserError('--{} {}: the network of --init_checkpoint has {}; leave the flag '
-                            'out'.format(name, value, identity.get(name, 'no such setting')))
+            raise UserError('--soc: the network of --init_checkpoint has {} {}, not {}; leave the '
+                            'flag out'.format(name, identity.get(name, 'unset'), value))
+    for name in _given(args, _objective_flags()):
+        raise UserError('--{}: is no setting of --soc; leave it out'.format(name))
     training = dict(trained['training'], **{name: getattr(args, name) for name in TRAINING})
     return _complete(trained, training, dict(models.TRAINING, **dict(entry.training, **ADAPTATION)),
                      _quantization(args, entry))
@@ -86,7 +88,7 @@ def network_of(args: argparse.Namespace) -> Dict[str, Any]:
         entry = models.network(name)
         size = size or dict(models.TRAINING, **entry.training)['image_size']
         network = models.hparams_of(name)
-        network.pop('batch_norm_decay', None)
+        del network['batch_norm_decay']
         models.count_parameters(name, size, **given)
     except ValueError as error:
         raise UserError('--model {}{}: {}'.format(
@@ -110,12 +112,15 @@ def _network_flags() -> List[str]:
                    if setting != 'batch_norm_decay'})
 
 
+def _objective_flags() -> List[str]:
+    return sorted({setting for network in models.NETWORKS.values()
+                   for setting in models.settings(network.objective)})
+
+
 def _objective_settings(args: argparse.Namespace, model: str) -> Dict[str, Any]:
     """The settings of a network's objective, those not given as published."""
     settings = models.settings(models.network(model).objective)
-    everyones = {setting for each in models.NETWORKS.values()
-                 for setting in models.settings(each.objective)}
-    for name, value in _given(args, sorted(everyones)).items():
+    for name, value in _given(args, _objective_flags()).items():
         if name not in settings:
             raise UserError('--{}: is no setting of the objective of {}, which has {}'.format(
                 name, model, ', '.join('--' + setting for setting in settings)))
@@ -140,7 +145,7 @@ def _quantization(args: argparse.Namespace, entry: models.Network) -> Optional[D
 
 
 def check_same_network(hparams: Dict[str, Any], train_dir: str) -> None:
-    """Refuses a train directory that belongs to another network.
+    """Refuses a train directory that belongs to another network, or to self-supervision alone.
 
     Raises:
         UserError: names what differs.
@@ -151,6 +156,9 @@ def check_same_network(hparams: Dict[str, Any], train_dir: str) -> None:
                 train_dir, FILE_NAME))
         return
     theirs = read(train_dir)
+    if theirs['training']['soc'] != hparams['training']['soc']:
+        raise UserError('--train_dir {}: holds a training with{} --soc; choose another '
+                        'directory'.format(train_dir, '' if theirs['training']['soc'] else 'out'))
     for key, ours in _identity(hparams).items():
         there = _identity(theirs).get(key)
         if there != ours:
@@ -170,7 +178,7 @@ def read(train_dir: str) -> Dict[str, Any]:
             hparams = json.load(file)
         hparams.setdefault('quantization', None)
         hparams['training'] = dict(FORMERLY, **hparams['training'])
-        _identity(hparams)
+        models.network(_identity(hparams)['model'])
         return hparams
     except OSError:
         raise UserError('{}: not found; train.py writes it beside its checkpoints'.format(path))

@@ -14,7 +14,7 @@ from mmnet.losses import Batch, Objective, Run, alpha_loss, compositional_loss, 
 THUMBNAIL = 16
 # A 3×3 Gaussian, σ 0.8.
 GAUSSIAN = np.exp(-np.array([1.0, 0.0, 1.0]) / (2 * 0.8 ** 2)) / (1 + 2 * np.exp(-1 / 1.28))
-# How far dilation and erosion reach, of the photo's side; what they take for background and
+# The window of dilation and erosion, of the photo's side; what they take for background and
 # foreground, as masks stored as JPEG are never quite 0 and 1.
 UNKNOWN_WIDTH = 0.05
 BACKGROUND, FOREGROUND = 0.1, 0.9
@@ -113,7 +113,8 @@ def unknown_region(alpha: tf.Tensor) -> tf.Tensor:
     Returns:
         `[N, H, W, 1]` of 0 and 1.
     """
-    reach = max(3, int(round(UNKNOWN_WIDTH * alpha.shape[1].value)))
-    dilated = tf.nn.max_pool2d(alpha, reach, 1, 'SAME')
-    eroded = -tf.nn.max_pool2d(-alpha, reach, 1, 'SAME')
+    # Odd, so that it has a middle.
+    window = 2 * max(1, int(round(UNKNOWN_WIDTH * alpha.shape[1].value / 2))) + 1
+    dilated = tf.nn.max_pool2d(alpha, window, 1, 'SAME')
+    eroded = -tf.nn.max_pool2d(-alpha, window, 1, 'SAME')
     return tf.cast(tf.logical_and(dilated > BACKGROUND, eroded < FOREGROUND), tf.float32)

@@ -22,7 +22,8 @@ def objective(run: Run, batch: Batch, boundary_loss_weight: float = 0.3,
     """Equation 13: L'_m + α L_c + β L_e.
 
     Without texture augmentation, or α, it is Equation 3: L_m + λ L_e; without a boundary head there
-    is no L_e.
+    is no L_e. The two sums of L'_m (Equation 5) are terms of their own, `mask` of what the network
+    sees and `cleaner_mask` of the image before texture augmentation.
 
     Args:
         run: runs the network.
@@ -38,15 +39,14 @@ def objective(run: Run, batch: Batch, boundary_loss_weight: float = 0.3,
         # One batch of both, so that they are normalized alike.
         both, end_points = run(tf.concat([batch.images, batch.untextured], axis=0))
         logits, cleaner = tf.split(both, 2)
-        mask = kl_loss(logits, batch.alphas) + kl_loss(cleaner, batch.alphas)
     else:
         logits, end_points = run(batch.images)
-        mask = kl_loss(logits, batch.alphas)
-    terms = OrderedDict(mask=mask)
-    total = mask
+    terms = OrderedDict(mask=kl_loss(logits, batch.alphas))
+    total = terms['mask']
     if twins:
+        terms['cleaner_mask'] = kl_loss(cleaner, batch.alphas)
         terms['consistency'] = consistency_loss(cleaner, logits, temperature)
-        total += consistency_loss_weight * terms['consistency']
+        total += terms['cleaner_mask'] + consistency_loss_weight * terms['consistency']
     if 'aux_logits' in end_points:
         boundaries = boundary_target(batch.alphas)
         if twins:
@@ -65,10 +65,10 @@ def boundary_loss(logits: tf.Tensor, boundaries: tf.Tensor, gamma: float) -> tf.
         gamma: 0 makes it the cross-entropy.
     """
     logit = foreground_logit(logits)
-    p = tf.sigmoid(logit)
-    # log p = −softplus(−l) and log(1 − p) = −softplus(l) are finite for any l.
-    return tf.reduce_mean((1 - p) ** gamma * boundaries * tf.nn.softplus(-logit) +
-                          p ** gamma * (1 - boundaries) * tf.nn.softplus(logit))
+    # −log p and −log(1 − p), finite for any logit; so are the gradients of their powers.
+    of_boundary, of_others = tf.nn.softplus(-logit), tf.nn.softplus(logit)
+    return tf.reduce_mean(boundaries * tf.exp(-gamma * of_others) * of_boundary +
+                          (1 - boundaries) * tf.exp(-gamma * of_boundary) * of_others)
 
 
 def consistency_loss(cleaner: tf.Tensor, textured: tf.Tensor, temperature: float) -> tf.Tensor:

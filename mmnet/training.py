@@ -91,7 +91,8 @@ def build_objective(batch: losses.Batch, hparams: Dict[str, Any],
     if is_training and training['soc']:
         objective = network.consistency(run, frozen, batch)
     else:
-        settings = {name: training[name] for name in models.settings(network.objective)}
+        settings = {name: training.get(name, default)
+                    for name, default in models.settings(network.objective).items()}
         objective = network.objective(run, batch, **settings)
     decay = losses.weight_decay(tf.trainable_variables(), training['weight_decay'])
     return objective._replace(total=objective.total + decay)

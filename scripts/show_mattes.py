@@ -3,7 +3,7 @@
 
 From left to right: the photo, its ground truth where there is one, the network's alpha, and the
 person on a new background, with the photo's colours and with the person's own (Equation 1's F).
-With several networks the alpha of each, as in Figure 5.
+With several networks (--model A --model B) the alpha of each, as in Figure 5.
 """
 
 import os
@@ -31,7 +31,7 @@ GRABCUT_SIZE = 256
 def main() -> int:
     parser = flags.Parser(__doc__.split('\n')[0])
     parser.add_argument('photo', nargs='*', help='photos without a ground truth')
-    flags.add_matting_flags(parser, nargs='+')
+    flags.add_matting_flags(parser, action='append')
     parser.add_argument('--grabcut', action='store_true', help='show GrabCut, too, its trimap made '
                         'of the masks in train of --dataset_path')
     parser.add_argument('--output', required=True, help='the picture to write, .jpg or .png')
@@ -78,7 +78,7 @@ def name_of(path: str) -> str:
     parent, name = os.path.split(os.path.abspath(path))
     if name == 'best' or name.startswith('model.ckpt-'):
         return name_of(parent)
-    return os.path.splitext(name)[0]
+    return name[:-len('.tflite')] if name.endswith('.tflite') else name
 
 
 def load_grabcut(dataset_path: Optional[str]) -> inference.Network:

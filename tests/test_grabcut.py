@@ -1,14 +1,18 @@
 """GrabCut's automatic trimap, and the baseline and its picture as a person makes them."""
 
 import json
+import os
 
 import cv2
 import numpy as np
+import pytest
+from PIL import Image
 
 from mmnet import grabcut
 from mmnet.data import decode
 from mmnet.data.pairs import find_pairs
-from tests.conftest import draw_pair, run
+from mmnet.errors import UserError
+from tests.conftest import run
 
 
 def test_the_trimap_is_certain_where_masks_agree():
@@ -55,7 +59,10 @@ def test_a_missing_split_is_named(dataset):
     assert status == 1 and 'val/image' in err and err.count('\n') == 1
 
 
-def test_pairs_drawn_for_tests_have_both_certainties():
-    """What the test above relies on."""
-    masks = [draw_pair(np.random.RandomState(seed))[1] > 127 for seed in range(10)]
-    assert len(np.unique(grabcut.labels_of(np.mean(masks, axis=0)))) == 4
+@pytest.mark.parametrize('level', [0, 255])
+def test_masks_that_say_nothing_are_refused(tmp_path, level):
+    for kind in ('image', 'mask'):
+        os.makedirs(str(tmp_path / 'train' / kind))
+        Image.new('L', (32, 32), level).save(str(tmp_path / 'train' / kind / 'a.png'))
+    with pytest.raises(UserError, match='train.*all over'):
+        grabcut.trimap(str(tmp_path), 'train', 16)

@@ -3,7 +3,6 @@
 import cv2
 import numpy as np
 import pytest
-import scipy.ndimage
 import scipy.special
 import scipy.stats
 import tensorflow as tf
@@ -59,7 +58,14 @@ def test_deconvolutions_start_as_bilinear_upsampling():
     np.testing.assert_allclose(result[..., 1], 2 * result[..., 0], atol=1e-6)
 
 
-@pytest.mark.parametrize('gamma', [0.0, 2.0])
+def test_boundary_loss_is_finite_for_extreme_logits():
+    logits = tf.constant([[[[-50.0, 50.0], [50.0, -50.0]]]])
+    loss = own.boundary_loss(logits, tf.constant([[[[0.0], [1.0]]]]), gamma=0.5)
+    assert value(loss) == pytest.approx(100)
+    assert np.isfinite(value(tf.gradients(loss, logits)[0])).all()
+
+
+@pytest.mark.parametrize('gamma', [0.0, 0.5, 2.0])
 def test_boundary_loss_is_equation_2(gamma):
     y = (ALPHAS > 0.7).astype(float)
     expected = -np.mean((1 - P) ** gamma * y * np.log(P) +
@@ -126,23 +132,24 @@ def cross_entropy(logits, alphas):
 
 def test_the_whole_objective_is_equation_13():
     terms, total, ran, both, alphas = objective()
-    assert ran == [4] and set(terms) == {'mask', 'consistency', 'boundary'}
-    assert terms['mask'] == pytest.approx(sum(cross_entropy(each, alphas) for each in both),
-                                          rel=1e-4)
-    assert total == pytest.approx(
-        terms['mask'] + 2 * terms['consistency'] + 0.3 * terms['boundary'], rel=1e-5)
+    assert ran == [4] and set(terms) == {'mask', 'cleaner_mask', 'consistency', 'boundary'}
+    for name, logits in zip(('mask', 'cleaner_mask'), both):
+        assert terms[name] == pytest.approx(cross_entropy(logits, alphas), rel=1e-4)
+    assert total == pytest.approx(terms['mask'] + terms['cleaner_mask'] +
+                                  2 * terms['consistency'] + 0.3 * terms['boundary'], rel=1e-5)
 
 
 @pytest.mark.parametrize('settings, names', [
     ({'boundary_head': False, 'consistency_loss_weight': 0.0}, {'mask'}),
     ({'boundary_loss_weight': 0.1, 'consistency_loss_weight': 0.0}, {'mask', 'boundary'}),
-    ({'boundary_head': False}, {'mask', 'consistency'}),
+    ({'boundary_head': False}, {'mask', 'cleaner_mask', 'consistency'}),
     ({'untextured': False}, {'mask', 'boundary'})])
 def test_variants(settings, names):
     """PortraitNet-M, -B, -C, and evaluation, which has one image alone."""
     terms, total, ran, both, alphas = objective(**settings)
     assert set(terms) == names
-    weights = {'mask': 1, 'consistency': 2, 'boundary': settings.get('boundary_loss_weight', 0.3)}
+    weights = {'mask': 1, 'cleaner_mask': 1, 'consistency': 2,
+               'boundary': settings.get('boundary_loss_weight', 0.3)}
     assert total == pytest.approx(sum(weights[name] * terms[name] for name in names), rel=1e-5)
     if 'consistency' not in names:
         assert ran == [2]

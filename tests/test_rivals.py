@@ -38,7 +38,7 @@ def scalars(directory):
 
 
 @pytest.mark.parametrize('name, terms', [
-    ('portraitnet', {'mask', 'consistency', 'boundary'}),
+    ('portraitnet', {'mask', 'cleaner_mask', 'consistency', 'boundary'}),
     ('modnet', {'semantic', 'detail', 'matte'})])
 def test_training_and_evaluation(trained, name, terms):
     dataset, root = trained
@@ -47,7 +47,7 @@ def test_training_and_evaluation(trained, name, terms):
         tag for tag in curves if tag.startswith('loss/')}
     training = hparams.read(str(root / name))['training']
     if name == 'portraitnet':
-        # Two epochs a step of four images: 8 images an epoch.
+        # Of eight images, four a step.
         assert curves['learning_rate'] == pytest.approx(1e-3 * 0.95 ** (11 * 4 / 8 / 20), rel=1e-4)
         assert training['focal_gamma'] == 2.0 and training['temperature'] == 1.0
     else:
@@ -60,7 +60,7 @@ def test_training_and_evaluation(trained, name, terms):
         record = json.loads(file.read())
     measured = {key[5:] for key in record if key.startswith('loss/')}
     # A single image has no cleaner twin to agree with.
-    assert measured == (terms | {'total'}) - {'consistency'}
+    assert measured == (terms | {'total'}) - {'consistency', 'cleaner_mask'}
 
 
 def test_float_files_run_in_both_runtimes(trained, tmp_path):
@@ -102,8 +102,7 @@ def test_portraitnet_in_8_bits(trained, tmp_path):
     images = check.example_images(64)
     for resolver in ('default', 'builtin'):
         unsigned, signed = run_in_litert(paths, images, tmp_path, resolver)
-        assert np.abs(unsigned - signed).mean() < 0.03
-        assert unsigned.std() > 0.001
+        assert np.corrcoef(unsigned.ravel(), signed.ravel())[0, 1] > 0.9
 
 
 def test_modnet_has_no_8_bit_form(trained, tmp_path):
@@ -111,8 +110,20 @@ def test_modnet_has_no_8_bit_form(trained, tmp_path):
     status, _, err = run('train.py', '--model', 'modnet', '--dataset_path', dataset, '--train_dir',
                          tmp_path / 'run', '--quantize', '--init_checkpoint', root / 'modnet',
                          *SMALL)
-    assert status == 1 and '--quantize' in err and 'instance norm' in err
+    assert status == 1 and '--quantize' in err and 'RSQRT' in err
     assert err.count('\n') == 1 and not (tmp_path / 'run').exists()
+    status, _, err = run('export_tflite.py', '--checkpoint_path', root / 'modnet', '--output',
+                         tmp_path / 'x.tflite', '--precision', 'int8')
+    assert status == 1 and 'RSQRT' in err and 'float32' in err and err.count('\n') == 1
+
+
+def test_self_supervision_and_training_do_not_share_a_directory(trained):
+    dataset, root = trained
+    before = (root / 'modnet' / 'hparams.json').read_text()
+    status, _, err = run('train.py', '--soc', '--init_checkpoint', root / 'modnet',
+                         '--dataset_path', dataset + '/test/image', '--train_dir', root / 'modnet')
+    assert status == 1 and 'without --soc' in err and err.count('\n') == 1
+    assert (root / 'modnet' / 'hparams.json').read_text() == before
 
 
 def test_self_supervision_on_unlabelled_photos(trained, tmp_path):
@@ -151,8 +162,9 @@ def test_self_supervision_on_unlabelled_photos(trained, tmp_path):
 @pytest.mark.parametrize('flags, named', [
     ([], '--init_checkpoint'),
     (['--init_checkpoint', 'portraitnet'], 'modnet can be adapted'),
-    (['--init_checkpoint', 'modnet', '--squeeze_excitation'], '--squeeze_excitation True'),
-    (['--init_checkpoint', 'modnet', '--image_size', 128], 'image_size 128'),
+    (['--init_checkpoint', 'modnet', '--squeeze_excitation'], 'squeeze_excitation False'),
+    (['--init_checkpoint', 'modnet', '--detail_loss_weight', 5], '--detail_loss_weight'),
+    (['--init_checkpoint', 'modnet', '--image_size', 128], 'image_size 64, not 128'),
     (['--init_checkpoint', 'modnet', '--dataset_path', 'nowhere'], 'nowhere: no such folder'),
     (['--init_checkpoint', 'nothing'], 'no such directory or checkpoint')])
 def test_self_supervision_refuses(trained, tmp_path, flags, named):
@@ -180,8 +192,9 @@ def test_flags_of_other_networks_are_refused(trained, tmp_path, flags, named):
 def test_several_networks_side_by_side(trained, tmp_path):
     dataset, root = trained
     picture = tmp_path / 'mattes.png'
-    status, _, err = run('scripts/show_mattes.py', '--model', root / 'portraitnet', root / 'modnet',
-                         '--grabcut', '--dataset_path', dataset, '--count', 2, '--output', picture)
+    status, _, err = run('scripts/show_mattes.py', '--model', root / 'portraitnet', '--model',
+                         root / 'modnet', '--grabcut', '--dataset_path', dataset, '--count', 2,
+                         '--output', picture)
     assert status == 0, err
     pixels = decode.read_image(str(picture))
     # Photo, truth, GrabCut and both networks.

@@ -43,7 +43,7 @@ class Preset(NamedTuple):
 
 
 def augment_batch(pixels: np.ndarray, indices: np.ndarray, preset: Preset,
-                  rng: np.random.RandomState) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
+                  rng: np.random.RandomState) -> Tuple[np.ndarray, ...]:
     """Augments some images, each with a transform of its own; its mask moves with it.
 
     Args:
@@ -53,8 +53,8 @@ def augment_batch(pixels: np.ndarray, indices: np.ndarray, preset: Preset,
         rng: the source of all randomness.
 
     Returns:
-        images `[B, S, S, 3]`, the same before their texture was changed (the very same array where
-        the preset changes none), and alphas `[B, S, S, 1]`, uint8.
+        images `[B, S, S, 3]`, alphas `[B, S, S, 1]` and, where the preset changes textures, the
+        images before that, uint8.
     """
     size = pixels.shape[1]
     deformed = np.empty([len(indices), size, size, 3], np.uint8)
@@ -65,8 +65,8 @@ def augment_batch(pixels: np.ndarray, indices: np.ndarray, preset: Preset,
                               borderMode=preset.border, borderValue=OUTSIDE)
         cv2.mixChannels([rgba], [image, alpha], [0, 0, 1, 1, 2, 2, 3, 3])
     if preset.texture is None:
-        return deformed, deformed, alphas
-    return np.stack([preset.texture(image, rng) for image in deformed]), deformed, alphas
+        return deformed, alphas
+    return np.stack([preset.texture(image, rng) for image in deformed]), alphas, deformed
 
 
 def random_transform(rng: np.random.RandomState, size: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import sys
+from collections import OrderedDict
 from multiprocessing.pool import ThreadPool
 from typing import Dict, Iterator, List, Optional, Tuple, Union
 
@@ -72,19 +73,19 @@ def training_dataset(pixels: np.ndarray, batch_size: int, augmentation: str = 'm
     steps = tf.data.Dataset.range(first_step, np.iinfo(np.int64).max)
 
     # Defined out here, as AutoGraph would rewrite (and slow down tenfold) what `to_batch` defines.
-    def augment(step: int, batch: np.ndarray) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def augment(step: int, batch: np.ndarray) -> Tuple[np.ndarray, ...]:
         # A generator a batch: the result does not depend on which thread comes first.
         return augment_batch(pixels, batch, preset, np.random.RandomState([seed, step]))
 
     def to_batch(step: tf.Tensor, batch: tf.Tensor) -> Tuple[Dict[str, tf.Tensor], tf.Tensor]:
-        images, untextured, alphas = tf.numpy_function(augment, [step, batch], [tf.uint8] * 3)
+        names = ['images', 'alphas'] + ['untextured'] * (preset.texture is not None)
+        tensors = OrderedDict(zip(names, tf.numpy_function(
+            augment, [step, batch], [tf.uint8] * len(names))))
         size = pixels.shape[1]
-        for tensor, channels in ((images, 3), (untextured, 3), (alphas, 1)):
-            tensor.set_shape([batch_size, size, size, channels])
-        features = {'images': images}
-        if preset.texture is not None:
-            features['untextured'] = untextured
-        return features, alphas
+        for name, tensor in tensors.items():
+            tensor.set_shape([batch_size, size, size, 1 if name == 'alphas' else 3])
+        alphas = tensors.pop('alphas')
+        return tensors, alphas
 
     return (tf.data.Dataset.zip((steps, batches))
             .map(to_batch, num_parallel_calls=os.cpu_count()).prefetch(2))

@@ -1,8 +1,9 @@
 """The networks, by name. A new one is a file here and an entry in `NETWORKS`.
 
 A network is a function `(images, is_training, **hparams) -> (logits, end_points)`; its keyword
-arguments are its hyperparameters, their defaults the published ones. Its objective is a function
-`(run, batch, **settings) -> losses.Objective`, likewise. The flags of train.py are made of both.
+arguments, `batch_norm_decay` among them, are its hyperparameters, their defaults the published
+ones. Its objective is a function `(run, batch, **settings) -> losses.Objective`, likewise. The flags
+of train.py are made of both.
 """
 
 import inspect
@@ -36,11 +37,12 @@ NETWORKS = {
         # Sections 4.2 and 4.3 there; 2,000 epochs of 1,447 images.
         {'image_size': 224, 'batch_size': 64, 'learning_rate': 1e-3, 'learning_rate_decay': 0.95,
          'weight_decay': 5e-4, 'max_steps': 45219, 'augmentation': 'portraitnet'}),
+    # The article gives the weights of the losses alone; size and batch are the release's.
     'modnet': Network(
         modnet.modnet, modnet_losses.objective, {'image_size': 512, 'batch_size': 16},
         modnet_losses.consistency,
-        'its instance norm divides by what it measures in each photo, for which runtimes have no '
-        '8-bit operators'),
+        'TensorFlow 1.15\'s runtime has SQUARED_DIFFERENCE and RSQRT, which its instance norm is '
+        'made of, for floats only'),
 }
 
 

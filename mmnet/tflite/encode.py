@@ -249,6 +249,11 @@ class _Encoder:
         self._append(layer, inputs + [size], outputs, 'ResizeBilinearOptions',
                      alignCorners=layer.align_corners)
 
+    def _average_pool_2d(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
+        self._append(layer, inputs, outputs, 'Pool2DOptions', padding=schema.Padding.VALID,
+                     strideH=layer.stride, strideW=layer.stride, filterHeight=layer.stride,
+                     filterWidth=layer.stride)
+
     def _mean(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
         axes = self._constant(layer.output.name + '/axes', [1, 2])
         self._append(layer, inputs + [axes], outputs, 'ReducerOptions', keepDims=True)

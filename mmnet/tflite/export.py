@@ -4,7 +4,7 @@ from typing import Any, Dict, NamedTuple
 
 import tensorflow as tf
 
-from mmnet import checkpoints, losses
+from mmnet import checkpoints, losses, models
 from mmnet.errors import UserError
 from mmnet.tflite import encode, metadata, rearrange, softmax, trace
 from mmnet.tflite.layers import Network
@@ -32,6 +32,9 @@ def check_settings(hparams: Dict[str, Any], precision: str, head: str) -> None:
         if head == 'lut':
             raise UserError('--softmax lut: the table is one of 8-bit logits; choose logistic or '
                             'builtin for float32')
+    elif models.network(hparams['model']).float_only:
+        raise UserError('--precision {}: {} has no 8-bit form, as {}; choose float32'.format(
+            precision, hparams['model'], models.network(hparams['model']).float_only))
     elif not quantization:
         raise UserError('--precision {}: the checkpoint has no quantization ranges; fine-tune it '
                         'with train.py --quantize --init_checkpoint first'.format(precision))

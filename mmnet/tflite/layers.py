@@ -38,7 +38,7 @@ class Layer:
         inputs, outputs: the activations it reads and writes.
         weights: `[h, w, inputs, outputs]` of a convolution, `[h, w, channels, 1]` of a depthwise
             one; bias: `[outputs]`; weight_range: of the weights.
-        stride, dilation: of a convolution.
+        stride, dilation: of a convolution; an average pooling is as large as its stride.
         activation: `NONE`, `RELU` or `RELU6`, fused into the operator.
         align_corners: of a bilinear resize.
     """

@@ -312,15 +312,13 @@ class _Tracer:
         return len(self._path.intersection(tensor.consumers()))
 
     def _average(self, op: tf.Operation) -> Value:
-        """Average pooling without overlap, as the depthwise convolution that it is."""
+        """Average pooling without overlap."""
         size, strides = op.get_attr('ksize'), op.get_attr('strides')
         source = self.value(op.inputs[0])
         if size != strides or size[1] != size[2] or source.shape[1] % size[1] or \
                 source.shape[2] % size[1]:
             raise ValueError('{} pools with overlap or a rest'.format(op.name))
-        weights = np.full([size[1], size[1], source.shape[3], 1], 1 / size[1] ** 2)
-        return self._append('DEPTHWISE_CONV_2D', op, [source], weights=weights,
-                            stride=size[1]).output
+        return self._append('AVERAGE_POOL_2D', op, [source], stride=size[1]).output
 
     def _resize(self, op: tf.Operation) -> Value:
         if op.get_attr('half_pixel_centers'):
