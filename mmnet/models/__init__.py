@@ -2,8 +2,8 @@
 
 A network is a function `(images, is_training, **hparams) -> (logits, end_points)`; its keyword
 arguments, `batch_norm_decay` among them, are its hyperparameters, their defaults the published
-ones. Its objective is a function `(run, batch, **settings) -> losses.Objective`, likewise. The flags
-of train.py are made of both.
+ones. Its objective is a function `(run, batch, **settings) -> losses.Objective`, likewise. The
+flags of train.py are made of both.
 """
 
 import inspect
