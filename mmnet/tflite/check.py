@@ -17,8 +17,10 @@ from mmnet.tflite.export import Export
 from mmnet.tflite.interpreter import Interpreter
 from mmnet.tflite.layers import Layer, Value
 
-# The largest difference of floats.
+# What floats may differ by, but for one number in a thousand, and at most: an instance norm divides
+# by deviations that may be small, and makes more of the last digits of sums than other layers.
 FLOAT_TOLERANCE = 1e-4
+LARGEST_FLOAT_TOLERANCE = 1e-3
 # What alphas of 8 bits and the outputs of a layer, in steps of its grid, may differ by, but for one
 # number in a thousand.
 BYTE_TOLERANCE = 2 / 255
@@ -50,7 +52,8 @@ def compare(path: str, exported: Export) -> Differences:
     errors = np.abs(np.stack([interpreter.alpha(image) for image in images]) - alphas)
     differences = Differences(float(errors.max()), float(errors.mean()))
     if exported.precision == 'float32':
-        if not differences.largest <= FLOAT_TOLERANCE:
+        if not (np.percentile(errors, PERCENTAGE) <= FLOAT_TOLERANCE and
+                differences.largest <= LARGEST_FLOAT_TOLERANCE):
             raise UserError('{}: differs from the graph by {:.2g}, more than {:.2g}'.format(
                 path, differences.largest, FLOAT_TOLERANCE))
     else:
