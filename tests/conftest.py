@@ -12,6 +12,11 @@ from PIL import Image
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
+def pytest_collection_modifyitems(items):
+    """The longest first, so that no worker ends up alone with it."""
+    items.sort(key=lambda item: 'test_quickstart' not in item.nodeid)
+
+
 @pytest.fixture(autouse=True)
 def graph():
     """A new graph for every test, whose random weights are the same in every run."""
