@@ -56,7 +56,9 @@ def consistency(run: Run, frozen: Run, batch: Batch) -> Objective:
     logits, end_points = run(batch.images)
     alpha = foreground_alpha(logits)
     detail = tf.sigmoid(end_points['detail'])
-    unknown = tf.stop_gradient(unknown_region(alpha))
+    # The boundary between foreground and background, not all that the network is unsure of: there
+    # the detail matte, which has never learned it, knows no better.
+    unknown = unknown_region(tf.cast(alpha > 0.5, tf.float32))
     frozen_logits, frozen_end_points = frozen(batch.images)
     before = tf.stop_gradient(tf.sigmoid(frozen_end_points['detail']))
     terms = OrderedDict([

@@ -147,7 +147,7 @@ def test_consistency_compares_the_branches_and_the_frozen_copy():
     frozen, frozen_numbers = fake_network(2)
     result = own.consistency(run, frozen, losses.Batch(constants(images)[0], None))
     alpha, semantic, detail = numbers(images)
-    unknown = value(own.unknown_region(*constants(alpha)))
+    unknown = value(own.unknown_region(*constants(alpha > 0.5)))
     thumbnail = value(own.thumbnail(*constants(alpha)))
     expected = {
         'semantic_consistency': np.mean((semantic - thumbnail) ** 2) / 2,
