@@ -40,7 +40,7 @@ def evaluate_other(args) -> int:
         size, predict = 1, evaluation.always_foreground
     else:
         interpreter = Interpreter(args.tflite_path)
-        size, predict = interpreter.size, evaluation.tflite_predictor(interpreter)
+        size, predict = interpreter.size, evaluation.image_by_image(interpreter.alpha)
     record, _ = make_evaluator(args, size).evaluate(predict)
     print(evaluation.in_papers_units(record))
     return 0

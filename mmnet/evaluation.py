@@ -17,7 +17,6 @@ from mmnet.data import decode
 from mmnet.data.pairs import UNREADABLE, Pair, folder_of, report_problems
 from mmnet.data.pipeline import as_float
 from mmnet.errors import UserError
-from mmnet.tflite.interpreter import Interpreter
 from mmnet.training import STRIP_EXAMPLES, build_objective
 
 POLL_SECONDS = 2
@@ -183,10 +182,10 @@ def _examples(pairs: List[Pair], size: int) -> tf.data.Dataset:
         num_parallel_calls=os.cpu_count()).prefetch(8)
 
 
-def tflite_predictor(interpreter: Interpreter) -> Predictor:
-    """An exported file as a `Predictor`."""
+def image_by_image(alpha: Callable[[np.ndarray], np.ndarray]) -> Predictor:
+    """A `Predictor` of what takes one image `[S, S, 3]` and returns its alpha `[S, S, 1]`."""
     def predict(images: np.ndarray, _) -> Tuple[np.ndarray, Dict[str, float]]:
-        return np.stack([interpreter.alpha(image) for image in images]), {}
+        return np.stack([alpha(image) for image in images]), {}
 
     return predict
 

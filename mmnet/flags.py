@@ -45,13 +45,16 @@ def run(main: Callable[[], Optional[int]]) -> None:
 
 def train_parser() -> Parser:
     """The flags of train.py."""
+    # Here, as benchmarks read their flags where there is no TensorFlow.
+    from mmnet import models
+    from mmnet.data.augment import PRESETS
     parser = Parser('Trains a portrait matting network. A directory that holds a training of the '
                     'same network is resumed.')
     add_data_flags(parser, split='train')
     parser.add_argument('--train_dir', required=True, help='checkpoints, summaries, hparams.json')
 
     network = parser.add_argument_group('network')
-    network.add_argument('--model', help=_networks() + '; mmnet if not given')
+    network.add_argument('--model', help=', '.join(models.NETWORKS) + '; mmnet if not given')
     add_network_flags(network)
     network.add_argument('--batch_norm_decay', type=fraction,
                          help='of the moving statistics; about 0.99 lets a run of a thousand steps '
@@ -69,7 +72,7 @@ def train_parser() -> Parser:
                           'little' + _published('learning_rate_decay'))
     training.add_argument('--weight_decay', type=not_negative(float),
                           help='of all but depthwise convolutions' + _published('weight_decay'))
-    training.add_argument('--augmentation', choices=list(_presets()),
+    training.add_argument('--augmentation', choices=list(PRESETS),
                           help='how photos are varied' + _published('augmentation'))
     training.add_argument('--max_steps', type=positive(int),
                           help='steps altogether, those before a resume included' +
@@ -191,16 +194,6 @@ def _described(function: Callable, argument: str) -> str:
     match = re.search(r'^ +{}: (.+?)\.?\n(?= *\n| +\w+: | *$)'.format(argument),
                       function.__doc__ + '\n', re.MULTILINE | re.DOTALL)
     return ' '.join(match.group(1).split()).replace('%', '%%') if match else argument
-
-
-def _networks() -> str:
-    from mmnet import models
-    return ', '.join(models.NETWORKS)
-
-
-def _presets():
-    from mmnet.data.augment import PRESETS
-    return PRESETS
 
 
 def _published(name: str) -> str:

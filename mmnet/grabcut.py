@@ -16,6 +16,8 @@ from mmnet.errors import UserError
 # The parts of the training masks that make a pixel certain.
 BACKGROUND, FOREGROUND = 0.05, 0.95
 ITERATIONS = 5
+# The side of the square that it works on, if nothing else is asked for.
+SIZE = 256
 
 
 def trimap(dataset_path: str, split: str, size: int, skip_bad_pairs: bool = False) -> np.ndarray:

@@ -41,7 +41,7 @@ def from_flags(args: argparse.Namespace) -> Dict[str, Any]:
     entry = models.network(network['model'])
     training = {name: getattr(args, name) for name in TRAINING}
     training.update(_objective_settings(args, network['model']))
-    return _complete(network, training, dict(models.TRAINING, **entry.training),
+    return _complete(network, training, models.training_of(network['model']),
                      _quantization(args, entry))
 
 
@@ -71,7 +71,7 @@ def adapted(args: argparse.Namespace, trained: Dict[str, Any]) -> Dict[str, Any]
     for name in _given(args, _objective_flags()):
         raise UserError('--{}: is no setting of --soc; leave it out'.format(name))
     training = dict(trained['training'], **{name: getattr(args, name) for name in TRAINING})
-    return _complete(trained, training, dict(models.TRAINING, **dict(entry.training, **ADAPTATION)),
+    return _complete(trained, training, dict(models.training_of(trained['model']), **ADAPTATION),
                      _quantization(args, entry))
 
 
@@ -85,8 +85,7 @@ def network_of(args: argparse.Namespace) -> Dict[str, Any]:
     given = _given(args, _network_flags())
     size = args.image_size
     try:
-        entry = models.network(name)
-        size = size or dict(models.TRAINING, **entry.training)['image_size']
+        size = size or models.training_of(name)['image_size']
         network = models.hparams_of(name)
         del network['batch_norm_decay']
         models.count_parameters(name, size, **given)

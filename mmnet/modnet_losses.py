@@ -5,6 +5,7 @@ Alphas, masks and mattes are float32 `[N, H, W, 1]` in [0, 1].
 
 from collections import OrderedDict
 
+import cv2
 import numpy as np
 import tensorflow as tf
 
@@ -12,8 +13,8 @@ from mmnet.losses import Batch, Objective, Run, alpha_loss, compositional_loss, 
 
 # The coarse mask's side is a sixteenth of the photo's.
 THUMBNAIL = 16
-# A 3×3 Gaussian, σ 0.8.
-GAUSSIAN = np.exp(-np.array([1.0, 0.0, 1.0]) / (2 * 0.8 ** 2)) / (1 + 2 * np.exp(-1 / 1.28))
+# Of the blur, 3×3.
+SIGMA = 0.8
 # The window of dilation and erosion, of the photo's side; what they take for background and
 # foreground, as masks stored as JPEG are never quite 0 and 1.
 UNKNOWN_WIDTH = 0.05
@@ -105,7 +106,8 @@ def thumbnail(alpha: tf.Tensor) -> tf.Tensor:
     """G(α): a sixteenth of the size, then blurred, `[N, H/16, W/16, 1]`."""
     small = tf.nn.avg_pool2d(alpha, THUMBNAIL, THUMBNAIL, 'VALID')
     small = tf.pad(small, [[0, 0], [1, 1], [1, 1], [0, 0]], 'SYMMETRIC')
-    kernel = np.outer(GAUSSIAN, GAUSSIAN)[:, :, np.newaxis, np.newaxis].astype(np.float32)
+    gaussian = cv2.getGaussianKernel(3, SIGMA)
+    kernel = gaussian.dot(gaussian.T)[:, :, np.newaxis, np.newaxis].astype(np.float32)
     return tf.nn.conv2d(small, kernel, 1, 'VALID')
 
 

@@ -6,9 +6,6 @@ Its trimap is automatic: where the masks of the training split nearly all agree.
 
 import os
 import sys
-from typing import Dict, Tuple
-
-import numpy as np
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -21,7 +18,7 @@ def main() -> int:
     flags.add_data_flags(parser, split='test')
     parser.add_argument('--trimap_split_name', default='train',
                         help='the split whose masks make the trimap')
-    parser.add_argument('--image_size', type=flags.positive(int), default=256,
+    parser.add_argument('--image_size', type=flags.positive(int), default=grabcut.SIZE,
                         help='side of the square that photos are resized to')
     parser.add_argument('--json', help='file for the figures, not multiplied; replaced if it is '
                         'there')
@@ -29,12 +26,10 @@ def main() -> int:
     pairs = find_pairs(args.dataset_path, args.dataset_split_name, args.skip_bad_pairs)
     labels = grabcut.trimap(args.dataset_path, args.trimap_split_name, args.image_size,
                             args.skip_bad_pairs)
-
-    def predict(images: np.ndarray, _) -> Tuple[np.ndarray, Dict[str, float]]:
-        return np.stack([grabcut.alpha(image, labels) for image in images]), {}
-
-    record, _ = evaluation.Evaluator(pairs, args.image_size, batch_size=8,
-                                     skip_bad_pairs=args.skip_bad_pairs).evaluate(predict)
+    evaluator = evaluation.Evaluator(pairs, args.image_size, batch_size=8,
+                                     skip_bad_pairs=args.skip_bad_pairs)
+    record, _ = evaluator.evaluate(evaluation.image_by_image(
+        lambda image: grabcut.alpha(image, labels)))
     print(evaluation.in_papers_units(record))
     if args.json:
         files.write_json(record, args.json)

@@ -25,7 +25,6 @@ COLUMNS = ('photo', 'ground truth', 'alpha', 'new background', 'with own colours
 CELL = (240, 320)
 HEADER = 28
 EMPTY = 235
-GRABCUT_SIZE = 256
 
 
 def main() -> int:
@@ -85,8 +84,8 @@ def load_grabcut(dataset_path: Optional[str]) -> inference.Network:
     """GrabCut in the place of a network."""
     if not dataset_path:
         raise UserError('--grabcut: makes its trimap of masks; name them with --dataset_path')
-    labels = grabcut.trimap(dataset_path, 'train', GRABCUT_SIZE)
-    return inference.Network(GRABCUT_SIZE, lambda image: grabcut.alpha(image, labels))
+    labels = grabcut.trimap(dataset_path, 'train', grabcut.SIZE)
+    return inference.Network(grabcut.SIZE, lambda image: grabcut.alpha(image, labels))
 
 
 def header(columns: Sequence[str]) -> np.ndarray:

@@ -86,6 +86,15 @@ def network(name: str) -> Network:
     return NETWORKS[name]
 
 
+def training_of(name: str) -> Dict[str, Any]:
+    """How a network is trained, by the names of train.py's flags.
+
+    Raises:
+        ValueError: for an unknown name.
+    """
+    return dict(TRAINING, **network(name).training)
+
+
 def hparams_of(name: str) -> Dict[str, Any]:
     """The hyperparameters of a network with their defaults.
 

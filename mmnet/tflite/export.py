@@ -28,13 +28,14 @@ def check_settings(hparams: Dict[str, Any], precision: str, head: str) -> None:
         UserError: says what to do instead.
     """
     quantization = hparams['quantization']
+    float_only = models.network(hparams['model']).float_only
     if precision == 'float32':
         if head == 'lut':
             raise UserError('--softmax lut: the table is one of 8-bit logits; choose logistic or '
                             'builtin for float32')
-    elif models.network(hparams['model']).float_only:
+    elif float_only:
         raise UserError('--precision {}: {} has no 8-bit form, as {}; choose float32'.format(
-            precision, hparams['model'], models.network(hparams['model']).float_only))
+            precision, hparams['model'], float_only))
     elif not quantization:
         raise UserError('--precision {}: the checkpoint has no quantization ranges; fine-tune it '
                         'with train.py --quantize --init_checkpoint first'.format(precision))

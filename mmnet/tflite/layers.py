@@ -79,6 +79,13 @@ class Network(NamedTuple):
         return [layer for layer in self.layers if value in layer.inputs]
 
 
+def parted(layer: Layer, outputs: Sequence[Value]) -> List[Layer]:
+    """A convolution for each of the equal parts that another one's output channels split into."""
+    channels = outputs[0].shape[3]
+    return [sliced(layer, slice(index * channels, (index + 1) * channels), output)
+            for index, output in enumerate(outputs)]
+
+
 def sliced(layer: Layer, channels: slice, output: Value) -> Layer:
     """A convolution that computes some of another one's output channels."""
     axis = 2 if layer.kind == 'DEPTHWISE_CONV_2D' else 3

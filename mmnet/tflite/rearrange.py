@@ -6,7 +6,7 @@ are MMNet-1.0's at 256×256, LiteRT's XNNPACK on x86, one thread; scripts/benchm
 
 from typing import List
 
-from mmnet.tflite.layers import Layer, Network, Value, sliced
+from mmnet.tflite.layers import Layer, Network, Value, parted
 
 
 def rearrange(network: Network) -> Network:
@@ -25,10 +25,7 @@ def part_branches(network: Network) -> Network:
         wide = network.producer(split.inputs[0])
         if wide.kind != 'CONV_2D' or len(network.consumers(wide.output)) > 1:
             continue
-        channels = split.outputs[0].shape[3]
-        parts = [sliced(wide, slice(start * channels, (start + 1) * channels), value)
-                 for start, value in enumerate(split.outputs)]
-        _replace(layers, [wide, split], parts)
+        _replace(layers, [wide, split], parted(wide, split.outputs))
     return network._replace(layers=layers)
 
 

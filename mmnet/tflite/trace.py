@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from mmnet.quantization import FAKE_QUANT
-from mmnet.tflite.layers import Layer, Network, Range, Value, sliced
+from mmnet.tflite.layers import Layer, Network, Range, Value, parted
 
 # Operations that change nothing in inference.
 PASS_THROUGH = ('Identity', 'IdentityN')
@@ -302,10 +302,10 @@ class _Tracer:
         """A convolution for each part of its split channels."""
         self.layers.remove(wide)
         channels = split.outputs[0].shape[3].value
-        for index, tensor in enumerate(split.outputs):
-            value = Value(tensor.name.replace(':', '_'), wide.output.shape[:3] + (channels,))
-            self.layers.append(
-                sliced(wide, slice(index * channels, (index + 1) * channels), value))
+        values = [Value(tensor.name.replace(':', '_'), wide.output.shape[:3] + (channels,))
+                  for tensor in split.outputs]
+        self.layers += parted(wide, values)
+        for tensor, value in zip(split.outputs, values):
             self._enter(tensor, value)
 
     def _readers_of(self, tensor: tf.Tensor) -> int:
