@@ -67,10 +67,10 @@ def watch(args) -> int:
     wait_for_hparams(train_dir, args.timeout)
     evaluate = prepare(args, train_dir)
     records = evaluation.read_records(
-        os.path.join(train_dir, 'eval_{}.jsonl'.format(args.dataset_split_name)))
+        os.path.join(train_dir, f'eval_{args.dataset_split_name}.jsonl'))
     done = [record['global_step'] for record in records]
     if done:
-        print('going on after {} checkpoints evaluated before'.format(len(done)))
+        print(f'going on after {len(done)} checkpoints evaluated before')
     max_steps = args.max_steps or hparams.read(train_dir)['training']['max_steps']
     count = len(done)
     if done and max(done) >= max_steps:
@@ -87,7 +87,7 @@ def watch(args) -> int:
         if record['global_step'] >= max_steps:
             return 0
     if not count:
-        raise UserError('--timeout {:g}: no checkpoint came in {}'.format(args.timeout, train_dir))
+        raise UserError(f'--timeout {args.timeout:g}: no checkpoint came in {train_dir}')
     return 0
 
 
@@ -95,13 +95,13 @@ def wait_for_hparams(train_dir: str, timeout: float) -> None:
     """Waits for training to start, as this may have been started first."""
     path = os.path.join(train_dir, hparams.FILE_NAME)
     if os.path.isfile(train_dir) or os.path.exists(train_dir + '.index'):
-        raise UserError('--checkpoint_path {}: --watch takes a train directory'.format(train_dir))
+        raise UserError(f'--checkpoint_path {train_dir}: --watch takes a train directory')
     start = time.time()
     if not os.path.exists(path):
-        print('waiting for {}'.format(path), file=sys.stderr)
+        print(f'waiting for {path}', file=sys.stderr)
     while not os.path.exists(path):
         if timeout is not None and time.time() - start > timeout:
-            raise UserError('--timeout {:g}: no training started in {}'.format(timeout, train_dir))
+            raise UserError(f'--timeout {timeout:g}: no training started in {train_dir}')
         time.sleep(evaluation.POLL_SECONDS)
 
 

@@ -41,10 +41,10 @@ def train(args: argparse.Namespace, settings: Dict[str, Any], pairs: List[Pair])
     """Starts or resumes training; returns the exit status."""
     checkpoint, damaged = checkpoints.prepare_resume(args.train_dir)
     for path in damaged:
-        print('{}: damaged, going on from an older checkpoint'.format(path), file=sys.stderr)
+        print(f'{path}: damaged, going on from an older checkpoint', file=sys.stderr)
     step = checkpoints.step_of(checkpoint) if checkpoint else 0
     if step >= settings['training']['max_steps']:
-        print('{}: already at step {}; raise --max_steps to go on'.format(args.train_dir, step))
+        print(f'{args.train_dir}: already at step {step}; raise --max_steps to go on')
         return 0
     if args.quantize and not (checkpoint or args.init_checkpoint or args.quant_delay):
         raise UserError('--quantize: a network learns little if it is rounded from the first step '

@@ -175,7 +175,7 @@ def _examples(pairs: List[Pair], size: int) -> tf.data.Dataset:
             return image, alpha[..., np.newaxis], mask[..., np.newaxis], b''
         except UNREADABLE as error:
             empty = np.zeros([1, 1, 1], np.uint8)
-            return empty, empty, empty, '{}: cannot be decoded ({})'.format(path, error).encode()
+            return empty, empty, empty, f'{path}: cannot be decoded ({error})'.encode()
 
     return tf.data.Dataset.range(len(pairs)).map(
         lambda index: tf.numpy_function(read, [index], [tf.uint8] * 3 + [tf.string]),
@@ -243,7 +243,7 @@ def read_records(path: str) -> List[Dict[str, Any]]:
         with open(path) as file:
             return [json.loads(line) for line in file]
     except ValueError:
-        raise UserError('{}: is damaged; move it away, evaluation writes it anew'.format(path))
+        raise UserError(f'{path}: is damaged; move it away, evaluation writes it anew')
 
 
 def write_summaries(directory: str, record: Dict[str, Any], strip: bytes) -> None:
@@ -260,14 +260,14 @@ def write_summaries(directory: str, record: Dict[str, Any], strip: bytes) -> Non
 
 def in_papers_units(record: Dict[str, Any]) -> str:
     """A record as a line, in the units of Table 3."""
-    parts = ['gradient error {:.2f} (×10⁻³)'.format(1000 * record['gradient_error']),
-             'MAD {:.2f} (×10⁻²)'.format(100 * record['mad']),
-             'mean IOU {:.4f}'.format(record['mean_iou']),
-             'edge IOU {:.4f}'.format(record['mean_edge_iou']),
-             '{} images'.format(record['images'])]
+    parts = [f"gradient error {1000 * record['gradient_error']:.2f} (×10⁻³)",
+             f"MAD {100 * record['mad']:.2f} (×10⁻²)",
+             f"mean IOU {record['mean_iou']:.4f}",
+             f"edge IOU {record['mean_edge_iou']:.4f}",
+             f"{record['images']} images"]
     if 'global_step' in record:
-        parts.insert(0, 'step {}'.format(record['global_step']))
-        parts.insert(-1, 'loss {:.4f}'.format(record['loss/total']))
+        parts.insert(0, f"step {record['global_step']}")
+        parts.insert(-1, f"loss {record['loss/total']:.4f}")
         parts.append('{:.3f} M parameters ({:,})'.format(record['parameters'] / 1e6,
                                                          record['parameters']))
     return '  '.join(parts + ['best so far'] * bool(record.get('best')))
@@ -289,8 +289,7 @@ def resolve(checkpoint_path: str, flag: str = '--checkpoint_path') -> str:
             if checkpoint.endswith(extension):
                 checkpoint = checkpoint[:-len(extension)]
         if not checkpoints.exists(checkpoint):
-            raise UserError('{} {}: no such directory or checkpoint'.format(
-                flag, checkpoint_path))
+            raise UserError(f'{flag} {checkpoint_path}: no such directory or checkpoint')
         return checkpoint
     known = [path for path in checkpoints.listed(checkpoint_path) if checkpoints.exists(path)]
     if not known:
@@ -317,7 +316,7 @@ def watch(train_dir: str, done: List[int], timeout: Optional[float]) -> Iterator
         fresh = [step for step in sorted(set(saved) | set(known)) if step not in handled]
         for step in fresh:
             handled.add(step)
-            path = known.get(step, os.path.join(train_dir, 'model.ckpt-{}'.format(step)))
+            path = known.get(step, os.path.join(train_dir, f'model.ckpt-{step}'))
             if checkpoints.exists(path):
                 yield path
                 # The list is old by now; look again.

@@ -44,7 +44,7 @@ def check_output(path: str, force: bool) -> None:
         UserError: names it.
     """
     if os.path.exists(path) and not force:
-        raise UserError('--output {}: is there already; pass --force to replace it'.format(path))
+        raise UserError(f'--output {path}: is there already; pass --force to replace it')
 
 
 def make_directory(path: str) -> None:
@@ -56,7 +56,7 @@ def make_directory(path: str) -> None:
     try:
         os.makedirs(path, exist_ok=True)
     except OSError as error:
-        raise UserError('{}: cannot be made ({})'.format(path, error.strerror))
+        raise UserError(f'{path}: cannot be made ({error.strerror})')
 
 
 def claim(directory: str, name: str, settings: Dict[str, Any]) -> None:
@@ -74,7 +74,7 @@ def claim(directory: str, name: str, settings: Dict[str, Any]) -> None:
     there = read_json(path)
     if there is None:
         if os.path.isdir(directory) and os.listdir(directory):
-            raise UserError('{}: holds other files; choose another folder'.format(directory))
+            raise UserError(f'{directory}: holds other files; choose another folder')
         make_directory(directory)
         write_json(settings, path)
     elif there != settings:
@@ -113,7 +113,7 @@ def locked(directory: str, wait: bool = True) -> Iterator[None]:
     try:
         descriptor = os.open(directory, os.O_RDONLY)
     except OSError as error:
-        raise UserError('{}: cannot be opened ({})'.format(directory, error.strerror))
+        raise UserError(f'{directory}: cannot be opened ({error.strerror})')
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         yield

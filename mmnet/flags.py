@@ -16,7 +16,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(description=description, formatter_class=_HelpFormatter)
 
     def error(self, message: str) -> None:
-        self.exit(2, '{}: error: {}; --help lists the flags\n'.format(self.prog, message))
+        self.exit(2, f'{self.prog}: error: {message}; --help lists the flags\n')
 
 
 class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
@@ -36,10 +36,10 @@ def run(main: Callable[[], Optional[int]]) -> None:
     try:
         sys.exit(main())
     except UserError as error:
-        print('{}: error: {}'.format(os.path.basename(sys.argv[0]), error), file=sys.stderr)
+        print(f'{os.path.basename(sys.argv[0])}: error: {error}', file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
-        print('{}: interrupted'.format(os.path.basename(sys.argv[0])), file=sys.stderr)
+        print(f'{os.path.basename(sys.argv[0])}: interrupted', file=sys.stderr)
         sys.exit(130)
 
 
@@ -94,7 +94,7 @@ def train_parser() -> Parser:
     quantization.add_argument('--quant_delay', type=not_negative(int), default=0,
                               help='steps before rounding begins, for training from scratch')
     for name in ('weight', 'activation'):
-        quantization.add_argument('--{}_bits'.format(name), type=int, choices=range(4, 9),
+        quantization.add_argument(f'--{name}_bits', type=int, choices=range(4, 9),
                                   default=8, help='fewer than 8 are for research')
 
     files = parser.add_argument_group('checkpoints and summaries')
@@ -167,7 +167,7 @@ def _add_settings(parser: argparse._ActionsContainer, field: str) -> None:
     """
     # Here, as benchmarks read their flags where there is no TensorFlow.
     from mmnet import models
-    uses = {}   # type: Dict[str, List[Tuple[str, Any, str]]]
+    uses: Dict[str, List[Tuple[str, Any, str]]] = {}
     for name, network in models.NETWORKS.items():
         function = getattr(network, field)
         for setting, default in models.settings(function).items():
@@ -191,7 +191,7 @@ def _add_settings(parser: argparse._ActionsContainer, field: str) -> None:
 
 def _described(function: Callable, argument: str) -> str:
     """What a function's docstring says of an argument."""
-    match = re.search(r'^ +{}: (.+?)\.?\n(?= *\n| +\w+: | *$)'.format(argument),
+    match = re.search(rf'^ +{argument}: (.+?)\.?\n(?= *\n| +\w+: | *$)',
                       function.__doc__ + '\n', re.MULTILINE | re.DOTALL)
     return ' '.join(match.group(1).split()).replace('%', '%%') if match else argument
 
@@ -200,10 +200,10 @@ def _published(name: str) -> str:
     """What every network is trained with, for a flag's help."""
     from mmnet import models
     default = models.TRAINING[name]
-    uses = [default if isinstance(default, str) else '{:g}'.format(default)]
-    uses += ['{} {}'.format(each, network.training[name])
+    uses = [default if isinstance(default, str) else f'{default:g}']
+    uses += [f'{each} {network.training[name]}'
              for each, network in models.NETWORKS.items() if name in network.training]
-    return ' ({})'.format(', '.join(uses))
+    return f" ({', '.join(uses)})"
 
 
 def add_data_flags(parser: Parser, split: str) -> None:
@@ -245,6 +245,6 @@ def _bounded(number: type, accepts: Callable, bounds: str) -> Callable:
             value = None
         if value is None or not accepts(value):
             kind = 'a whole number' if number is int else 'a number'
-            raise argparse.ArgumentTypeError('{} is not {} {}'.format(text, kind, bounds))
+            raise argparse.ArgumentTypeError(f'{text} is not {kind} {bounds}')
         return value
     return parse

@@ -69,7 +69,7 @@ def adapted(args: argparse.Namespace, trained: Dict[str, Any]) -> Dict[str, Any]
             raise UserError('--soc: the network of --init_checkpoint has {} {}, not {}; leave the '
                             'flag out'.format(name, identity.get(name, 'unset'), value))
     for name in _given(args, _objective_flags()):
-        raise UserError('--{}: is no setting of --soc; leave it out'.format(name))
+        raise UserError(f'--{name}: is no setting of --soc; leave it out')
     training = dict(trained['training'], **{name: getattr(args, name) for name in TRAINING})
     return _complete(trained, training, dict(models.training_of(trained['model']), **ADAPTATION),
                      _quantization(args, entry))
@@ -90,8 +90,7 @@ def network_of(args: argparse.Namespace) -> Dict[str, Any]:
         del network['batch_norm_decay']
         models.count_parameters(name, size, **given)
     except ValueError as error:
-        raise UserError('--model {}{}: {}'.format(
-            name, ' --image_size {}'.format(size) if size else '', error))
+        raise UserError(f"--model {name}{(f' --image_size {size}' if size else '')}: {error}")
     network.update(given)
     return {'model': name, 'image_size': size, 'network': network}
 
@@ -180,7 +179,7 @@ def read(train_dir: str) -> Dict[str, Any]:
         models.network(_identity(hparams)['model'])
         return hparams
     except OSError:
-        raise UserError('{}: not found; train.py writes it beside its checkpoints'.format(path))
+        raise UserError(f'{path}: not found; train.py writes it beside its checkpoints')
     except (ValueError, KeyError, TypeError):
         raise UserError('{}: is no hparams file of train.py; restore it or choose another '
                         'directory'.format(path))
@@ -200,7 +199,7 @@ def changes(hparams: Dict[str, Any], train_dir: str) -> List[str]:
     if not os.path.exists(os.path.join(train_dir, FILE_NAME)):
         return []
     before = read(train_dir)['training']
-    return ['{}: {}, {} before'.format(name, value, before.get(name))
+    return [f'{name}: {value}, {before.get(name)} before'
             for name, value in hparams['training'].items() if value != before.get(name)]
 
 

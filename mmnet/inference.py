@@ -52,7 +52,7 @@ def load(path: str, flag: str) -> Network:
         interpreter = Interpreter(path)
         return Network(interpreter.size, interpreter.alpha)
     if path.endswith('.tflite'):
-        raise UserError('{} {}: no such file; export_tflite.py writes it'.format(flag, path))
+        raise UserError(f'{flag} {path}: no such file; export_tflite.py writes it')
     checkpoint = evaluation.resolve(path, flag)
     settings = hparams.read(os.path.dirname(checkpoint) or '.')
     size = settings['image_size']
@@ -160,7 +160,7 @@ def parse_background(text: str) -> Background:
         try:
             picture = Image.fromarray(decode.read_image(text))
         except UNREADABLE as error:
-            raise UserError('--background {}: cannot be read as a picture ({})'.format(text, error))
+            raise UserError(f'--background {text}: cannot be read as a picture ({error})')
         return lambda image, alpha: np.asarray(
             ImageOps.fit(picture, (image.shape[1], image.shape[0]), Image.BICUBIC))
     try:

@@ -39,8 +39,7 @@ def check_output(path: str, force: bool) -> None:
         UserError: names it.
     """
     if _format(path) is None:
-        raise UserError('--output {}: pictures are written as {}'.format(
-            path, ', '.join(sorted(FORMATS))))
+        raise UserError(f"--output {path}: pictures are written as {', '.join(sorted(FORMATS))}")
     files.check_output(path, force)
 
 

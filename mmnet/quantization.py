@@ -107,7 +107,7 @@ def centre_logits(logits: tf.Tensor) -> tf.Tensor:
         logits = biased if op is logits.op else logits
         op = biased.op
     if op.type != 'BiasAdd' or op.inputs[0].op.type != 'Conv2D':
-        raise ValueError('{} is no convolution; its logits cannot be quantized'.format(op.name))
+        raise ValueError(f'{op.name} is no convolution; its logits cannot be quantized')
     for consumer in (op.inputs[0].op, op):
         weights = consumer.inputs[1]
         opposite = weights - tf.reverse(weights, [weights.shape.ndims - 1])
@@ -208,13 +208,13 @@ def _sources(tensor: tf.Tensor) -> List[tf.Operation]:
         elif op.type in MOVES:
             op = op.inputs[MOVES[op.type]].op
         else:
-            raise ValueError('{} ({}) has no quantization range'.format(op.name, op.type))
+            raise ValueError(f'{op.name} ({op.type}) has no quantization range')
     return [op]
 
 
 def _concatenated(operations: List[tf.Operation]) -> List[List[tf.Operation]]:
     """The nodes whose tensors meet in concatenations, in groups that have none in common."""
-    groups = []     # type: List[Set[tf.Operation]]
+    groups: List[Set[tf.Operation]] = []
     for op in operations:
         if op.type == 'ConcatV2':
             group = set(_sources(op.outputs[0]))

@@ -146,7 +146,7 @@ def restore_matching(checkpoint: str) -> None:
         raise UserError('--init_checkpoint {}: is no checkpoint that can be read; give its path '
                         'without .index or .data, or its directory'.format(checkpoint))
     ours = {variable.op.name: variable for variable in tf.model_variables()}
-    theirs = {name: re.sub('^{}/'.format(FROZEN), '', name) for name in ours}
+    theirs = {name: re.sub(f'^{FROZEN}/', '', name) for name in ours}
     matching = [name for name, variable in ours.items()
                 if shapes.get(theirs[name]) == variable.shape.as_list()]
     if not matching:
@@ -156,11 +156,11 @@ def restore_matching(checkpoint: str) -> None:
     for frozen in (False, True):
         tf.train.init_from_checkpoint(checkpoint, {
             theirs[name]: ours[name] for name in matching if (theirs[name] != name) == frozen})
-    print('restored {} of {} variables from {}'.format(len(matching), len(ours), checkpoint))
+    print(f'restored {len(matching)} of {len(ours)} variables from {checkpoint}')
     for name in sorted(set(ours) - set(matching)):
-        there = ('has shape {} there'.format(shapes[theirs[name]]) if theirs[name] in shapes
+        there = (f'has shape {shapes[theirs[name]]} there' if theirs[name] in shapes
                  else 'is not there')
-        print('  not restored: {} {}'.format(name, there))
+        print(f'  not restored: {name} {there}')
 
 
 def train(hparams: Dict[str, Any], train_dir: str, input_fn: Callable[[], tf.data.Dataset],
@@ -204,8 +204,7 @@ def train(hparams: Dict[str, Any], train_dir: str, input_fn: Callable[[], tf.dat
                         'checkpoint is {}; go on from it with a lower --learning_rate'.format(
                             progress.step + 1, good[-1] if good else 'none'))
     except tf.errors.ResourceExhaustedError:
-        raise UserError('--batch_size {}: out of memory; try a smaller one'.format(
-            training['batch_size']))
+        raise UserError(f"--batch_size {training['batch_size']}: out of memory; try a smaller one")
     finally:
         progress.close()
     if stop.signal is None:
@@ -252,7 +251,7 @@ class ProgressHook(tf.train.SessionRunHook):
         self._mark = (self.step, now)
         self._writer.add_summary(tf.Summary(value=[tf.Summary.Value(
             tag='images_per_second', simple_value=images_per_second)]), self.step)
-        self._bar.set_postfix_str('{:.1f} images/s, loss {:.4f}'.format(images_per_second, loss))
+        self._bar.set_postfix_str(f'{images_per_second:.1f} images/s, loss {loss:.4f}')
         if self._bar.disable:
             left = (self._max_steps - self.step) * seconds / steps
             print('step {}/{}  loss {:.4f}  {:.2f} steps/s  {:.1f} images/s  {} left'.format(

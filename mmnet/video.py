@@ -73,8 +73,7 @@ def camera(number: int) -> Iterator[Video]:
     try:
         there, first = capture.read()
         if not there:
-            raise UserError('camera:{}: gives no picture; is it connected, and free?'.format(
-                number))
+            raise UserError(f'camera:{number}: gives no picture; is it connected, and free?')
         yield Video((first.shape[1], first.shape[0]), Fraction(CAMERA_FPS), None, None,
                     paced(capture, CAMERA_FPS))
     finally:

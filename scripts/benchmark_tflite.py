@@ -72,14 +72,14 @@ def measure_in(runtime, paths, args):
     """`measure` in the Python that has the runtime."""
     python = os.path.join(ROOT, PYTHONS[runtime], 'bin', 'python')
     if not os.path.exists(os.path.join(ROOT, PYTHONS[runtime], 'installed')):
-        raise UserError('{}: not found; run scripts/setup.sh --litert once'.format(python))
+        raise UserError(f'{python}: not found; run scripts/setup.sh --litert once')
     worker = subprocess.run(
         [python, os.path.abspath(__file__), '--worker', runtime, '--runs', str(args.runs),
          '--warm_up', str(args.warm_up)] + paths,
         stdout=subprocess.PIPE, stderr=None if sys.stderr.isatty() else subprocess.PIPE)
     if worker.returncode:
         message = (worker.stderr or b'').decode(errors='replace').strip().split('\n')[-1]
-        raise UserError('{} cannot run one of the files: {}'.format(RUNTIMES[runtime], message))
+        raise UserError(f'{RUNTIMES[runtime]} cannot run one of the files: {message}')
     return json.loads(worker.stdout.decode().strip().split('\n')[-1])
 
 
@@ -100,7 +100,7 @@ def per_operator(runtime, path, args):
     with tempfile.TemporaryDirectory() as scratch:
         paths = []
         for index, (_, content) in enumerate(parts):
-            paths.append(os.path.join(scratch, '{}.tflite'.format(index)))
+            paths.append(os.path.join(scratch, f'{index}.tflite'))
             with open(paths[-1], 'wb') as file:
                 file.write(content)
         medians = [statistics.median(times) for times in measure_in(runtime, paths, args)]
@@ -121,7 +121,7 @@ def print_table(runtime, rows):
             row['median'], row['median'] / rows[0]['median']))
         for kind, (count, milliseconds) in sorted(row.get('operators', {}).items(),
                                                   key=lambda item: -item[1][1]):
-            print('    {:>3} {:24} {:>8.3f} ms alone'.format(count, kind, milliseconds))
+            print(f'    {count:>3} {kind:24} {milliseconds:>8.3f} ms alone')
     sys.stdout.flush()
 
 
@@ -142,7 +142,7 @@ def main():
         return 0
     for path in args.files:
         if not os.path.isfile(path):
-            raise UserError('{}: no such file'.format(path))
+            raise UserError(f'{path}: no such file')
     report = collections.OrderedDict()
     for runtime in args.runtimes:
         report[runtime] = [summary(path, times) for path, times in

@@ -67,8 +67,7 @@ def main() -> int:
         for _ in tqdm(pool.imap_unordered(draw, tasks, chunksize=4), total=len(tasks),
                       desc='drawing', unit=' portraits', disable=not sys.stderr.isatty()):
             pass
-    print('{}: {} portraits to train on, {} to measure on'.format(args.dest, args.train,
-                                                                  args.test))
+    print(f'{args.dest}: {args.train} portraits to train on, {args.test} to measure on')
     return 0
 
 
@@ -76,8 +75,8 @@ def missing(args: argparse.Namespace, split: str, count: int) -> List[Task]:
     """The portraits of a split that are not drawn yet."""
     folder = os.path.join(args.dest, split)
     tasks = [Task([args.seed, SPLITS.index(split), index], args.width, args.height,
-                  '{}/image/{:05}.jpg'.format(folder, index),
-                  '{}/mask/{:05}.png'.format(folder, index)) for index in range(count)]
+                  f'{folder}/image/{index:05}.jpg',
+                  f'{folder}/mask/{index:05}.png') for index in range(count)]
     return [task for task in tasks
             if not (os.path.exists(task.image) and os.path.exists(task.mask))]
 

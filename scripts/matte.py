@@ -45,7 +45,8 @@ def main() -> int:
     sources = find_sources(args.input, args.output_dir)
     network = inference.load(args.model, '--model')
     files.make_directory(args.output_dir)
-    failures, written = [], set()   # type: List[str], Set[str]
+    failures: List[str] = []
+    written: Set[str] = set()
     for source in tqdm(sources, unit=' inputs', disable=len(sources) < 2 or
                        not sys.stderr.isatty()):
         try:
@@ -54,16 +55,16 @@ def main() -> int:
                 process_photo(source.path, paths, network, background, args)
             else:
                 process_video(source.path, paths, network, background, args)
-            tqdm.write('{} -> {}'.format(source.path, ' '.join(paths.values())))
+            tqdm.write(f"{source.path} -> {' '.join(paths.values())}")
         except UserError as error:
             failures.append(str(error))
         except UNREADABLE as error:
-            failures.append('{}: cannot be read as a photo ({})'.format(source.path, error))
+            failures.append(f'{source.path}: cannot be read as a photo ({error})')
         # Whatever a library makes of an odd file: hours of other files may be waiting.
         except Exception as error:
-            failures.append('{}: failed ({}: {})'.format(source.path, type(error).__name__, error))
+            failures.append(f'{source.path}: failed ({type(error).__name__}: {error})')
     if failures:
-        print('{} of {} inputs were not done:'.format(len(failures), len(sources)),
+        print(f'{len(failures)} of {len(sources)} inputs were not done:',
               file=sys.stderr)
         for failure in failures:
             print('  ' + failure, file=sys.stderr)
@@ -113,7 +114,7 @@ def find_sources(inputs: List[str], output_dir: str) -> List[Source]:
         elif os.path.exists(path):
             sources.append(source_of(path, os.path.dirname(path), output_dir))
         else:
-            raise UserError('{}: no such file or folder'.format(path))
+            raise UserError(f'{path}: no such file or folder')
     return sources
 
 
@@ -127,8 +128,7 @@ def in_folder(folder: str, output_dir: str) -> List[Source]:
                     for name in sorted(names)
                     if name.lower().endswith(PHOTOS + VIDEOS) and not name.startswith('.')]
     if not sources:
-        raise UserError('{}: holds no photos or videos ({})'.format(
-            folder, ' '.join(PHOTOS + VIDEOS)))
+        raise UserError(f"{folder}: holds no photos or videos ({' '.join(PHOTOS + VIDEOS)})")
     return sources
 
 
@@ -159,15 +159,14 @@ def claim(source: Source, args: argparse.Namespace, written: Set[str]) -> Dict[s
     """
     moving = camera_number(source.path) is not None or is_video(source.path)
     extensions = VIDEO_FILES if moving else PHOTO_FILES
-    paths = {kind: '{}_{}{}'.format(source.output, kind, extensions[kind])
+    paths = {kind: f'{source.output}_{kind}{extensions[kind]}'
              for kind in args.write}
     for path in paths.values():
         if path in written:
             raise UserError('{}: {} is another input\'s result; give inputs of the same name '
                             'another --output_dir'.format(source.path, path))
         if os.path.exists(path) and not args.force:
-            raise UserError('{}: {} is there already; pass --force to replace it'.format(
-                source.path, path))
+            raise UserError(f'{source.path}: {path} is there already; pass --force to replace it')
     written.update(paths.values())
     files.make_directory(os.path.dirname(source.output))
     return paths
@@ -203,8 +202,9 @@ def process_video(path: str, paths: Dict[str, str], network: inference.Network,
         write = {kind: stack.enter_context(video.writing(
             paths[kind], source, transparent=kind == 'cutout')) for kind in paths}
         if number is not None:
-            print('{}: recording; Ctrl-C ends it'.format(path), file=sys.stderr)
-        count, last, made = 0, None, {}     # type: int, Optional[np.ndarray], Dict
+            print(f'{path}: recording; Ctrl-C ends it', file=sys.stderr)
+        count, last = 0, None
+        made: Dict[str, np.ndarray] = {}
         try:
             for count, image in enumerate(tqdm(
                     source.images, total=source.frames, desc=os.path.basename(path),
@@ -220,7 +220,7 @@ def process_video(path: str, paths: Dict[str, str], network: inference.Network,
             if number is None:
                 raise
         if not count:
-            raise UserError('{}: holds no pictures'.format(path))
+            raise UserError(f'{path}: holds no pictures')
 
 
 def results(image: np.ndarray, network: inference.Network, background: inference.Background,

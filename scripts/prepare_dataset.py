@@ -46,7 +46,7 @@ def main() -> int:
         'test_list': args.test_list and os.path.abspath(args.test_list),
         'test_fraction': args.test_fraction, 'seed': args.seed})
 
-    made = Counter()    # type: Counter
+    made: Counter = Counter()
     with ThreadPool(os.cpu_count()) as pool:
         done = pool.imap(lambda item: prepare(item, args.dest), items)
         for item, problem in zip(items, tqdm(done, total=len(items), desc='preparing',
@@ -90,7 +90,7 @@ def assign_splits(layout: layouts.Layout,
     problems = list(layout.problems)
     if args.test_list:
         wanted = read_list(args.test_list)
-        problems += [(args.test_list, 'names {}, which is not there'.format(stem))
+        problems += [(args.test_list, f'names {stem}, which is not there')
                      for stem in sorted(wanted - {item.stem for item in layout.items})]
         return [item._replace(split='test' if item.stem in wanted else 'train')
                 for item in layout.items], problems
@@ -103,14 +103,14 @@ def read_list(path: str) -> set:
         with open(path) as file:
             lines = file.read().split('\n')
     except (OSError, ValueError) as error:
-        raise UserError('--test_list {}: cannot be read ({})'.format(path, error))
+        raise UserError(f'--test_list {path}: cannot be read ({error})')
     names = (os.path.basename(line.strip()) for line in lines if line.strip())
     return {os.path.splitext(name)[0] for name in names}
 
 
 def draw(stem: str, args: argparse.Namespace) -> str:
     """A split that depends on the name and the seed alone: it stays when photos are added."""
-    digest = hashlib.sha1('{} {}'.format(args.seed, stem).encode()).digest()
+    digest = hashlib.sha1(f'{args.seed} {stem}'.encode()).digest()
     share = int.from_bytes(digest[:8], 'big') / 2 ** 64
     return 'test' if share < args.test_fraction else 'train'
 
@@ -127,11 +127,11 @@ def prepare(item: layouts.Item, dest: str) -> Optional[Tuple[str, str]]:
     try:
         image = decode.read_image(item.image)
     except pairs.UNREADABLE as error:
-        return item.image, 'the image cannot be read ({})'.format(error)
+        return item.image, f'the image cannot be read ({error})'
     try:
         mask = item.read_mask()
     except pairs.UNREADABLE + layouts.UNREADABLE as error:
-        return item.image, 'the mask cannot be read ({})'.format(error)
+        return item.image, f'the mask cannot be read ({error})'
     if not mask.any():
         return item.image, 'the mask is empty'
     if not pairs.same_aspect(image.shape[1::-1], mask.shape[::-1]):
@@ -158,10 +158,10 @@ def report(dest: str, made: Dict[str, int], problems: List[Tuple[str, str]]) -> 
     path = os.path.join(dest, SKIPPED)
     files.write_text(''.join('{}: {}\n'.format(*problem) for problem in problems), path)
     if problems:
-        print('{} skipped, listed in {}:'.format(len(problems), path), file=sys.stderr)
+        print(f'{len(problems)} skipped, listed in {path}:', file=sys.stderr)
         reasons = Counter(reason.split(' (')[0] for _, reason in problems)
         for reason, count in reasons.most_common(10):
-            print('  {:6} {}'.format(count, reason), file=sys.stderr)
+            print(f'  {count:6} {reason}', file=sys.stderr)
 
 
 if __name__ == '__main__':

@@ -61,7 +61,7 @@ def main() -> int:
             photo = decode.read_image(image)
             truth = decode.read_mask(mask) if mask else None
         except UNREADABLE as error:
-            raise UserError('{}: cannot be read ({})'.format(image, error))
+            raise UserError(f'{image}: cannot be read ({error})')
         alphas = [inference.matte(network, photo, args.refine) for _, network in networks]
         cells = [photo, truth] + [grey(alpha) for alpha in alphas]
         if not several:

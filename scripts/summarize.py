@@ -37,12 +37,12 @@ def main() -> int:
     parameters = count_parameters()
     for name, members in group(traced, set(parameters)).items():
         print(row(name, details(members), '×'.join(map(str, members[-1].outputs[0].shape[1:])),
-                  '{:,}'.format(parameters.pop(name)),
-                  '{:,}'.format(sum(map(multiply_adds, members)))))
+                  f'{parameters.pop(name):,}',
+                  f'{sum(map(multiply_adds, members)):,}'))
     for name, count in parameters.items():
-        print(row(name, 'in training only', '', '{:,}'.format(count), '').rstrip())
-    print(row('total', '', '', '{:,}'.format(models.graph_parameters()),
-              '{:,}'.format(sum(map(multiply_adds, traced.layers)))))
+        print(row(name, 'in training only', '', f'{count:,}', '').rstrip())
+    print(row('total', '', '', f'{models.graph_parameters():,}',
+              f'{sum(map(multiply_adds, traced.layers)):,}'))
     print('parameters include batch norm\'s moving statistics, as in Table 3; {:,} of them are '
           'trained'.format(sum(variable.shape.num_elements()
                                for variable in tf.trainable_variables())))
@@ -55,7 +55,7 @@ def group(network: Network, blocks: Set[str]) -> Dict[str, List[Layer]]:
     A layer in none, such as a pooling, goes with the block that reads it; the upsampling at the
     end goes with the block before it.
     """
-    names = {}      # type: Dict[Layer, str]
+    names: Dict[Layer, str] = {}
     for layer in reversed(network.layers):
         scopes = layer.outputs[0].name.split('/')
         readers = [reader for value in layer.outputs for reader in network.consumers(value)]
@@ -63,7 +63,7 @@ def group(network: Network, blocks: Set[str]) -> Dict[str, List[Layer]]:
             names[layer] = next(scope for scope in scopes if scope in blocks)
         elif readers:
             names[layer] = names[readers[0]]
-    grouped = OrderedDict()     # type: Dict[str, List[Layer]]
+    grouped: Dict[str, List[Layer]] = OrderedDict()
     for layer in network.layers:
         name = names.get(layer) or next(reversed(grouped))
         grouped.setdefault(name, []).append(layer)
@@ -75,11 +75,11 @@ def details(layers: List[Layer]) -> str:
     convolutions = [layer for layer in layers if layer.weights is not None]
     kernels = sorted({layer.weights.shape[0] for layer in convolutions})
     rates = sorted({layer.dilation for layer in convolutions})
-    parts = [', '.join('{0}×{0}'.format(kernel) for kernel in kernels)]
+    parts = [', '.join(f'{kernel}×{kernel}' for kernel in kernels)]
     if rates != [1]:
-        parts.append('DR {}'.format(rates))
+        parts.append(f'DR {rates}')
     stride = max(layer.stride for layer in convolutions) if convolutions else 1
-    return ', '.join(parts + ['S{}'.format(stride)] * (stride > 1))
+    return ', '.join(parts + [f'S{stride}'] * (stride > 1))
 
 
 def multiply_adds(layer: Layer) -> int:
@@ -94,7 +94,7 @@ def multiply_adds(layer: Layer) -> int:
 
 def count_parameters() -> Dict[str, int]:
     """The values in the model's variables, by block: the scope inside that of the whole network."""
-    counts = OrderedDict()  # type: Dict[str, int]
+    counts: Dict[str, int] = OrderedDict()
     for variable in slim.get_model_variables():
         scopes = re.sub(r'/(weights|depthwise_weights|biases|BatchNorm/\w+)$', '',
                         variable.op.name).split('/')

@@ -47,8 +47,8 @@ def write_split(dataset, split, count, seed=0):
         os.makedirs(os.path.join(folder, kind))
     for index in range(count):
         image, mask = draw_pair(rng)
-        Image.fromarray(image).save('{}/image/{:03}.jpg'.format(folder, index), quality=95)
-        Image.fromarray(mask).save('{}/mask/{:03}.png'.format(folder, index))
+        Image.fromarray(image).save(f'{folder}/image/{index:03}.jpg', quality=95)
+        Image.fromarray(mask).save(f'{folder}/mask/{index:03}.png')
     return str(dataset)
 
 

@@ -17,7 +17,7 @@ def save(directory, steps):
             value.load([step] * 1000, session)
             saver.save(session, os.path.join(str(directory), 'model.ckpt'), step,
                        write_meta_graph=False)
-    return [os.path.join(str(directory), 'model.ckpt-{}'.format(step)) for step in steps]
+    return [os.path.join(str(directory), f'model.ckpt-{step}') for step in steps]
 
 
 def damage(checkpoint, extension):

@@ -22,7 +22,7 @@ def test_pairs_by_stem_whatever_the_extension(dataset):
     os.rename(folder(dataset, 'mask') + '/001.png', folder(dataset, 'mask') + '/001.PNG')
     open(folder(dataset, 'mask') + '/Thumbs.db', 'w').close()
     found = pairs.find_pairs(dataset, 'train')
-    assert [pair.stem for pair in found] == ['{:03}'.format(i) for i in range(10)]
+    assert [pair.stem for pair in found] == [f'{i:03}' for i in range(10)]
     assert found[0].image.endswith('000.JPEG') and found[1].mask.endswith('001.PNG')
 
 
@@ -390,7 +390,7 @@ def test_pixels_are_the_decoded_pairs(dataset):
 def test_photos_without_masks(dataset, capsys):
     photos = folder(dataset, 'image')
     found = pairs.find_photos(photos)
-    assert [pair.stem for pair in found] == ['{:03}'.format(i) for i in range(10)]
+    assert [pair.stem for pair in found] == [f'{i:03}' for i in range(10)]
     pixels = pipeline.load_pixels(found, 32)
     np.testing.assert_array_equal(pixels[3, ..., :3], decode.read_image(found[3].image, 32))
     assert (pixels[..., 3] == 0).all()

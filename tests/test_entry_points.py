@@ -32,7 +32,7 @@ def evaluate(dataset, checkpoint_path, *flags):
 
 
 def records(train_dir, split='test'):
-    return evaluation.read_records(str(train_dir / 'eval_{}.jsonl'.format(split)))
+    return evaluation.read_records(str(train_dir / f'eval_{split}.jsonl'))
 
 
 def saved_steps(train_dir):
@@ -109,8 +109,8 @@ def test_every_image_counts_once_whatever_the_batch_size(trained, batch_size):
     assert record['images'] == 5 and record['parameters'] == 68996
     assert 'gradient error' in out and '68,996' in out
 
-    pairs = [('{}/test/image/{:03}.jpg'.format(dataset, i),
-              '{}/test/mask/{:03}.png'.format(dataset, i)) for i in range(5)]
+    pairs = [(f'{dataset}/test/image/{i:03}.jpg',
+              f'{dataset}/test/mask/{i:03}.png') for i in range(5)]
     from mmnet import hparams as hparams_file, losses
     from mmnet.training import build_network
     with tf.Graph().as_default(), tf.Session() as session:
@@ -140,7 +140,7 @@ def test_one_checkpoint_and_the_best(trained):
     # It can be evaluated like any train directory.
     status, out, err = evaluate(dataset, run_dir / 'best')
     assert status == 0, err
-    assert 'step {} '.format(best['global_step']) in out
+    assert f"step {best['global_step']} " in out
     assert not (run_dir / 'best' / 'best').exists()
     tags, _ = events(run_dir / 'eval_test')
     assert {'gradient_error', 'mad', 'mean_iou', 'loss/total', 'loss/alpha'} <= set(tags)
@@ -227,7 +227,7 @@ def test_signals_save_a_checkpoint_and_leave(dataset, tmp_path, number):
     _, err = process.communicate()
     assert process.returncode == 128 + number
     step = saved_steps(run_dir)[-1]
-    assert step > 0 and 'stopped at step {}'.format(step) in err
+    assert step > 0 and f'stopped at step {step}' in err
 
 
 def test_a_loss_that_is_not_finite_names_the_last_good_checkpoint(dataset, tmp_path):
@@ -266,7 +266,7 @@ def test_deeplab_starts_from_a_backbone_checkpoint(dataset, tmp_path):
     flags = ['--model', 'deeplab', '--init_checkpoint', tmp_path / 'backbone', '--max_steps', 1]
     status, out, err = train(dataset, tmp_path / 'run', *flags)
     assert status == 0, err
-    assert 'restored {} of '.format(len(values)) in out
+    assert f'restored {len(values)} of ' in out
     assert 'not restored: MobilenetV2/expanded_conv_3/project/weights has shape [3]' in out
     reader = tf.train.NewCheckpointReader(str(tmp_path / 'run' / 'model.ckpt-0'))
     for name, value in values.items():
@@ -336,6 +336,6 @@ def test_always_foreground_is_measured_as_networks_are(dataset):
     status, out, err = run('evaluate.py', '--dataset_path', dataset, '--always_foreground')
     assert status == 0, err
     masks = [decode.read_mask(pair.mask) / 255 for pair in find_pairs(dataset, 'test')]
-    assert 'MAD {:.2f} '.format(100 * np.mean([(1 - mask).mean() for mask in masks])) in out
-    assert 'mean IOU {:.4f}'.format(np.mean([(mask > 0.5).mean() for mask in masks])) in out
+    assert f'MAD {100 * np.mean([(1 - mask).mean() for mask in masks]):.2f} ' in out
+    assert f'mean IOU {np.mean([(mask > 0.5).mean() for mask in masks]):.4f}' in out
     assert '5 images' in out and 'step' not in out

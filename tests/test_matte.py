@@ -58,7 +58,7 @@ def test_photos_of_all_kinds(trained, tmp_path):
     assert status == 0, err
     made = sorted(os.path.relpath(os.path.join(parent, name), str(out))
                   for parent, _, names in os.walk(str(out)) for name in names)
-    assert made == sorted('{}_{}'.format(stem, kind)
+    assert made == sorted(f'{stem}_{kind}'
                           for stem in ('plain', 'album/deep', 'turned', 'grey', 'wide gamut')
                           for kind in ('alpha.png', 'composite.jpg', 'cutout.png'))
     assert printed.count(' -> ') == 5

@@ -47,15 +47,15 @@ def test_aisegment(tmp_path):
     for index in range(8):
         image, mask = pair(index)
         folder = '180315/{}_0000000' + str(index % 2)
-        save(source / 'clip_img' / folder.format('clip') / '180315-{:08}.jpg'.format(index), image)
+        save(source / 'clip_img' / folder.format('clip') / f'180315-{index:08}.jpg', image)
         if index:
-            save(source / 'matting' / folder.format('matting') / '180315-{:08}.png'.format(index),
+            save(source / 'matting' / folder.format('matting') / f'180315-{index:08}.png',
                  np.dstack([image, mask]))
     (source / 'matting' / '180315' / 'matting_00000000' / '._180315-00000002.png').write_text('x')
     status, out, err = prepare('aisegment', source, dest, '--test_fraction', 0.4)
     assert status == 0, err
     train, test = stems(dest, 'train'), stems(dest, 'test')
-    assert sorted(train + test) == ['180315-{:08}'.format(index) for index in range(1, 8)]
+    assert sorted(train + test) == [f'180315-{index:08}' for index in range(1, 8)]
     assert train and test
     assert '1 skipped' in err and 'an image without a mask' in err
     assert '180315-00000000.jpg: an image without a mask' in skipped(dest)
@@ -67,9 +67,9 @@ def test_eg1800(tmp_path):
     source, dest = tmp_path / 'eg1800', tmp_path / 'dest'
     for index in range(1, 7):
         image, mask = pair(index)
-        save(source / 'images_data_crop' / '{:05}.jpg'.format(index), image)
+        save(source / 'images_data_crop' / f'{index:05}.jpg', image)
         (source / 'images_mask').mkdir(exist_ok=True)
-        scipy.io.savemat(str(source / 'images_mask' / '{:05}_mask.mat'.format(index)),
+        scipy.io.savemat(str(source / 'images_mask' / f'{index:05}_mask.mat'),
                          {'mask': (mask > 127).astype(np.uint8)})
     (source / 'images_mask' / '00002_mask.mat').write_text('damaged')
     scipy.io.savemat(str(source / 'trainlist.mat'), {'trainlist': [[1, 2, 3]]})
@@ -106,8 +106,8 @@ def test_ppm100(tmp_path):
     source, dest = tmp_path / 'PPM-100', tmp_path / 'dest'
     for seed in range(3):
         image, mask = pair(seed)
-        save(source / 'image' / '{}_o.jpg'.format(seed), image)
-        save(source / 'matte' / '{}_o.jpg'.format(seed), mask, quality=100)
+        save(source / 'image' / f'{seed}_o.jpg', image)
+        save(source / 'matte' / f'{seed}_o.jpg', mask, quality=100)
     status, _, err = prepare('ppm100', source, dest)
     assert status == 0, err
     assert stems(dest, 'test') == ['0_o', '1_o', '2_o'] and not (dest / 'train').exists()
@@ -161,8 +161,8 @@ def folders(source):
     """Two folders with what people have in them."""
     for index in range(6):
         image, mask = pair(index)
-        save(source / 'photos' / '{}.bmp'.format(index), image)
-        save(source / 'labels' / '{}_label.png'.format(index), (mask > 127).astype(np.uint8))
+        save(source / 'photos' / f'{index}.bmp', image)
+        save(source / 'labels' / f'{index}_label.png', (mask > 127).astype(np.uint8))
     save(source / 'labels' / '1_label.png', np.zeros([48, 36], np.uint8))
     save(source / 'labels' / '2_label.png', np.ones([48, 48], np.uint8))
     (source / 'photos' / '3.bmp').write_text('no photo')

@@ -10,14 +10,14 @@ from mmnet import hparams
 from tests.conftest import ROOT
 
 # Tables 2 and 3: what this code trains.
-ROWS = (['mmnet_dm{}_256'.format(width) for width in ('0.5', '0.75', '1.0', '1.4')] +
-        ['mmnet_dm{}_128'.format(width) for width in ('1.0', '1.4')] +
-        ['deeplab_os16_dm{}_256'.format(width) for width in ('0.5', '0.75', '1.0')] +
-        ['deeplab_os16_dm{}_128'.format(width) for width in ('0.75', '1.0')] +
-        ['deeplab_os8_dm{}_128'.format(width) for width in ('0.35', '0.5', '0.75')] +
+ROWS = ([f'mmnet_dm{width}_256' for width in ('0.5', '0.75', '1.0', '1.4')] +
+        [f'mmnet_dm{width}_128' for width in ('1.0', '1.4')] +
+        [f'deeplab_os16_dm{width}_256' for width in ('0.5', '0.75', '1.0')] +
+        [f'deeplab_os16_dm{width}_128' for width in ('0.75', '1.0')] +
+        [f'deeplab_os8_dm{width}_128' for width in ('0.35', '0.5', '0.75')] +
         ['mmnet_dm1.0_256_quant', 'deeplab_os16_dm0.75_256_quant'] +
         # PortraitNet's Table 1, and MODNet's two forms.
-        ['portraitnet{}_224'.format(variant) for variant in ('', '_m', '_b', '_c')] +
+        [f'portraitnet{variant}_224' for variant in ('', '_m', '_b', '_c')] +
         ['modnet_512', 'modnet_se_512'])
 SCRIPTS = sorted(glob.glob(os.path.join(ROOT, 'scripts', '*.sh')))
 
@@ -50,17 +50,17 @@ def test_a_row_is_trained_and_evaluated(dataset, tmp_path):
                 'output_stride': 8}
     run_dir = tmp_path / 'run'
     # Further flags pass through.
-    status, _, err = script('train_{}.sh'.format(row), dataset, run_dir, '--max_steps', 1,
+    status, _, err = script(f'train_{row}.sh', dataset, run_dir, '--max_steps', 1,
                             '--batch_size', 2)
     assert status == 0, err
     settings = hparams.read(str(run_dir))
     flat = dict(settings['network'], **settings)
     assert {key: flat[key] for key in expected} == expected
     assert settings['training']['batch_size'] == 2
-    status, out, err = script('valid_{}.sh'.format(row), dataset, run_dir)
+    status, out, err = script(f'valid_{row}.sh', dataset, run_dir)
     assert status == 0, err
     assert 'step 0 ' in out and 'step 1 ' in out
-    status, out, err = script('valid_{}.sh'.format(row), dataset, run_dir / 'model.ckpt-1')
+    status, out, err = script(f'valid_{row}.sh', dataset, run_dir / 'model.ckpt-1')
     assert status == 0 and out.count('step') == 1
 
 
@@ -73,7 +73,7 @@ def test_a_row_is_trained_and_evaluated(dataset, tmp_path):
     ('modnet_se_512', '--squeeze_excitation ')])
 def test_variants(tmp_path, row, flags):
     """The command that a script ends in; it gets as far as the dataset, past its flags."""
-    command = [os.path.join(ROOT, 'scripts', 'train_{}.sh'.format(row)), 'nowhere', tmp_path / 'x']
+    command = [os.path.join(ROOT, 'scripts', f'train_{row}.sh'), 'nowhere', tmp_path / 'x']
     process = subprocess.run([str(part) for part in command], stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE, universal_newlines=True,
                              env=dict(os.environ, SHELLOPTS='xtrace'))

@@ -142,9 +142,9 @@ def random_texture(image: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
     return np.asarray(picture)
 
 
-PRESETS = {
+PRESETS: Dict[str, Preset] = {
     'mmnet': Preset(random_transform, cv2.BORDER_REPLICATE, None),
     'mmnet_texture': Preset(random_transform, cv2.BORDER_REPLICATE, random_texture),
     'portraitnet_deformation': Preset(random_deformation, cv2.BORDER_CONSTANT, None),
     'portraitnet': Preset(random_deformation, cv2.BORDER_CONSTANT, random_texture),
-}   # type: Dict[str, Preset]
+}

@@ -61,7 +61,7 @@ def eg1800(source: str) -> Layout:
     matrices = _by_stem(source, ('.mat',))
     masks = {re.sub('_mask$', '', stem): path
              for stem, path in matrices.items() if stem.endswith('_mask')}
-    splits = {}     # type: Dict[str, str]
+    splits: Dict[str, str] = {}
     for split in ('train', 'test'):
         name = split + 'list'
         if name in matrices:
@@ -121,12 +121,12 @@ def supervisely(source: str) -> Layout:
             there = [path for path in annotations if os.path.exists(path)]
             if there:
                 # Photos of two of its datasets may share a name.
-                items.append(Item('{}_{}'.format(os.path.basename(dataset), stem), image,
+                items.append(Item(f'{os.path.basename(dataset)}_{stem}', image,
                                   partial(_read_annotation, there[0])))
             else:
                 problems.append((image, 'an image without an annotation'))
     if not items:
-        raise UserError('{}: holds no img folder with an ann folder beside it'.format(source))
+        raise UserError(f'{source}: holds no img folder with an ann folder beside it')
     return Layout(items, problems)
 
 
@@ -157,7 +157,7 @@ def _by_stem(folder: str, extensions: Tuple[str, ...]) -> Dict[str, str]:
         UserError: if the folder is not there.
     """
     if not os.path.isdir(folder):
-        raise UserError('{}: no such folder; --help says what each set\'s SOURCE is'.format(folder))
+        raise UserError(f'{folder}: no such folder; --help says what each set\'s SOURCE is')
     found = {}
     for parent, folders, names in os.walk(folder):
         folders.sort()
@@ -198,15 +198,15 @@ def _matrix(path: str, name: str) -> np.ndarray:
         return np.asarray(scipy.io.loadmat(path)[name])
     # SciPy does not check what it reads; a damaged file may raise anything.
     except Exception as error:
-        raise ValueError('no MATLAB file with a matrix {}: {}'.format(name, error))
+        raise ValueError(f'no MATLAB file with a matrix {name}: {error}')
 
 
 def _read_numbers(path: str, name: str) -> List[str]:
     """The stems of the photos that a list names."""
     try:
-        return ['{:05}'.format(int(number)) for number in _matrix(path, name).ravel()]
+        return [f'{int(number):05}' for number in _matrix(path, name).ravel()]
     except ValueError as error:
-        raise UserError('{}: cannot be read as a list of numbers ({})'.format(path, error))
+        raise UserError(f'{path}: cannot be read as a list of numbers ({error})')
 
 
 def _read_matlab_mask(path: str) -> np.ndarray:

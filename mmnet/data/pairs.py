@@ -61,10 +61,9 @@ def find_photos(folder: str, skip_bad: bool = False) -> List[Pair]:
     try:
         names = _picture_names(folder)
     except OSError:
-        raise UserError('--dataset_path {}: no such folder'.format(folder))
+        raise UserError(f'--dataset_path {folder}: no such folder')
     if not names:
-        raise UserError('--dataset_path {}: holds no photos ({})'.format(
-            folder, ', '.join(EXTENSIONS)))
+        raise UserError(f"--dataset_path {folder}: holds no photos ({', '.join(EXTENSIONS)})")
     photos = [Pair(os.path.splitext(name)[0], os.path.join(folder, name), None) for name in names]
     return _checked(photos, [], folder, skip_bad)
 
@@ -134,11 +133,11 @@ def _match(images: Dict[str, List[str]],
         ambiguous = [paths for paths in (images.get(stem, []), masks.get(stem, []))
                      if len(paths) > 1]
         if stem not in masks:
-            problems.append('{}: an image without a mask'.format(images[stem][0]))
+            problems.append(f'{images[stem][0]}: an image without a mask')
         elif stem not in images:
-            problems.append('{}: a mask without an image'.format(masks[stem][0]))
+            problems.append(f'{masks[stem][0]}: a mask without an image')
         elif ambiguous:
-            problems.extend('{}: files with the same stem'.format(' and '.join(paths))
+            problems.extend(f"{' and '.join(paths)}: files with the same stem"
                             for paths in ambiguous)
         else:
             pairs.append(Pair(stem, images[stem][0], masks[stem][0]))
@@ -152,7 +151,7 @@ def _check_headers(pair: Pair) -> Optional[str]:
         try:
             sizes.append(upright_size(path))
         except UNREADABLE as error:
-            return '{}: cannot be read ({})'.format(path, _first_line(error))
+            return f'{path}: cannot be read ({_first_line(error)})'
     if pair.mask is not None and not same_aspect(*sizes):
         return '{}: {}×{} is not the aspect ratio of its image, {}×{}'.format(
             pair.mask, *(sizes[1] + sizes[0]))

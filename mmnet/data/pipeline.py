@@ -41,7 +41,7 @@ def load_pixels(pairs: List[Pair], size: int, cache_dir: Optional[str] = None,
         for count, rgba in enumerate(_decode_all(pairs, size, skip_bad_pairs), start=1):
             pixels[count - 1] = rgba
         return pixels[:count]
-    path = os.path.join(cache_dir, '{}.rgba{}'.format(_fingerprint(pairs, size), size))
+    path = os.path.join(cache_dir, f'{_fingerprint(pairs, size)}.rgba{size}')
     if not os.path.exists(path):
         _write_cache(path, _decode_all(pairs, size, skip_bad_pairs))
     return np.memmap(path, np.uint8, mode='r').reshape([-1, size, size, 4])
@@ -107,7 +107,7 @@ def _decode_all(pairs: List[Pair], size: int, skip_bad_pairs: bool) -> Iterator[
             path = pair.mask
             return np.dstack([image, decode.read_mask(path, size)])
         except UNREADABLE as error:
-            return '{}: cannot be decoded ({})'.format(path, error)
+            return f'{path}: cannot be decoded ({error})'
 
     problems = []
     with ThreadPool(os.cpu_count()) as pool:
@@ -126,14 +126,13 @@ def _fingerprint(pairs: List[Pair], size: int) -> str:
     for pair in pairs:
         for path in pair.files():
             stat = os.stat(path)
-            digest.update('{} {} {}\n'.format(os.path.abspath(path), stat.st_size,
-                                              stat.st_mtime_ns).encode())
+            digest.update(f'{os.path.abspath(path)} {stat.st_size} {stat.st_mtime_ns}\n'.encode())
     return digest.hexdigest()[:16]
 
 
 def _write_cache(path: str, rows: Iterator[np.ndarray]) -> None:
     """Writes the rows to a file that gets its name only when it is whole."""
-    partial = '{}.{}.partial'.format(path, os.getpid())
+    partial = f'{path}.{os.getpid()}.partial'
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(partial, 'wb') as file:

@@ -379,7 +379,7 @@ def _strands(rng: np.random.RandomState, roots: np.ndarray, directions: np.ndarr
 
 def draw_background(rng: np.random.RandomState, width: int, height: int) -> np.ndarray:
     """Draws a wall, a gradient, clouds, lights, things or foliage, sharp or out of focus."""
-    kinds = [wall, clouds, lights, things, foliage]  # type: List[Callable]
+    kinds: List[Callable] = [wall, clouds, lights, things, foliage]
     picture = gradient(rng, width, height)
     kinds[rng.randint(len(kinds))](picture, rng)
     if rng.uniform() < 0.3:

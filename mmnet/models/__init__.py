@@ -81,8 +81,7 @@ def network(name: str) -> Network:
         ValueError: for an unknown name.
     """
     if name not in NETWORKS:
-        raise ValueError('no network is called {}; there are {}'.format(
-            name, ', '.join(sorted(NETWORKS))))
+        raise ValueError(f"no network is called {name}; there are {', '.join(sorted(NETWORKS))}")
     return NETWORKS[name]
 
 

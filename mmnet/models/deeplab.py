@@ -32,7 +32,7 @@ def deeplab(images: tf.Tensor, is_training: bool, width_multiplier: float = 1.0,
         ValueError: for another output stride, or a size that is no multiple of it.
     """
     if output_stride not in (8, 16):
-        raise ValueError('output_stride {} is not built; 8 or 16 would do'.format(output_stride))
+        raise ValueError(f'output_stride {output_stride} is not built; 8 or 16 would do')
     layers.check_size(images, output_stride)
     with slim.arg_scope(layers.batch_norm_scope(
             is_training, batch_norm_decay, epsilon=1e-5, activation_fn=tf.nn.relu6,

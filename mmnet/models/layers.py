@@ -23,10 +23,10 @@ def check_size(images: tf.Tensor, stride: int) -> None:
     height, width = images.shape.as_list()[1:3]
     for name, size in (('height', height), ('width', width)):
         if size is None:
-            raise ValueError('the images\' {} must be known when the graph is built'.format(name))
+            raise ValueError(f'the images\' {name} must be known when the graph is built')
         if size < stride or size % stride:
             below, above = size // stride * stride, (size // stride + 1) * stride
-            sizes = '{} or {}'.format(below, above) if below else str(above)
+            sizes = f'{below} or {above}' if below else str(above)
             raise ValueError('image {} {} is no multiple of the network\'s stride {}; '
                              '{} would do'.format(name, size, stride, sizes))
 

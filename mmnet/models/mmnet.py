@@ -143,7 +143,7 @@ def encoder_block(net: tf.Tensor, rates: Sequence[int], stride: int, branch_chan
                                                                 branches))
         if stride > 1:
             net = layers.depthwise_conv(net, stride=stride, scope='stride')
-        net = tf.concat([layers.depthwise_conv(branch, rate=rate, scope='branch_%d' % i)
+        net = tf.concat([layers.depthwise_conv(branch, rate=rate, scope=f'branch_{i}')
                          for i, (branch, rate) in
                          enumerate(zip(tf.split(net, branches, axis=3), rates), start=1)], axis=3)
         return slim.conv2d(net, channels, 1, activation_fn=activation_fn, scope='merge')

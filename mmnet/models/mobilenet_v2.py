@@ -60,7 +60,7 @@ def mobilenet_v2(images: tf.Tensor, width_multiplier: float = 1.0, output_stride
                 stride = row.stride if repeat == 0 else 1
                 dilate = stride > 1 and reached == output_stride
                 index = len(end_points) - 1
-                scope = 'expanded_conv_%d' % index if index else 'expanded_conv'
+                scope = f'expanded_conv_{index}' if index else 'expanded_conv'
                 net = bottleneck(net, row.expansion, round_channels(row.channels, width_multiplier),
                                  1 if dilate else stride, rate, scope,
                                  expand=row.expansion > 1 or expand_first)

@@ -108,11 +108,11 @@ def efficient_aspp(net: tf.Tensor) -> tf.Tensor:
     channels = net.shape[3].value
     with tf.variable_scope('e_aspp'):
         net = slim.conv2d(net, channels // 4, 1, scope='reduce')
-        scales = [layers.depthwise_conv(net, rate=rate, scope='rate_%d' % rate) for rate in RATES]
+        scales = [layers.depthwise_conv(net, rate=rate, scope=f'rate_{rate}') for rate in RATES]
         net = tf.add_n([
             slim.separable_conv2d(scale, None, 1, depth_multiplier=1, activation_fn=None,
                                   normalizer_fn=None, biases_initializer=None,
-                                  scope='fuse_%d' % rate)
+                                  scope=f'fuse_{rate}')
             for rate, scale in zip(RATES, scales)])
         net = slim.conv2d(net, channels // 4, 1, scope='pointwise')
         return slim.conv2d(net, channels, 1, scope='recover')

@@ -97,8 +97,8 @@ class _Encoder:
 
     def __init__(self, precision: str):
         self._precision = precision
-        self.tensors = {}       # type: Dict[Value, Tensor]
-        self.operators = []     # type: List[Operator]
+        self.tensors: Dict[Value, Tensor] = {}
+        self.operators: List[Operator] = []
 
     def tensor(self, value: Value, dtype: Optional[str] = None) -> Tensor:
         """A new tensor for a value, of the precision's type unless another is given."""
@@ -116,7 +116,7 @@ class _Encoder:
             return tensor
         shift = 128 if dtype == 'uint8' else -128
         quantization = tensor.quantization
-        converted = Tensor('{}_{}'.format(tensor.name, dtype), tensor.shape, dtype,
+        converted = Tensor(f'{tensor.name}_{dtype}', tensor.shape, dtype,
                            quantization._replace(zero_point=quantization.zero_point + shift))
         self.operators.append(Operator('QUANTIZE', [tensor], [converted], 'QuantizeOptions'))
         return converted
@@ -148,11 +148,11 @@ class _Encoder:
             return [Tensor(name + '/weights', weights.shape, 'float32', data=weights),
                     Tensor(name + '/bias', layer.bias.shape, 'float32', data=layer.bias)]
         if layer.weight_range is None:
-            raise ValueError('the weights of {} have no quantization range'.format(name))
+            raise ValueError(f'the weights of {name} have no quantization range')
         scale, zero_point = grid(layer.weight_range)
         limit = 2 ** (layer.weight_range.bits - 1) - 1
         if zero_point != limit + 1:
-            raise ValueError('the weights of {} have no symmetric range'.format(name))
+            raise ValueError(f'the weights of {name} have no symmetric range')
         # As fake quantization rounds: halves up, on float32.
         steps = np.floor(weights.astype(np.float32) / scale + np.float32(0.5))
         shift = 128 if self._precision == 'uint8' else 0
@@ -266,7 +266,7 @@ class _Encoder:
 
     def _strided_slice(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
         """The last channel."""
-        begin, end, strides = (self._constant('{}/{}'.format(layer.output.name, name), values)
+        begin, end, strides = (self._constant(f'{layer.output.name}/{name}', values)
                                for name, values in (
                                    ('begin', [0, 0, 0, layer.inputs[0].shape[3] - 1]),
                                    ('end', layer.inputs[0].shape), ('strides', [1] * 4)))

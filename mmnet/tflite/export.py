@@ -65,13 +65,13 @@ def export(checkpoint: str, hparams: Dict[str, Any], image_size: int, precision:
         try:
             logits, _ = build_network(images, hparams, is_training=False)
         except ValueError as error:
-            raise UserError('--image_size {}: {}'.format(image_size, error))
+            raise UserError(f'--image_size {image_size}: {error}')
         checkpoints.restore(checkpoints.saver(), session, checkpoint)
         network = trace.trace(session, images, logits)
         alpha = losses.foreground_alpha(logits)
     network = softmax.HEADS[head](network)
     if precision == 'float32':
         network = rearrange.rearrange(network)
-    content = encode.encode(network, precision, '{} {}'.format(hparams['model'], precision))
+    content = encode.encode(network, precision, f"{hparams['model']} {precision}")
     content = metadata.add(content, hparams, checkpoints.step_of(checkpoint), image_size, precision)
     return Export(content, precision, network, session, images, alpha)

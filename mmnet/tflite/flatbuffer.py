@@ -72,7 +72,7 @@ def write(inputs: List[Tensor], outputs: List[Tensor], operators: List[Operator]
         operators: in the order in which they run.
         description: for whoever looks into the file.
     """
-    tensors = []    # type: List[Tensor]
+    tensors: List[Tensor] = []
     for tensor in inputs + [tensor for operator in operators
                             for tensor in operator.inputs + operator.outputs]:
         if tensor not in tensors:
@@ -113,7 +113,7 @@ def operator_counts(content: bytes) -> Dict[str, int]:
     Args:
         content: of a `.tflite` file; a custom operator counts as `CUSTOM`.
     """
-    counts = {}     # type: Dict[str, int]
+    counts: Dict[str, int] = {}
     model = _read(content)
     for operator in model.subgraphs[0].operators:
         kind = _kind(model, operator)

@@ -27,7 +27,7 @@ class Value:
         self.name = name
         self.shape = tuple(shape)
         self.range = range
-        self.tensor = None      # type: Optional[str]
+        self.tensor: Optional[str] = None
 
 
 class Layer:

@@ -21,10 +21,10 @@ def add(content: bytes, hparams: Dict[str, Any], step: int, image_size: int,
     Returns:
         the file's new content.
     """
-    size = '{0}×{0}'.format(image_size)
+    size = f'{image_size}×{image_size}'
     model = schema.ModelMetadataT()
-    model.name = '{} portrait matting'.format(hparams['model'])
-    model.version = 'step {}'.format(step)
+    model.name = f"{hparams['model']} portrait matting"
+    model.version = f'step {step}'
     model.description = 'Alpha matte of a portrait, {}, {}; {}; training step {}'.format(
         size, precision, ', '.join('{} {}'.format(*item)
                                    for item in sorted(hparams['network'].items())), step)
@@ -38,10 +38,10 @@ def add(content: bytes, hparams: Dict[str, Any], step: int, image_size: int,
     # A float file takes (pixel − mean) / std; an 8-bit one does the same with its own scale, 1/255.
     image.processUnits = [_normalization(0.0, 255.0)]
     if precision == 'float32':
-        image.description = 'RGB, {}, 0 to 1: pixels divided by 255'.format(size)
+        image.description = f'RGB, {size}, 0 to 1: pixels divided by 255'
         image.stats = _stats(0.0, 1.0)
     else:
-        image.description = 'RGB, {}, pixels 0 to 255 as they are'.format(size)
+        image.description = f'RGB, {size}, pixels 0 to 255 as they are'
         image.stats = _stats(0.0, 255.0)
 
     alpha = schema.TensorMetadataT()

@@ -99,7 +99,7 @@ def _is_pointwise(layer: Layer) -> bool:
 
 
 def _like(value: Value, role: str, index: int) -> Value:
-    return Value('{}/{}_{}'.format(value.name, role, index), value.shape)
+    return Value(f'{value.name}/{role}_{index}', value.shape)
 
 
 def _replace(layers: List[Layer], old: List[Layer], new: List[Layer]) -> None:

@@ -27,8 +27,7 @@ def logistic(network: Network) -> Network:
     while convolution.kind == 'RESIZE_BILINEAR':
         convolution = network.producer(convolution.inputs[0])
     if convolution.kind != 'CONV_2D' or convolution.activation != 'NONE':
-        raise ValueError('the logits come from {}, not from a convolution'.format(
-            convolution.kind))
+        raise ValueError(f'the logits come from {convolution.kind}, not from a convolution')
     layers, singles = [], {}
     for layer in network.layers:
         if layer is convolution:

@@ -84,10 +84,10 @@ class _Tracer:
         # All constants in one run: each run of its own would cost as much as all together.
         self._constants = session.run({tensor.name: tensor for tensor in _constants(self._path)})
         self.input = Value('image', images.shape.as_list(), PIXELS)
-        self.layers = []    # type: List[Layer]
-        self._values = {}   # type: Dict[str, Value]
+        self.layers: List[Layer] = []
+        self._values: Dict[str, Value] = {}
         self._enter(images, self.input)
-        self._readers = {
+        self._readers: Dict[str, Callable[[tf.Operation], Value]] = {
             'FusedBatchNormV3': self._batch_norm, 'BiasAdd': self._add, 'Add': self._add,
             'AddV2': self._add, 'AddN': self._add_all, 'Sub': self._sub, 'Mul': self._mul,
             'Pad': self._pad, 'BatchToSpaceND': self._dilated,
@@ -95,7 +95,7 @@ class _Tracer:
             'ConcatV2': self._concat, 'Split': self._split, 'AvgPool': self._average,
             'ResizeBilinear': self._resize, 'Mean': self._mean, 'Tile': self._tile,
             FAKE_QUANT: self._fake_quant,
-        }   # type: Dict[str, Callable[[tf.Operation], Value]]
+        }
         self._readers.update(dict.fromkeys(OPERATORS, self._operator))
         self._readers.update(dict.fromkeys(PASS_THROUGH, self._pass_through))
         self._readers.update(dict.fromkeys(CONVOLUTIONS, self._convolution))
@@ -106,8 +106,7 @@ class _Tracer:
         if tensor.name not in self._values:
             op = tensor.op
             if op.type not in self._readers:
-                raise ValueError('the operation {} ({}) cannot be exported'.format(
-                    op.name, op.type))
+                raise ValueError(f'the operation {op.name} ({op.type}) cannot be exported')
             value = self._readers[op.type](op)
             if value is not None:   # an operation of several outputs has entered them itself
                 self._enter(tensor, value)
@@ -167,15 +166,14 @@ class _Tracer:
         convolution = op.inputs[0].op
         to_batch = convolution.inputs[0].op
         if convolution.type not in CONVOLUTIONS or to_batch.type != 'SpaceToBatchND':
-            raise ValueError('{} belongs to no dilated convolution'.format(op.name))
+            raise ValueError(f'{op.name} belongs to no dilated convolution')
         dilation, crops = self._constant(op.inputs[1]), self._constant(op.inputs[2])
         paddings = self._constant(to_batch.inputs[2])
         kernel = np.array(convolution.inputs[1].shape.as_list()[:2])
         # What is padded and not cropped again is the convolution's own padding.
         total = (paddings - crops).sum(axis=1)
         if dilation[0] != dilation[1] or (total != (kernel - 1) * dilation).any():
-            raise ValueError('the dilated convolution {} is not padded as SAME'.format(
-                convolution.name))
+            raise ValueError(f'the dilated convolution {convolution.name} is not padded as SAME')
         return self._convolution(convolution, int(dilation[0]), source=to_batch.inputs[0])
 
     def _batch_norm(self, op: tf.Operation) -> Value:
@@ -196,7 +194,7 @@ class _Tracer:
             layer = self._append('ADD', op, [first, other])
             first = layer.output
             if index < len(others) - 1:
-                first.name += '/{}'.format(index)
+                first.name += f'/{index}'
         return first
 
     def _sub(self, op: tf.Operation) -> Value:
@@ -266,7 +264,7 @@ class _Tracer:
         value = self.value(op.inputs[0])
         found = self._range(op)
         if value.range is not None and value.range != found:
-            raise ValueError('{} quantizes what is quantized to another range'.format(op.name))
+            raise ValueError(f'{op.name} quantizes what is quantized to another range')
         value.range = found
         return value
 
@@ -277,7 +275,7 @@ class _Tracer:
 
     def _concat(self, op: tf.Operation) -> Value:
         if self._constant(op.inputs[-1]) not in (3, -1):
-            raise ValueError('{} does not concatenate channels'.format(op.name))
+            raise ValueError(f'{op.name} does not concatenate channels')
         parts = [self.value(tensor) for tensor in op.inputs[:-1]]
         value = self._append('CONCATENATION', op, parts).output
         if len({part.range for part in parts}) == 1:
@@ -286,7 +284,7 @@ class _Tracer:
 
     def _split(self, op: tf.Operation) -> None:
         if self._constant(op.inputs[0]) not in (3, -1):
-            raise ValueError('{} does not split channels'.format(op.name))
+            raise ValueError(f'{op.name} does not split channels')
         source = self.value(op.inputs[1])
         wide = self._own_layer(source)
         if wide is not None and wide.kind == 'CONV_2D' and self._readers_of(op.inputs[1]) == 1:
@@ -317,25 +315,25 @@ class _Tracer:
         source = self.value(op.inputs[0])
         if size != strides or size[1] != size[2] or source.shape[1] % size[1] or \
                 source.shape[2] % size[1]:
-            raise ValueError('{} pools with overlap or a rest'.format(op.name))
+            raise ValueError(f'{op.name} pools with overlap or a rest')
         return self._append('AVERAGE_POOL_2D', op, [source], stride=size[1]).output
 
     def _resize(self, op: tf.Operation) -> Value:
         if op.get_attr('half_pixel_centers'):
-            raise ValueError('{} has half-pixel centres, which old runtimes lack'.format(op.name))
+            raise ValueError(f'{op.name} has half-pixel centres, which old runtimes lack')
         return self._append('RESIZE_BILINEAR', op, [self.value(op.inputs[0])],
                             align_corners=op.get_attr('align_corners')).output
 
     def _mean(self, op: tf.Operation) -> Value:
         if sorted(self._constant(op.inputs[1])) != [1, 2] or not op.get_attr('keep_dims'):
-            raise ValueError('{} does not average over height and width'.format(op.name))
+            raise ValueError(f'{op.name} does not average over height and width')
         return self._append('MEAN', op, [self.value(op.inputs[0])]).output
 
     def _tile(self, op: tf.Operation) -> Value:
         """One pixel spread over a map, as the resizing that every runtime has for 8-bit numbers."""
         source = self.value(op.inputs[0])
         if source.shape[1:3] != (1, 1) or op.outputs[0].shape[3].value != source.shape[3]:
-            raise ValueError('{} repeats more than a single pixel'.format(op.name))
+            raise ValueError(f'{op.name} repeats more than a single pixel')
         # With aligned corners all of the result lies on the pixel itself: nothing is rounded.
         value = self._append('RESIZE_BILINEAR', op, [source], align_corners=True).output
         value.range = source.range
