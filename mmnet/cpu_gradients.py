@@ -1,46 +1,55 @@
-"""Gradients that suit a CPU better than TensorFlow 1.15's; the forward graph is left as it is.
+"""Faster and smaller gradients for CPUs; the forward graph stays as it is.
 
-Faster: the stock gradients of a 1×1 convolution go through im2col, and that of fused batch norm
-makes many slow passes over its input. Both are the same numbers computed with matrix products;
-where batch norm follows a 1×1 expansion, without a pass over the expanded tensor.
+Faster: TensorFlow 1.15's gradient of a 1×1 convolution goes through im2col, and that of fused
+batch norm passes over its input many times. Matrix products compute the same numbers here. Where
+batch norm follows a 1×1 expansion, they need no pass over the expanded tensor.
 
-Smaller: large activations that follow cheaply from what is kept anyway are computed again in the
-backward pass.
+Smaller: the backward pass recomputes large activations that follow cheaply from kept ones.
 
-Because only gradients are replaced, networks read as before and quantization finds the layers it
-looks for.
+Only gradients are replaced, so networks read as before and quantization finds its layers.
+`train.py --stock_gradients` does without this module.
 """
 
+import dataclasses
 import weakref
-from typing import ContextManager, List, NamedTuple, Optional, Tuple
+from typing import ContextManager, Dict, List, MutableMapping, Optional, Tuple
 
 import tensorflow as tf
 from tensorflow.python.ops import gen_nn_ops, nn_grad
 
-# Tensors of at least so many bytes are computed again rather than kept. At 256×256 and batch 32 the
-# choice decides between 2.6 GB (2 ** 23) and 4.1 GB (none) of peak memory, and 0.82 and 0.69 of the
-# authors' time a step (scripts/benchmark_step.py).
+# Tensors of at least so many bytes are recomputed rather than kept. At 256×256 and batch 32, a
+# threshold of 2 ** 23 peaks at 2.6 GB and takes 0.82 of the authors' time per step; keeping
+# everything peaks at 4.1 GB and takes 0.69 (scripts/benchmark_step.py).
 LARGE = 10 * 2 ** 20
 
 
-class BatchNormGrad(NamedTuple):
-    """∂x of a batch norm behind an expansion x = in · W, in parts: ∂x = a ∂y + b x + c."""
-    grad: tf.Tensor         # ∂y, [P, outputs]
-    grad_scale: tf.Tensor   # a, [outputs]
-    image_scale: tf.Tensor  # b, [outputs]
-    offset: tf.Tensor       # c, [outputs]
-    product: tf.Tensor      # inᵀ ∂y, [inputs, outputs]
+@dataclasses.dataclass(frozen=True)
+class BatchNormGrad:
+    """The gradient ∂x = a ∂y + b x + c of a batch norm behind an expansion x = in · W, in parts.
+
+    Attributes:
+        grad: ∂y, `[P, outputs]`.
+        grad_scale: a, `[outputs]`.
+        image_scale: b, `[outputs]`.
+        offset: c, `[outputs]`.
+        product: inᵀ ∂y, `[inputs, outputs]`.
+    """
+    grad: tf.Tensor
+    grad_scale: tf.Tensor
+    image_scale: tf.Tensor
+    offset: tf.Tensor
+    product: tf.Tensor
 
 
-# By graph, then by name: tensors computed again, and the parts of batch norms' gradients.
-_recomputed = weakref.WeakKeyDictionary()
-_batch_norm_grads = weakref.WeakKeyDictionary()
+# By graph, then by name: recomputed tensors, and the parts of batch norms' gradients.
+_recomputed: MutableMapping[tf.Graph, Dict[str, tf.Tensor]] = weakref.WeakKeyDictionary()
+_batch_norm_grads: MutableMapping[tf.Graph, Dict[str, BatchNormGrad]] = weakref.WeakKeyDictionary()
 
 
 def cpu_gradients(graph: tf.Graph) -> ContextManager:
-    """Operations made in this context get the gradients below.
+    """Returns a context in which operations get the gradients below.
 
-    A GPU has fast kernels of its own: use this where none is visible.
+    Use it where no GPU is visible; a GPU has fast kernels of its own.
     """
     return graph.gradient_override_map({
         'Conv2D': 'PointwiseConv2D', 'DepthwiseConv2dNative': 'RecomputedDepthwiseConv2D',
@@ -49,17 +58,17 @@ def cpu_gradients(graph: tf.Graph) -> ContextManager:
 
 @tf.RegisterGradient('PointwiseConv2D')
 def _conv2d_gradient(op: tf.Operation, grad: tf.Tensor) -> List[Optional[tf.Tensor]]:
-    """Matrix products for a 1×1 convolution; TensorFlow's gradient for any other.
+    """Computes a 1×1 convolution's gradient by matrix products; others keep TensorFlow's.
 
     With the batch norm's ∂x = a ∂y + b x + c, x = in · W, and the scales taken along columns:
     ∂W  = inᵀ ∂x = a inᵀ∂y + b (inᵀin) W + inᵀ1 cᵀ
     ∂in = ∂x Wᵀ = ∂y (a W)ᵀ + in (b W) Wᵀ + 1 (W c)ᵀ
-    so that neither x nor ∂x, which are as large as the expansion, is needed.
+    Neither x nor ∂x is needed, and both are as large as the expansion.
     """
     images, weights = op.inputs
     if not _is_pointwise(op):
         return nn_grad._Conv2DGrad(op, grad)
-    flat_images, matrix = _flat(_again(images, grad)), _flat(weights)
+    flat_images, matrix = _flat(_recompute(images, grad)), _flat(weights)
     parts = _batch_norm_grads.get(grad.graph, {}).get(grad.name)
     if parts is None:
         flat_grad = _flat(grad)
@@ -84,19 +93,19 @@ def _depthwise_gradient(op: tf.Operation, grad: tf.Tensor) -> List[tf.Tensor]:
     return [tf.nn.depthwise_conv2d_native_backprop_input(
                 _shape(images), weights, grad, **attributes),
             tf.nn.depthwise_conv2d_native_backprop_filter(
-                _again(images, grad), weights.shape.as_list(), grad, **attributes)]
+                _recompute(images, grad), weights.shape.as_list(), grad, **attributes)]
 
 
 @tf.RegisterGradient('RecomputedRelu6')
 def _relu6_gradient(op: tf.Operation, grad: tf.Tensor) -> tf.Tensor:
-    return gen_nn_ops.relu6_grad(grad, _again(op.outputs[0], grad))
+    return gen_nn_ops.relu6_grad(grad, _recompute(op.outputs[0], grad))
 
 
 @tf.RegisterGradient('MatmulBatchNorm')
 def _batch_norm_gradient(op: tf.Operation, grad: tf.Tensor, *others) -> List[Optional[tf.Tensor]]:
-    """Batch norm's gradient with its sums over pixels taken as matrix products with ones.
+    """Computes batch norm's gradient; its sums over pixels are matrix products with ones.
 
-    With x̂ = (x − μ)/σ, Σ over the P pixels of the batch:
+    With x̂ = (x − μ)/σ and Σ over the P pixels of the batch:
     ∂γ = Σ ∂y x̂,  ∂β = Σ ∂y,  ∂x = γ/σ (∂y − ∂β/P − x̂ ∂γ/P).
     """
     if not op.get_attr('is_training'):
@@ -109,13 +118,13 @@ def _batch_norm_gradient(op: tf.Operation, grad: tf.Tensor, *others) -> List[Opt
     expansion = _is_expansion(images.op)
     if expansion:
         expanded, weights = images.op.inputs
-        product = _product(_flat(_again(expanded, grad)), flat_grad)
+        product = _product(_flat(_recompute(expanded, grad)), flat_grad)
         images_sum = tf.reduce_sum(_flat(weights) * product, axis=0)
     else:
         images_sum = _sum(grad * images)
     gamma_grad = (images_sum - beta_grad * mean) * inverse_deviation
 
-    # ∂x is linear in ∂y and x, with one coefficient a channel.
+    # ∂x is linear in ∂y and x, with one coefficient for each channel.
     pixels = tf.cast(tf.shape(flat_grad)[0], tf.float32)
     grad_scale = gamma * inverse_deviation
     image_scale = -grad_scale * inverse_deviation * gamma_grad / pixels
@@ -124,45 +133,46 @@ def _batch_norm_gradient(op: tf.Operation, grad: tf.Tensor, *others) -> List[Opt
         tf.nn.bias_add(grad_scale * flat_grad + image_scale * _flat(images), offset),
         _shape(images))
     if expansion:
-        # The convolution's gradient takes the parts; what was just put together is never run.
+        # The convolution's gradient takes the parts; the sum above is never run.
         _batch_norm_grads.setdefault(grad.graph, {})[images_grad.name] = BatchNormGrad(
             flat_grad, grad_scale, image_scale, offset, product)
     return [images_grad, gamma_grad, beta_grad, None, None]
 
 
-def _again(tensor: tf.Tensor, after: tf.Tensor) -> tf.Tensor:
-    """A large tensor computed again once `after` is known, so that it need not be kept till then.
+def _recompute(tensor: tf.Tensor, after: tf.Tensor) -> tf.Tensor:
+    """Recomputes a large tensor once `after` is known, so that it need not be kept until then.
 
-    Goes back to what a convolution put out; anything else is returned as it is.
+    Recomputation starts from the output of a convolution; other tensors are returned as they are.
     """
     known = _recomputed.setdefault(tensor.graph, {})
     if tensor.name not in known:
         known.update(zip((output.name for output in tensor.op.outputs),
-                         _outputs_again(tensor, after)))
+                         _recompute_outputs(tensor, after)))
     return known[tensor.name]
 
 
-def _outputs_again(tensor: tf.Tensor, after: tf.Tensor) -> Tuple[tf.Tensor, ...]:
+def _recompute_outputs(tensor: tf.Tensor, after: tf.Tensor) -> Tuple[tf.Tensor, ...]:
     op = tensor.op
     if not tensor.shape.is_fully_defined() or \
             tensor.shape.num_elements() * tensor.dtype.size < LARGE:
         return tuple(op.outputs)
     with tf.control_dependencies([after]):
         if op.type == 'Relu6':
-            return tf.nn.relu6(_again(op.inputs[0], after)),
+            return tf.nn.relu6(_recompute(op.inputs[0], after)),
         if op.type == 'Split':
-            return tuple(tf.split(_again(op.inputs[1], after), len(op.outputs), axis=op.inputs[0]))
+            return tuple(tf.split(_recompute(op.inputs[1], after), len(op.outputs),
+                                  axis=op.inputs[0]))
         if op.type == 'ConcatV2':
-            return tf.concat([_again(part, after) for part in op.inputs[:-1]], op.inputs[-1]),
+            return tf.concat([_recompute(part, after) for part in op.inputs[:-1]], op.inputs[-1]),
         if op.type == 'SpaceToBatchND':
-            return tf.space_to_batch_nd(_again(op.inputs[0], after), *op.inputs[1:]),
+            return tf.space_to_batch_nd(_recompute(op.inputs[0], after), *op.inputs[1:]),
         if op.type == 'FusedBatchNormV3' and op.get_attr('is_training'):
             images, gamma, beta = op.inputs[:3]
             mean, variance = op.outputs[3:5]
             scale = gamma * tf.rsqrt(variance + op.get_attr('epsilon'))
             if _is_expansion(images.op):
                 expanded, weights = images.op.inputs
-                scaled = tf.nn.conv2d(_again(expanded, after), weights * scale, 1, 'SAME')
+                scaled = tf.nn.conv2d(_recompute(expanded, after), weights * scale, 1, 'SAME')
             else:
                 # Broadcasting over two dimensions is several times as fast as over four.
                 scaled = tf.reshape(_flat(images) * scale, images.shape)
@@ -176,7 +186,7 @@ def _is_pointwise(op: tf.Operation) -> bool:
 
 
 def _is_expansion(op: tf.Operation) -> bool:
-    """Whether an operation is a 1×1 convolution to more channels than it reads."""
+    """Returns whether an operation is a 1×1 convolution to more channels than it reads."""
     if op.type != 'Conv2D' or not _is_pointwise(op):
         return False
     inputs, outputs = op.inputs[1].shape.as_list()[2:]
@@ -184,14 +194,14 @@ def _is_expansion(op: tf.Operation) -> bool:
 
 
 def _flat(tensor: tf.Tensor) -> tf.Tensor:
-    """`[..., C]` to `[P, C]`."""
+    """Reshapes `[..., C]` to `[P, C]`."""
     return tf.reshape(tensor, [-1, tensor.shape[-1].value])
 
 
 def _sum(tensor: tf.Tensor) -> tf.Tensor:
-    """The sum over all pixels, `[N, H, W, C]` to `[C]`.
+    """Sums over all pixels, from `[N, H, W, C]` to `[C]`.
 
-    Products with ones, an image at a time, are three times as fast as `reduce_sum`.
+    Products with ones, one image at a time, are three times as fast as `reduce_sum`.
     """
     images = tf.reshape(tensor, [tf.shape(tensor)[0], -1, tensor.shape[3].value])
     ones = tf.ones(tf.concat([tf.shape(images)[:1], [1], tf.shape(images)[1:2]], axis=0))
@@ -199,12 +209,12 @@ def _sum(tensor: tf.Tensor) -> tf.Tensor:
 
 
 def _product(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
-    """oneᵀ · other of two tall matrices; twice as fast with the narrower one transposed."""
+    """Computes oneᵀ · other of two tall matrices; transposing the narrower is twice as fast."""
     if one.shape[1].value <= other.shape[1].value:
         return tf.matmul(one, other, transpose_a=True)
     return tf.transpose(tf.matmul(other, one, transpose_a=True))
 
 
 def _shape(tensor: tf.Tensor):
-    """The shape, static where it is known, so that the tensor itself need not be kept for it."""
+    """Returns the shape, static where it is known, so that the tensor itself need not be kept."""
     return tensor.shape.as_list() if tensor.shape.is_fully_defined() else tf.shape(tensor)

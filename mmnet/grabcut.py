@@ -1,7 +1,7 @@
-"""Graph cuts as the classical baseline of Figure 5: OpenCV's GrabCut from an automatic trimap.
+"""Graph cut, the classical baseline of Figure 5: OpenCV's GrabCut from an automatic trimap.
 
-Nobody marks the person: where nearly all masks of a training split agree, the trimap is certain;
-in between, what most of them have is a first guess.
+Nobody marks the person. The trimap is certain where nearly all training masks agree; elsewhere the
+majority of the masks is a first guess.
 """
 
 import os
@@ -13,42 +13,44 @@ from mmnet.data.pairs import find_pairs
 from mmnet.data.pipeline import load_pixels
 from mmnet.errors import UserError
 
-# The parts of the training masks that make a pixel certain.
+# Shares of the training masks at which a pixel is certain.
 BACKGROUND, FOREGROUND = 0.05, 0.95
 ITERATIONS = 5
-# The side of the square that it works on, if nothing else is asked for.
+# Side of the square that GrabCut works on by default.
 SIZE = 256
 
 
 def trimap(dataset_path: str, split: str, size: int, skip_bad_pairs: bool = False) -> np.ndarray:
-    """What GrabCut starts from, made of the masks of a split.
+    """Makes GrabCut's starting labels from the masks of a split.
 
     Args:
-        dataset_path, split: as of `find_pairs`.
-        size: the side of the square that GrabCut works on.
+        dataset_path, split: see `find_pairs`.
+        size: side of the square that GrabCut works on.
         skip_bad_pairs: go on without files that cannot be read or paired.
+
+    Returns:
+        uint8 `[size, size]`; see `prior_labels`.
 
     Raises:
         UserError: for bad files, unless they are skipped, and for masks that are all alike.
     """
     pairs = find_pairs(dataset_path, split, skip_bad_pairs)
     masks = load_pixels(pairs, size, skip_bad_pairs=skip_bad_pairs)[..., 3] > 127
-    labels = labels_of(masks.mean(axis=0))
+    labels = prior_labels(masks.mean(axis=0))
     if not {cv2.GC_BGD, cv2.GC_FGD} <= set(np.unique(labels)):
-        raise UserError('{}: its masks are alike all over and say nothing of where people are; '
-                        'name another split'.format(os.path.join(dataset_path, split)))
+        raise UserError(f'{os.path.join(dataset_path, split)}: its masks are all alike and do not '
+                        f'show where people are; name another split')
     return labels
 
 
-def labels_of(prior: np.ndarray) -> np.ndarray:
-    """OpenCV's labels: certain and probable background and foreground.
+def prior_labels(prior: np.ndarray) -> np.ndarray:
+    """Turns a prior into OpenCV's labels: certain and probable background and foreground.
 
     Args:
-        prior: how many of the masks have foreground at each pixel, `[H, W]` in [0, 1].
+        prior: share of the masks that have foreground at each pixel, `[H, W]` in [0, 1].
 
     Returns:
-        uint8 `[H, W]`. Where people stand anywhere, so that nothing is certain, the most and the
-        least likely pixels are.
+        uint8 `[H, W]`. If no pixel is certain, the most and the least likely ones are taken.
     """
     labels = np.where(prior > 0.5, cv2.GC_PR_FGD, cv2.GC_PR_BGD)
     labels[prior <= max(BACKGROUND, prior.min())] = cv2.GC_BGD
@@ -57,16 +59,16 @@ def labels_of(prior: np.ndarray) -> np.ndarray:
 
 
 def alpha(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The hard alpha of a photo.
+    """Cuts a person out with hard edges.
 
     Args:
         image: uint8 RGB `[S, S, 3]`.
-        labels: as of `trimap`.
+        labels: uint8 `[S, S]`, as returned by `trimap`.
 
     Returns:
-        float32 `[S, S, 1]` of 0 and 1.
+        float32 `[S, S, 1]`, 0 or 1.
     """
-    # GrabCut's mixtures of colours start from random clusters.
+    # GrabCut's colour mixtures start from random clusters.
     cv2.setRNGSeed(0)
     result = labels.copy()
     cv2.grabCut(image[..., ::-1].copy(), result, None, np.zeros([1, 65]), np.zeros([1, 65]),

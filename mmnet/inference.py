@@ -1,10 +1,16 @@
-"""From a photo of any size to its alpha, its foreground's colours, and a new background."""
+"""From a photo of any size to its alpha, the person's own colours, and a new background.
+
+    predictor = inference.load('model.tflite', '--model')
+    alpha = inference.matte(predictor, image, refine=True)
+    result = inference.composite(inference.foreground_colours(image, alpha), alpha, background)
+"""
 
 import contextlib
+import dataclasses
 import os
 import signal
 import threading
-from typing import Callable, Iterator, NamedTuple
+from typing import Callable, Iterator
 
 import cv2
 import numpy as np
@@ -12,85 +18,86 @@ import tensorflow as tf
 from PIL import Image, ImageColor, ImageOps
 from pymatting.foreground.estimate_foreground_ml import estimate_foreground_ml
 
-from mmnet import checkpoints, evaluation, hparams, losses
+from mmnet import checkpoints, hparams, losses
 from mmnet.data import decode
-from mmnet.data.pairs import UNREADABLE
-from mmnet.data.pipeline import as_float
 from mmnet.errors import UserError
+from mmnet.graph import as_float, build_network
 from mmnet.tflite.interpreter import Interpreter
-from mmnet.training import build_network
 
-# The guided filter looks at neighbourhoods of so many of the network's pixels, and takes for an
-# edge what varies by more than the root of this, of 255. Measured on photos and on drawn
-# portraits: the gradient error falls by 8 % and by a fifth, MAD rises by 3 % and not at all.
+# The guided filter's radius, in pixels of the network, and its ε, in squared steps of 255.
+# Measured: gradient error falls by 8 % on photos and by a fifth on drawn portraits; MAD rises by
+# 3 % on photos and not at all on drawn portraits.
 GUIDED_RADIUS = 3
 GUIDED_EPSILON = 16.0
-# Takes a photo and its alpha; returns what lies behind, uint8 RGB [H, W, 3] or one colour [3].
+# Takes a photo and its alpha; returns a background, uint8 RGB [H, W, 3] or one colour [3].
 Background = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
-class Network(NamedTuple):
-    """A trained network: the side of the square it takes, and what it computes.
+@dataclasses.dataclass(frozen=True)
+class Predictor:
+    """A trained network that is ready to run.
 
-    `alpha` takes uint8 RGB `[S, S, 3]` and returns float32 `[S, S, 1]` in [0, 1].
+    Attributes:
+        size: side of the square that it takes, in pixels.
+        alpha: takes uint8 RGB `[S, S, 3]`, returns float32 `[S, S, 1]` in [0, 1].
     """
     size: int
     alpha: Callable[[np.ndarray], np.ndarray]
 
 
-def load(path: str, flag: str) -> Network:
+def load(path: str, flag: str) -> Predictor:
     """Loads an exported file, a train directory's latest checkpoint, or one checkpoint.
 
     Args:
         path: the file, directory or checkpoint.
-        flag: that the path was given with, for messages.
+        flag: the flag that the path came with, for messages.
 
     Raises:
-        UserError: for anything else, or what cannot be read.
+        UserError: for anything else, and for what cannot be read.
     """
     if os.path.isfile(path) and not path.endswith(('.index', '.meta')):
         interpreter = Interpreter(path)
-        return Network(interpreter.size, interpreter.alpha)
+        return Predictor(interpreter.size, interpreter.alpha)
     if path.endswith('.tflite'):
         raise UserError(f'{flag} {path}: no such file; export_tflite.py writes it')
-    checkpoint = evaluation.resolve(path, flag)
-    settings = hparams.read(os.path.dirname(checkpoint) or '.')
-    size = settings['image_size']
+    checkpoint = checkpoints.resolve(path, flag)
+    trained = hparams.read(os.path.dirname(checkpoint) or '.')
+    size = trained.image_size
     with tf.Graph().as_default() as graph:
         images = tf.placeholder(tf.uint8, [1, size, size, 3])
-        logits, _ = build_network(as_float(images), settings, is_training=False)
+        logits, _ = build_network(as_float(images), trained, is_training=False)
         alpha = losses.foreground_alpha(logits)
         session = tf.Session(graph=graph)
         checkpoints.restore(checkpoints.saver(), session, checkpoint)
-    return Network(size, lambda image: session.run(alpha, {images: image[np.newaxis]})[0])
+    return Predictor(size, lambda image: session.run(alpha, {images: image[np.newaxis]})[0])
 
 
-def matte(network: Network, image: np.ndarray, refine: bool = False) -> np.ndarray:
-    """The alpha of a photo at the photo's own size.
+def matte(predictor: Predictor, image: np.ndarray, refine: bool = False) -> np.ndarray:
+    """Computes the alpha of a photo in the photo's own size.
 
     Args:
-        network: as of `load`.
+        predictor: as returned by `load`.
         image: uint8 RGB `[H, W, 3]`.
-        refine: let a guided filter draw the alpha's edges along the photo's.
+        refine: sharpen the alpha along the photo's edges with a guided filter.
 
     Returns:
         float32 `[H, W]` in [0, 1].
     """
     height, width = image.shape[:2]
-    small = Image.fromarray(image).resize((network.size, network.size), Image.BILINEAR)
-    alpha = cv2.resize(network.alpha(np.asarray(small)), (width, height),
+    small = Image.fromarray(image).resize((predictor.size, predictor.size), Image.BILINEAR)
+    alpha = cv2.resize(predictor.alpha(np.asarray(small)), (width, height),
                        interpolation=cv2.INTER_LINEAR)
     if refine:
-        radius = max(1, int(round(GUIDED_RADIUS * max(height, width) / network.size)))
-        # On a guide from 0 to 1 OpenCV's filter loses epsilons below 0.01, that is 650 of 255².
+        radius = max(1, int(round(GUIDED_RADIUS * max(height, width) / predictor.size)))
+        # For a guide from 0 to 1, OpenCV's filter loses every ε below 0.01, that is 650 of 255².
         alpha = cv2.ximgproc.guidedFilter(image.astype(np.float32), alpha, radius, GUIDED_EPSILON)
     return alpha.clip(0, 1)
 
 
 def foreground_colours(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """F of Equation 1: what the person's colours are where the background shows through.
+    """Estimates F of Equation 1: the person's colours where the background shows through.
 
-    PyMatting's multi-level estimation.
+    Uses PyMatting's multi-level estimation.
 
     Args:
         image: uint8 RGB `[H, W, 3]`.
@@ -99,7 +106,7 @@ def foreground_colours(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     Returns:
         uint8 RGB `[H, W, 3]`.
     """
-    if alpha.size == 1:     # no neighbours to learn from, which PyMatting does not expect
+    if alpha.size == 1:     # PyMatting expects neighbours.
         return image
     with _interrupts_deferred():
         foreground = estimate_foreground_ml(image.astype(np.float32) / 255,
@@ -109,7 +116,7 @@ def foreground_colours(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 @contextlib.contextmanager
 def _interrupts_deferred() -> Iterator[None]:
-    """Lets Ctrl-C wait for the end: compiled code, and its compiler, crash on it."""
+    """Delays Ctrl-C until the end: numba's compiled code and its compiler crash on it."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -124,7 +131,7 @@ def _interrupts_deferred() -> Iterator[None]:
 
 
 def composite(foreground: np.ndarray, alpha: np.ndarray, background: np.ndarray) -> np.ndarray:
-    """Equation 1: αF + (1 − α)B.
+    """Computes αF + (1 − α)B (Equation 1).
 
     Args:
         foreground, background: uint8 RGB, `[H, W, 3]` or one colour `[3]`.
@@ -138,18 +145,21 @@ def composite(foreground: np.ndarray, alpha: np.ndarray, background: np.ndarray)
 
 
 def cut_out(foreground: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """RGBA `[H, W, 4]`, uint8; where the alpha is 0 nothing is left of the photo.
+    """Makes a transparent picture; where the alpha is 0, nothing of the photo is left.
 
     Args:
         foreground: uint8 RGB `[H, W, 3]`.
         alpha: float32 `[H, W]` in [0, 1].
+
+    Returns:
+        uint8 RGBA `[H, W, 4]`.
     """
     coverage = np.round(alpha * 255).astype(np.uint8)
     return np.dstack([foreground * (coverage > 0)[..., np.newaxis], coverage])
 
 
 def parse_background(text: str) -> Background:
-    """What a `--background` means: `blur`, a picture's path, or a colour.
+    """Reads the value of `--background`: `blur`, a picture's path, or a colour.
 
     Raises:
         UserError: if it is none of these.
@@ -159,20 +169,20 @@ def parse_background(text: str) -> Background:
     if os.path.exists(text):
         try:
             picture = Image.fromarray(decode.read_image(text))
-        except UNREADABLE as error:
+        except decode.UNREADABLE as error:
             raise UserError(f'--background {text}: cannot be read as a picture ({error})')
         return lambda image, alpha: np.asarray(
             ImageOps.fit(picture, (image.shape[1], image.shape[0]), Image.BICUBIC))
     try:
         colour = np.array(ImageColor.getrgb(text)[:3], np.uint8)
     except ValueError:
-        raise UserError('--background {}: is no picture that exists, no colour such as white or '
-                        '#1f9e59, and not blur'.format(text))
+        raise UserError(f'--background {text}: is not a picture\'s path, a colour such as white or '
+                        f'#1f9e59, or blur')
     return lambda image, alpha: colour
 
 
 def blurred_background(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """The photo's own background out of focus, without the person's colours in it.
+    """Blurs the photo's own background, without the person's colours in it.
 
     Args:
         image: uint8 RGB `[H, W, 3]`.
@@ -182,7 +192,7 @@ def blurred_background(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         uint8 RGB `[H, W, 3]`.
     """
     height, width = alpha.shape
-    # Enlarged from a small one, which is as smooth and much faster.
+    # Blurring a small picture and enlarging it is as smooth and much faster.
     scale = 256 / max(height, width)
     size = (max(1, int(round(width * scale))), max(1, int(round(height * scale))))
     weight = np.maximum(1 - alpha, 1e-3)[..., np.newaxis].astype(np.float32)

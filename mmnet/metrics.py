@@ -1,6 +1,6 @@
-"""The measures of Section 3: gradient error and MAD, and PortraitNet's IOU and edge IOU.
+"""The metrics of Section 3, gradient error and MAD, and PortraitNet's IOU and edge IOU.
 
-Graph functions over alphas `[N, H, W, 1]` in [0, 1], one value an image, not multiplied.
+Graph functions of alphas `[N, H, W, 1]` in [0, 1]. They return one value an image, not multiplied.
 """
 
 import cv2
@@ -9,42 +9,48 @@ import tensorflow as tf
 
 SIGMA = 1.4
 RADIUS = 4
-# PortraitNet's Table 2, the first: how far from the boundary a pixel counts, at 224×224.
+# PortraitNet's Table 2, first row: σ of the distance from the boundary, 3 pixels of 224.
 EDGE_SIGMA = 3 / 224
 
 
 def gaussian_derivative_filters() -> np.ndarray:
-    """First-order Gaussian derivatives along x and y, σ = 1.4, 9×9: `[9, 9, 1, 2]`.
+    """Returns first-order Gaussian derivatives along x and y, σ = 1.4: `[9, 9, 1, 2]`.
 
-    The paper prints variance 1.4; the matting benchmark that it follows has σ = 1.4.
+    The paper prints a variance of 1.4; the matting benchmark that it follows has σ = 1.4.
     """
     x = np.arange(-RADIUS, RADIUS + 1)
     gaussian = np.exp(-x ** 2 / (2 * SIGMA ** 2))
     gaussian /= gaussian.sum()
-    # Convolution flips the kernel; conv2d correlates, hence the positive sign.
+    # Convolution flips the kernel and conv2d does not, hence the positive sign.
     derivative = x / SIGMA ** 2 * gaussian
     along_x = np.outer(gaussian, derivative)
     return np.stack([along_x, along_x.T], axis=-1)[:, :, np.newaxis].astype(np.float32)
 
 
 def gradient_error(alpha: tf.Tensor, alpha_gt: tf.Tensor) -> tf.Tensor:
-    """Equation 11: mean over pixels of the L2 norm of ∇α − ∇α_gt, `[N]`.
+    """Computes the mean L2 norm of ∇α − ∇α_gt over pixels (Equation 11); returns `[N]`.
 
     There is no padding: the four pixels nearest to each border drop out. Tables give it × 1000.
     """
-    # ∇ is linear, so the difference of the gradients is the gradient of the difference.
+    # ∇ is linear: the difference of the gradients is the gradient of the difference.
     gradients = tf.nn.conv2d(alpha - alpha_gt, gaussian_derivative_filters(), strides=1,
                              padding='VALID')
     return tf.reduce_mean(tf.norm(gradients, axis=3), axis=[1, 2])
 
 
 def mean_absolute_difference(alpha: tf.Tensor, alpha_gt: tf.Tensor) -> tf.Tensor:
-    """Equation 12: mean over pixels of |α − α_gt|, `[N]`. Tables give it × 100."""
+    """Computes the mean of |α − α_gt| over pixels (Equation 12); returns `[N]`.
+
+    Tables give it × 100.
+    """
     return tf.reduce_mean(tf.abs(alpha - alpha_gt), axis=[1, 2, 3])
 
 
 def intersection_over_union(alpha: tf.Tensor, alpha_gt: tf.Tensor) -> tf.Tensor:
-    """PortraitNet's Equation 10: IOU of the foregrounds α > 0.5, `[N]`; 1 where both are empty."""
+    """Computes the IOU of the foregrounds α > 0.5 (PortraitNet's Equation 10); returns `[N]`.
+
+    It is 1 where both foregrounds are empty.
+    """
     predicted, truth = alpha > 0.5, alpha_gt > 0.5
     intersection = _count(tf.logical_and(predicted, truth))
     union = _count(tf.logical_or(predicted, truth))
@@ -53,13 +59,14 @@ def intersection_over_union(alpha: tf.Tensor, alpha_gt: tf.Tensor) -> tf.Tensor:
 
 def edge_intersection_over_union(alpha: tf.Tensor, alpha_gt: tf.Tensor,
                                  sigma: float = EDGE_SIGMA) -> tf.Tensor:
-    """PortraitNet's Equation 11: IOU with the weights of `edge_weights`, `[N]`.
+    """Computes the IOU weighted by `edge_weights` (PortraitNet's Equation 11); returns `[N]`.
 
-    The weights are 0 outside the ground truth: what is predicted there does not count. It is 1
-    where there is no boundary.
+    The weights are 0 outside the ground truth, so a foreground predicted there does not count.
+    The value is 1 where there is no boundary.
 
     Args:
-        sigma: as of `edge_weights`.
+        alpha, alpha_gt: `[N, H, W, 1]`.
+        sigma: see `edge_weights`.
     """
     weights = tf.numpy_function(edge_weights, [alpha_gt, sigma], tf.float32)
     weights.set_shape(alpha_gt.shape)
@@ -70,16 +77,16 @@ def edge_intersection_over_union(alpha: tf.Tensor, alpha_gt: tf.Tensor,
 
 
 def edge_weights(alpha_gt: np.ndarray, sigma: float) -> np.ndarray:
-    """PortraitNet's Equation 12: exp(−dis²/2σ²) in the foreground α_gt > 0.5, 0 outside.
+    """Computes exp(−dis²/2σ²) in the foreground α_gt > 0.5, 0 outside (PortraitNet's Equation 12).
 
-    dis is the distance to the nearest pixel of the background.
+    dis is the distance to the nearest background pixel.
 
     Args:
         alpha_gt: float32 `[N, H, W, 1]` in [0, 1].
-        sigma: as a part of the side of a square image, √(HW) of another.
+        sigma: as a share of √(HW), the side of a square image.
 
     Returns:
-        float32, as `alpha_gt`.
+        float32, shaped like `alpha_gt`.
     """
     weights = np.zeros(alpha_gt.shape, np.float32)
     height, width = alpha_gt.shape[1:3]
@@ -92,9 +99,9 @@ def edge_weights(alpha_gt: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def resize_alpha(alpha: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
-    """An alpha at a mask's own size, where metrics are taken; bilinear, `[N, height, width, 1]`.
+    """Resizes alphas bilinearly to a mask's own size, `[N, height, width, 1]`.
 
-    Pixels are taken as areas, as the photo was when it was resized to the network's input.
+    Pixels are areas (`half_pixel_centers`), as they were when the photo was resized.
     """
     return tf.compat.v1.image.resize_bilinear(alpha, [height, width], half_pixel_centers=True)
 

@@ -1,8 +1,8 @@
 """Quantization-aware training: `tf.contrib.quantize`, and what it leaves out (Supplement A).
 
-The graph computes with 32-bit floats that fake-quantization nodes round to the grid of an 8-bit
-tensor. An export stores just these numbers, so every tensor that it will hold has a node, and
-tensors that it will hold on one grid share their range.
+The graph computes with 32-bit floats, and fake-quantization nodes round them to the grid of an
+8-bit tensor. An export stores exactly these numbers. So every tensor of the file has a node, and
+tensors that share a grid in the file share their range here.
 """
 
 from typing import Callable, Dict, List, Set
@@ -16,55 +16,52 @@ from mmnet.models.layers import NORMALIZED
 
 FAKE_QUANT = 'FakeQuantWithMinMaxVars'
 ACTIVATIONS = ('Relu', 'Relu6')
-# Operations that move numbers about: in a file their results lie on the grid of what they read.
-# With the number of the input that they move.
-MOVES = {'ResizeBilinear': 0, 'Mean': 0, 'Tile': 0, 'Split': 1, 'Identity': 0, 'IdentityN': 0}
-# Those whose results lie between what they read, and have to be rounded again. A mean could have a
-# range of its own, but TensorFlow 1.15's runtime does not saturate numbers that leave it.
+# Operations that keep values on the grid they came from, and which of their inputs the values are.
+VALUE_INPUT = {'ResizeBilinear': 0, 'Mean': 0, 'Tile': 0, 'Split': 1, 'Identity': 0, 'IdentityN': 0}
+# Their results lie between grid points and are rounded again. A mean could have a range of its
+# own, but TensorFlow 1.15's runtime does not saturate values that leave it.
 AVERAGES = ('ResizeBilinear', 'Mean')
-# The logits are ±l for an alpha of σ(2l), which as a byte is 0 or 255 from here on. A range that
-# reached further would leave fewer of its 256 numbers to the alphas in between.
+# Logits are ±l for an alpha of σ(2l). From here on the alpha's byte is 0 or 255. A wider range
+# would leave fewer of its 256 values to the alphas in between.
 LOGIT_LIMIT = np.log(2 * 255 - 1) / 2
 
 
-def quantize(images: tf.Tensor, logits: tf.Tensor, settings: Dict[str, int], is_training: bool,
-             quant_delay: int = 0) -> tf.Tensor:
+def quantize(images: tf.Tensor, logits: tf.Tensor, weight_bits: int, activation_bits: int,
+             is_training: bool, quant_delay: int = 0) -> tf.Tensor:
     """Rewrites the graph from images to logits for quantization; call it before adding losses.
 
-    Weights and activations are rounded to `settings`' bits and batch norms folded, by
-    `tf.contrib.quantize`. Beyond that
+    `tf.contrib.quantize` rounds weights and activations and folds batch norms. Beyond that:
 
-    - weights have symmetric ranges, so that unsigned and signed files hold the same numbers;
-    - the two logits are made opposite numbers, which no softmax notices, so that one alone tells
-      the alpha; their range ends where the alpha does;
-    - there is a node after each bilinear resize and each mean, after sums with an activation,
-      after normalized images, and around transposed convolutions;
-    - what is concatenated or moved about shares one range, so that nothing is requantized.
+    - Weights have symmetric ranges, so unsigned and signed files hold the same values.
+    - The logits become negatives of each other, so one is enough. The softmax does not change.
+      Their range ends where the alpha saturates.
+    - Nodes follow each bilinear resize, each mean, sums with an activation and normalized images,
+      and surround transposed convolutions.
+    - Tensors that are concatenated or moved share one range, so nothing is requantized.
 
     Args:
-        images: what the network in the default graph takes, `[N, H, W, 3]`.
-        logits: what it makes of them, `[N, H, W, 2]`.
-        settings: `weight_bits` and `activation_bits`, 4 to 8.
-        is_training: whether ranges are learned; in evaluation they are variables that are restored.
-        quant_delay: steps before rounding begins, while ranges are learned already.
+        images: input of the network in the default graph, `[N, H, W, 3]`.
+        logits: its output, `[N, H, W, 2]`.
+        weight_bits, activation_bits: 4 to 8.
+        is_training: whether ranges are learned; in evaluation they are restored variables.
+        quant_delay: steps before rounding begins; ranges are learned from the start.
 
     Returns:
         the quantized logits.
     """
     logits = centre_logits(logits)
     _end_linear_layers(_ancestors(logits.op, images.op))
-    # Something that reads the logits, as a rewriting redirects what reads a tensor.
+    # An identity that keeps the logits reachable after the graph is rewritten.
     output = tf.identity_n([logits], name='quantized_logits')[0]
-    bits = settings['activation_bits']
-    flags = {'weight_bits': settings['weight_bits'], 'activation_bits': bits}
+    bits = {'weight_bits': weight_bits, 'activation_bits': activation_bits}
     if is_training:
         tf.contrib.quantize.experimental_create_training_graph(
-            logits.graph, quant_delay=quant_delay, **flags)
+            logits.graph, quant_delay=quant_delay, **bits)
     else:
-        tf.contrib.quantize.experimental_create_eval_graph(logits.graph, **flags)
+        tf.contrib.quantize.experimental_create_eval_graph(logits.graph, **bits)
 
     for op in _ancestors(output.op, images.op):
-        _quantize_leftover(op, flags, is_training, quant_delay)
+        _quantize_leftover(op, bits, is_training, quant_delay)
     operations = _ancestors(output.op, images.op)
     for op in operations:
         if op.type == FAKE_QUANT and op.get_attr('narrow_range'):
@@ -77,28 +74,31 @@ def quantize(images: tf.Tensor, logits: tf.Tensor, settings: Dict[str, int], is_
         if op.type in AVERAGES:
             average, (source,) = op.outputs[0], _sources(op.inputs[0])
             _insert(average, lambda: tf.fake_quant_with_min_max_vars(
-                average, source.inputs[1], source.inputs[2], bits), quant_delay)
+                average, source.inputs[1], source.inputs[2], activation_bits), quant_delay)
     return output
 
 
 def range_variables() -> List[tf.Variable]:
-    """The learned ranges of the default graph: what a checkpoint of a quantized network adds."""
+    """Lists the learned ranges of the default graph, which a quantized checkpoint holds, too."""
     return [variable for variable in tf.global_variables()
             if variable.op.name.endswith(('_quant/min', '_quant/max'))]
 
 
 def centre_logits(logits: tf.Tensor) -> tf.Tensor:
-    """Makes the two logits opposite numbers, by taking their mean off weights and biases.
+    """Makes the two logits negatives of each other: takes their mean off weights and biases.
 
-    α is the sigmoid of their difference, which stays as it is. `[N, H, W, 2]` logits end in a
-    convolution, maybe with bias, and maybe bilinear resizing.
+    α is the sigmoid of their difference, which stays the same. The logits `[N, H, W, 2]` must come
+    from a convolution, with or without bias, and may be resized bilinearly after it.
 
     Returns:
-        the logits; another tensor where they had no bias.
+        the logits; a new tensor if the convolution had no bias.
+
+    Raises:
+        ValueError: if the logits do not come from a convolution.
     """
     op = logits.op
-    while op.type in MOVES:
-        op = op.inputs[MOVES[op.type]].op
+    while op.type in VALUE_INPUT:
+        op = op.inputs[VALUE_INPUT[op.type]].op
     if op.type == 'Conv2D':
         # contrib.quantize takes a convolution for a layer only if it has a bias.
         readers = op.outputs[0].consumers()
@@ -107,42 +107,42 @@ def centre_logits(logits: tf.Tensor) -> tf.Tensor:
         logits = biased if op is logits.op else logits
         op = biased.op
     if op.type != 'BiasAdd' or op.inputs[0].op.type != 'Conv2D':
-        raise ValueError(f'{op.name} is no convolution; its logits cannot be quantized')
+        raise ValueError(f'{op.name} is not a convolution; its logits cannot be quantized')
     for consumer in (op.inputs[0].op, op):
         weights = consumer.inputs[1]
-        opposite = weights - tf.reverse(weights, [weights.shape.ndims - 1])
+        difference = weights - tf.reverse(weights, [weights.shape.ndims - 1])
         # contrib.quantize recognizes weights by the multiplication that folds batch norm.
-        consumer._update_input(1, tf.multiply(opposite, 0.5))
+        consumer._update_input(1, tf.multiply(difference, 0.5))
     return logits
 
 
-def _quantize_leftover(op: tf.Operation, flags: Dict[str, int], is_training: bool,
+def _quantize_leftover(op: tf.Operation, bits: Dict[str, int], is_training: bool,
                        quant_delay: int) -> None:
-    """Puts nodes where contrib.quantize sees no layer; it has a look itself whether one is there.
+    """Adds nodes where contrib.quantize sees no layer.
 
-    That is transposed convolutions, activations of sums, and images that a network normalizes.
+    These are transposed convolutions, activations of sums, and normalized images. contrib.quantize
+    itself checks that no node is there yet.
     """
-    def insert(name: str, producer: tf.Operation, consumers: List[tf.Operation],
-               **settings) -> None:
+    def insert(name: str, producer: tf.Operation, consumers: List[tf.Operation], **options) -> None:
         scope = op.name.rpartition('/')[0]
         _InsertQuantOp(scope, name, producer, consumers, is_training,
-                       quant_delay=quant_delay or None, **settings)
+                       quant_delay=quant_delay or None, **options)
 
+    activation_bits = bits['activation_bits']
     if op.type == 'Conv2DBackpropInput':
         insert('deconv/weights_quant', op.inputs[1].op, [op], moving_avg=False, narrow_range=True,
-               bits=flags['weight_bits'])
-        insert('deconv/act_quant', op, op.outputs[0].consumers(), bits=flags['activation_bits'])
+               bits=bits['weight_bits'])
+        insert('deconv/act_quant', op, op.outputs[0].consumers(), bits=activation_bits)
     elif op.type in ACTIVATIONS and op.inputs[0].op.type == 'AddN':
-        insert('act_quant', op, op.outputs[0].consumers(), init_min=0.0,
-               bits=flags['activation_bits'])
+        insert('act_quant', op, op.outputs[0].consumers(), init_min=0.0, bits=activation_bits)
     elif op.name.rpartition('/')[2] == NORMALIZED:
-        insert('images/act_quant', op, op.outputs[0].consumers(), bits=flags['activation_bits'])
+        insert('images/act_quant', op, op.outputs[0].consumers(), bits=activation_bits)
 
 
 def _end_linear_layers(operations: List[tf.Operation]) -> None:
-    """Puts an identity where batch norm has no activation behind it, as in a linear bottleneck.
+    """Adds an identity behind batch norm without an activation, as in a linear bottleneck.
 
-    contrib.quantize looks for the end of a layer there; without it, it folds batch norm only half.
+    contrib.quantize looks for the end of a layer there. Without it, it folds batch norm only half.
     """
     for op in operations:
         readers = op.outputs[0].consumers() if op.type == 'FusedBatchNormV3' else []
@@ -152,10 +152,10 @@ def _end_linear_layers(operations: List[tf.Operation]) -> None:
 
 
 def make_symmetric(node: tf.Operation, limit: float = np.inf) -> None:
-    """Gives a node a range whose zero lies in the middle of its grid, and that ends at a limit.
+    """Gives a node a range that has its zero in the middle of the grid and ends at `limit`.
 
-    Of 256 numbers that is the 129th, so that the range reaches one step further below zero; of the
-    255 of a narrow range, which weights have, it is the 128th.
+    Of 256 values the 129th is zero, so the range reaches one step further below zero. Of the 255
+    values of a narrow range, which weights have, it is the 128th.
     """
     positive_steps = 2 ** (node.get_attr('num_bits') - 1) - 1
     negative_steps = positive_steps + (not node.get_attr('narrow_range'))
@@ -165,20 +165,20 @@ def make_symmetric(node: tf.Operation, limit: float = np.inf) -> None:
 
 
 def share_range(nodes: List[tf.Operation]) -> None:
-    """Gives nodes one range, which holds the ranges that all of them have learned."""
+    """Gives nodes one range that covers the ranges all of them have learned."""
     ends = [(node.inputs[1], node.inputs[2]) for node in nodes]
     for node, (low, high) in zip(nodes, ends):
-        # A node waits for its own range to be updated; of the others it takes what is known, as
-        # their input may depend on its output.
-        others = [(_known(other_low), _known(other_high)) for other, (other_low, other_high)
+        # A node waits for its own range to be updated. It takes the others' ranges as they stand,
+        # because their inputs may depend on its output.
+        others = [(_stored(other_low), _stored(other_high)) for other, (other_low, other_high)
                   in zip(nodes, ends) if other is not node]
         with tf.name_scope(node.name + '_shared'):
-            lows, highs = zip(*([(low, high)] + others))
+            lows, highs = zip(*[(low, high), *others])
             _set_range(node, tf.reduce_min(tf.stack(lows)), tf.reduce_max(tf.stack(highs)))
 
 
-def _known(end: tf.Tensor) -> tf.Tensor:
-    """The variable behind an end of a range, whether it is updated or just read."""
+def _stored(end: tf.Tensor) -> tf.Tensor:
+    """Reads the variable behind an end of a range, without waiting for its update."""
     return tf.identity(end.op.inputs[0])
 
 
@@ -188,7 +188,7 @@ def _set_range(node: tf.Operation, low: tf.Tensor, high: tf.Tensor) -> None:
 
 
 def _insert(tensor: tf.Tensor, make_node: Callable[[], tf.Tensor], quant_delay: int) -> None:
-    """Puts a fake-quantization node between a tensor and all that reads it."""
+    """Puts a fake-quantization node between a tensor and its readers."""
     readers = tensor.consumers()
     quantized = make_node()
     if quant_delay:
@@ -198,22 +198,22 @@ def _insert(tensor: tf.Tensor, make_node: Callable[[], tf.Tensor], quant_delay: 
 
 
 def _sources(tensor: tf.Tensor) -> List[tf.Operation]:
-    """The fake-quantization nodes whose grids a tensor's numbers lie on."""
+    """Finds the fake-quantization nodes whose grids a tensor's values lie on."""
     op = tensor.op
     while op.type != FAKE_QUANT:
         if op.type == 'ConcatV2':
             return [node for part in op.inputs[:-1] for node in _sources(part)]
-        if op.type == 'Merge':      # of a quantization delay: quantized or not
+        if op.type == 'Merge':      # a quantization delay: quantized or not
             op = op.inputs[1].op.inputs[0].op
-        elif op.type in MOVES:
-            op = op.inputs[MOVES[op.type]].op
+        elif op.type in VALUE_INPUT:
+            op = op.inputs[VALUE_INPUT[op.type]].op
         else:
             raise ValueError(f'{op.name} ({op.type}) has no quantization range')
     return [op]
 
 
 def _concatenated(operations: List[tf.Operation]) -> List[List[tf.Operation]]:
-    """The nodes whose tensors meet in concatenations, in groups that have none in common."""
+    """Groups the nodes whose tensors meet in concatenations; the groups are disjoint."""
     groups: List[Set[tf.Operation]] = []
     for op in operations:
         if op.type == 'ConcatV2':
@@ -226,7 +226,7 @@ def _concatenated(operations: List[tf.Operation]) -> List[List[tf.Operation]]:
 
 
 def _ancestors(op: tf.Operation, images: tf.Operation) -> List[tf.Operation]:
-    """An operation and all that it depends on, as far as the network's images."""
+    """Lists an operation and all that it depends on, back to the network's images."""
     found, queue = {op, images}, [op]
     while queue:
         fresh = {tensor.op for tensor in queue.pop().inputs} - found

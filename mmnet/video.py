@@ -1,10 +1,15 @@
-"""Reads and writes videos and reads a camera; ffmpeg comes with imageio-ffmpeg."""
+"""Reads and writes videos and reads a camera; imageio-ffmpeg brings ffmpeg.
+
+    with video.reading('in.mp4') as source, video.writing('out.mp4', source) as write:
+        for image in source.images:
+            write(255 - image)
+"""
 
 import contextlib
-import logging
+import dataclasses
 import time
 from fractions import Fraction
-from typing import Callable, Iterator, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, Optional, Tuple
 
 import cv2
 import imageio_ffmpeg
@@ -14,17 +19,24 @@ from mmnet import files
 from mmnet.errors import UserError
 
 CAMERA_FPS = 25
-# It warns of frames that are turned upright, which is what is wanted.
-logging.getLogger('imageio_ffmpeg').setLevel(logging.ERROR)
 
 
-class Video(NamedTuple):
-    """An opened video."""
-    size: Tuple[int, int]           # width, height, upright
+@dataclasses.dataclass(frozen=True)
+class Video:
+    """An opened video.
+
+    Attributes:
+        size: width and height, upright.
+        fps: frames per second.
+        frames: about how many there are; None for a camera.
+        sound: the file whose sound belongs to it, if any.
+        images: the frames, uint8 RGB `[H, W, 3]`.
+    """
+    size: Tuple[int, int]
     fps: Fraction
-    frames: Optional[int]           # about how many there are; None for a camera
-    sound: Optional[str]            # the file whose sound belongs to it
-    images: Iterator[np.ndarray]    # uint8 RGB [H, W, 3]
+    frames: Optional[int]
+    sound: Optional[str]
+    images: Iterator[np.ndarray]
 
 
 @contextlib.contextmanager
@@ -55,19 +67,19 @@ def _images(path: str, reader: Iterator[bytes], size: Tuple[int, int]) -> Iterat
 def _as_user_errors(path: str) -> Iterator[None]:
     try:
         yield
-    # What the header or a frame lacks shows in one of these ways.
+    # A damaged header or frame shows in one of these ways.
     except (IndexError, AttributeError, ValueError, RuntimeError, OSError) as error:
         lines = [line for line in str(error).split('\n') if line and not line.startswith('===')]
-        raise UserError('{}: cannot be read as a video ({})'.format(
-            path, lines[-1].strip() if lines else type(error).__name__))
+        reason = lines[-1].strip() if lines else type(error).__name__
+        raise UserError(f'{path}: cannot be read as a video ({reason})')
 
 
 @contextlib.contextmanager
 def camera(number: int) -> Iterator[Video]:
-    """Opens a camera; it goes on until the user ends it.
+    """Opens a camera, which runs until the user ends it.
 
     Raises:
-        UserError: if there is none of this number.
+        UserError: if there is no camera of this number.
     """
     capture = cv2.VideoCapture(number)
     try:
@@ -82,7 +94,7 @@ def camera(number: int) -> Iterator[Video]:
 
 def paced(capture: cv2.VideoCapture, fps: float,
           clock: Callable[[], float] = time.time) -> Iterator[np.ndarray]:
-    """Yields a camera's frames at a steady rate, RGB; where it is late, the same array again."""
+    """Yields a camera's frames as RGB at a steady rate; a late frame is yielded several times."""
     start, count = clock(), 0
     while True:
         there, frame = capture.read()
@@ -96,10 +108,10 @@ def paced(capture: cv2.VideoCapture, fps: float,
 
 
 def exact_rate(fps: float) -> Fraction:
-    """The frame rate that ffmpeg's two decimals stand for: 29.97 is 30000/1001.
+    """Returns the exact frame rate behind ffmpeg's two decimals: 29.97 is 30000/1001.
 
     Raises:
-        ValueError: for none.
+        ValueError: for a rate that is not above 0.
     """
     if fps <= 0:
         raise ValueError('it has no frame rate')
@@ -110,30 +122,33 @@ def exact_rate(fps: float) -> Fraction:
 
 
 @contextlib.contextmanager
-def writing(path: str, video: Video, transparent: bool = False) -> Iterator:
+def writing(path: str, video: Video,
+            transparent: bool = False) -> Iterator[Callable[[np.ndarray], None]]:
     """Opens a video to write, whole or not at all, with the size, rate and sound of another.
 
     Yields a function that takes frames: uint8 RGB `[H, W, 3]`, or RGBA `[H, W, 4]` for a
-    transparent one. MP4 with H.264, or QuickTime with ProRes 4444, which has transparency.
+    transparent video. The file is an MP4 with H.264, or a QuickTime file with ProRes 4444, which
+    has transparency.
 
     Raises:
         UserError: if it cannot be written.
     """
+    options: Dict[str, Any]
     if transparent:
-        settings = dict(pix_fmt_in='rgba', codec='prores_ks', pix_fmt_out='yuva444p10le',
-                        quality=None)
+        options = dict(pix_fmt_in='rgba', codec='prores_ks', pix_fmt_out='yuva444p10le',
+                       quality=None)
         container = ['-profile:v', '4444', '-f', 'mov']
     else:
-        # H.264 of other pixels than 4:2:0 is not played everywhere, but that needs even sides.
+        # Not every player takes H.264 with other pixels than 4:2:0, but those need even sides.
         even = video.size[0] % 2 == 0 and video.size[1] % 2 == 0
-        settings = dict(pix_fmt_in='rgb24', codec='libx264', quality=6,
-                        pix_fmt_out='yuv420p' if even else 'yuv444p')
+        options = dict(pix_fmt_in='rgb24', codec='libx264', quality=6,
+                       pix_fmt_out='yuv420p' if even else 'yuv444p')
         container = ['-movflags', '+faststart', '-f', 'mp4']
     with files.replacing(path) as partial:
         writer = imageio_ffmpeg.write_frames(
             partial, video.size, fps=float(video.fps), input_params=['-r', str(video.fps)],
             output_params=container, macro_block_size=1, ffmpeg_log_level='error',
-            audio_path=video.sound, audio_codec='aac' if video.sound else None, **settings)
+            audio_path=video.sound, audio_codec='aac' if video.sound else None, **options)
         try:
             writer.send(None)
             yield lambda frame: writer.send(np.ascontiguousarray(frame))

@@ -1,1 +1,1 @@
-"""Files to batches: finding pairs, decoding, augmentation, the tf.data pipeline."""
+"""The batch path, from files to batches: pairs, decoding, augmentation, the tf.data pipeline."""

@@ -1,9 +1,10 @@
 """Augmentation presets: MMNet's (Section 3) and PortraitNet's (Section 4.2 there).
 
-A deformation moves image and mask together, in one warp; a texture changes the image alone.
+A deformation moves image and mask together in one warp. A texture changes only the image.
 """
 
-from typing import Callable, Dict, NamedTuple, Optional, Tuple
+import dataclasses
+from typing import Callable, Dict, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -14,48 +15,50 @@ MAX_ROTATION = np.radians(15)
 ROTATION_PROBABILITY = 0.5
 FLIP_PROBABILITY = 0.5
 
-# PortraitNet's, each with a probability of 0.5.
+# PortraitNet's, each applied with probability 0.5.
 PROBABILITY = 0.5
 WIDE_ROTATION = np.radians(45)
 RESIZING = (0.5, 1.5)
 TRANSLATION = 0.25
 NOISE = 10.0
 BLUR_KERNELS = (3, 5)
-# Pillow's 1 is the image as it is, 0 a grey, black, flat or smoothed one.
+# Pillow's factors: 1 leaves the image alone; 0 makes it grey, black, flat or smooth.
 ENHANCEMENTS = [(ImageEnhance.Color, 0.4, 1.7), (ImageEnhance.Brightness, 0.4, 1.7),
                 (ImageEnhance.Contrast, 0.6, 1.5), (ImageEnhance.Sharpness, 0.8, 1.3)]
-# What lies outside a photo: ImageNet's mean colour, 0 once PortraitNet has normalized it, and no
-# foreground.
+# Beyond a photo's borders: ImageNet's mean colour, which PortraitNet normalizes to 0, and alpha 0.
 OUTSIDE = (124, 117, 104, 0)
 
-# tf.data runs batches in parallel; OpenCV's own threads would only fight over the cores.
-cv2.setNumThreads(1)
 
+@dataclasses.dataclass(frozen=True)
+class Preset:
+    """How training images vary.
 
-class Preset(NamedTuple):
-    """How training images are varied.
-
-    `transform` draws a matrix as `random_transform` does; `texture` varies an image `[S, S, 3]`.
+    Attributes:
+        transform: draws a matrix, as `random_transform` does.
+        border: OpenCV's border mode, for what lies beyond a photo.
+        texture: changes an image `[S, S, 3]`; None changes nothing.
     """
     transform: Callable[[np.random.RandomState, int], np.ndarray]
     border: int
-    texture: Optional[Callable[[np.ndarray, np.random.RandomState], np.ndarray]]
+    texture: Optional[Callable[[np.ndarray, np.random.RandomState], np.ndarray]] = None
 
 
 def augment_batch(pixels: np.ndarray, indices: np.ndarray, preset: Preset,
                   rng: np.random.RandomState) -> Tuple[np.ndarray, ...]:
-    """Augments some images, each with a transform of its own; its mask moves with it.
+    """Augments some images, each by a transform of its own; its mask moves with it.
 
     Args:
         pixels: uint8 `[N, S, S, 4]`: red, green, blue, alpha.
         indices: of the images to take, `[B]`.
-        preset: how.
+        preset: how they vary.
         rng: the source of all randomness.
 
     Returns:
-        images `[B, S, S, 3]`, alphas `[B, S, S, 1]` and, where the preset changes textures, the
-        images before that, uint8.
+        images `[B, S, S, 3]` and alphas `[B, S, S, 1]`, uint8. If the preset changes textures, the
+        images before that follow.
     """
+    # tf.data augments several batches at once; OpenCV's own threads would compete with them.
+    cv2.setNumThreads(1)
     size = pixels.shape[1]
     deformed = np.empty([len(indices), size, size, 3], np.uint8)
     alphas = np.empty([len(indices), size, size, 1], np.uint8)
@@ -70,10 +73,10 @@ def augment_batch(pixels: np.ndarray, indices: np.ndarray, preset: Preset,
 
 
 def random_transform(rng: np.random.RandomState, size: int) -> np.ndarray:
-    """Draws a transform of MMNet's, which shows no pixel from outside the image.
+    """Draws one of MMNet's transforms, which show no pixel from beyond the image.
 
-    The scale factor is uniform in [1, 1.15]; a rotated image is scaled further where its corners
-    would come into view. The crop is placed uniformly where it stays inside the image.
+    The scale factor is uniform in [1, 1.15]. A rotated image is enlarged further where its corners
+    would come into view. The crop is placed uniformly within the image.
 
     Returns:
         `[2, 3]`, from pixel coordinates (x, y, 1) of the result to those of the source.
@@ -83,8 +86,8 @@ def random_transform(rng: np.random.RandomState, size: int) -> np.ndarray:
     angle = rng.uniform(-MAX_ROTATION, MAX_ROTATION) if rotated else 0.0
     flip = -1 if rng.uniform() < FLIP_PROBABILITY else 1
 
-    # In the source the crop is a square, turned by the angle, of side 1/scale; its bounding box
-    # is cos + |sin| times as large and has to fit. Lengths are in units of the image's side.
+    # In the source, the crop is a square of side 1/scale, turned by the angle. Its bounding box is
+    # cos + |sin| times as large and must fit. The unit of length is the image's side.
     extent = np.cos(angle) + abs(np.sin(angle))
     scale = max(scale, extent)
     centre = 0.5 + rng.uniform(-0.5, 0.5, size=2) * (1 - extent / scale)
@@ -92,12 +95,12 @@ def random_transform(rng: np.random.RandomState, size: int) -> np.ndarray:
 
 
 def random_deformation(rng: np.random.RandomState, size: int) -> np.ndarray:
-    """Draws a transform of PortraitNet's: flip, rotation, resizing, translation.
+    """Draws one of PortraitNet's transforms: flip, rotation, resizing, translation.
 
-    What lies outside the image may come into view.
+    Pixels from beyond the image may come into view.
 
     Returns:
-        as of `random_transform`.
+        a matrix, as `random_transform` does.
     """
     flip, rotated, resized, moved = rng.uniform(size=4) < PROBABILITY
     angle = rng.uniform(-WIDE_ROTATION, WIDE_ROTATION) if rotated else 0.0
@@ -108,27 +111,27 @@ def random_deformation(rng: np.random.RandomState, size: int) -> np.ndarray:
 
 def _similarity(size: int, angle: float, scale: float, flip: int,
                 centre: np.ndarray) -> np.ndarray:
-    """The matrix `[2, 3]` that shows the source around a centre, in units of the image's side."""
+    """Returns the matrix `[2, 3]` that shows the source around a centre, in units of its side."""
     cos, sin = np.cos(angle), np.sin(angle)
     linear = np.array([[cos, -sin], [sin, cos]]) / scale * [flip, 1]
-    # Pixel i covers [i, i + 1]: its centre lies at i + 0.5.
+    # Pixel i covers [i, i + 1], so its centre lies at i + 0.5.
     offset = size * (centre - linear.dot([0.5, 0.5])) + linear.dot([0.5, 0.5]) - 0.5
     return np.hstack([linear, offset[:, np.newaxis]])
 
 
 def random_texture(image: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
-    """PortraitNet's texture augmentation: noise, blur, colour, brightness, contrast, sharpness.
+    """Applies PortraitNet's textures: noise, blur, colour, brightness, contrast, sharpness.
 
     Args:
         image: uint8 RGB `[S, S, 3]`.
         rng: the source of all randomness.
 
     Returns:
-        as `image`.
+        uint8 RGB `[S, S, 3]`.
     """
     noisy, blurred = rng.uniform(size=2) < PROBABILITY
     if noisy:
-        # Several times as fast as RandomState's own normal numbers.
+        # This generator is several times as fast as RandomState's own normal numbers.
         normal = np.random.default_rng(rng.randint(2 ** 31)).standard_normal(
             image.shape, dtype=np.float32)
         image = np.round(image + NOISE * normal).clip(0, 255).astype(np.uint8)
@@ -143,8 +146,8 @@ def random_texture(image: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
 
 
 PRESETS: Dict[str, Preset] = {
-    'mmnet': Preset(random_transform, cv2.BORDER_REPLICATE, None),
+    'mmnet': Preset(random_transform, cv2.BORDER_REPLICATE),
     'mmnet_texture': Preset(random_transform, cv2.BORDER_REPLICATE, random_texture),
-    'portraitnet_deformation': Preset(random_deformation, cv2.BORDER_CONSTANT, None),
+    'portraitnet_deformation': Preset(random_deformation, cv2.BORDER_CONSTANT),
     'portraitnet': Preset(random_deformation, cv2.BORDER_CONSTANT, random_texture),
 }

@@ -1,38 +1,43 @@
-"""Reads photos and masks, upright and 8-bit, whatever their file format and pixel mode."""
+"""Reads photos and masks, upright and in 8 bits, from any file format and pixel mode."""
 
 from typing import Optional
 
 import numpy as np
 from PIL import Image, ImageOps
 
+# Pillow raises these for files it cannot read, and `read_mask` for masks of class labels.
+UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
+
 
 def read_image(path: str, size: Optional[int] = None) -> np.ndarray:
-    """Reads a photo as RGB.
+    """Reads a photo as RGB, upright.
 
     Args:
-        path: JPEG or PNG; grey, palette, RGBA and 16-bit files are converted, EXIF's rotation is
-            applied.
-        size: resize to `size`×`size` (bilinear over the pixels covered), or None.
+        path: JPEG or PNG. Grey, palette, RGBA and 16-bit files are converted.
+        size: resize to `size`×`size`, averaging the pixels covered; None keeps the size.
 
     Returns:
         uint8 `[H, W, 3]`.
 
     Raises:
-        OSError, ValueError, SyntaxError: Pillow's, for what it cannot read.
+        any of `UNREADABLE`.
     """
     with Image.open(path) as image:
         if size:
-            # A JPEG decoder can leave out resolution that would be thrown away.
+            # A JPEG decoder can skip resolution that resizing would throw away.
             image.draft(None, (size, size))
         image = _eight_bit(ImageOps.exif_transpose(image)).convert('RGB')
     return np.asarray(_resize(image, size))
 
 
 def read_opacity(path: str) -> Optional[np.ndarray]:
-    """A photo's own transparency: uint8 `[H, W]`, 0 where it is see-through; None if it has none.
+    """Reads a photo's own transparency.
+
+    Returns:
+        uint8 `[H, W]`, 0 where the photo is see-through; None if it has no transparency.
 
     Raises:
-        OSError, ValueError, SyntaxError: Pillow's, for what it cannot read.
+        any of `UNREADABLE`.
     """
     with Image.open(path) as image:
         opacity = opacity_of(ImageOps.exif_transpose(image))
@@ -40,7 +45,7 @@ def read_opacity(path: str) -> Optional[np.ndarray]:
 
 
 def opacity_of(image: Image.Image) -> Optional[Image.Image]:
-    """The transparency of an opened picture, as grey; None if it has none."""
+    """Returns the transparency of an opened picture as grey; None if it has none."""
     if image.mode not in ('RGBA', 'LA', 'PA') and 'transparency' not in image.info:
         return None
     return image.convert('RGBA').getchannel('A')
@@ -49,20 +54,19 @@ def opacity_of(image: Image.Image) -> Optional[Image.Image]:
 def read_mask(path: str, size: Optional[int] = None, labels: bool = False) -> np.ndarray:
     """Reads a mask as a soft alpha.
 
-    A file with transparency is a cut-out, its alpha channel the mask; if it is opaque everywhere
-    and grey, the grey is the mask.
+    A file with transparency is a cut-out, and its alpha channel is the mask. If it is opaque
+    everywhere and grey, the grey is the mask.
 
     Args:
-        path: as of `read_image`.
-        size: resize to `size`×`size`, or None.
-        labels: whether a mask of class labels 0 and 1 is taken for background and foreground.
+        path, size: see `read_image`.
+        labels: accept class labels 0 and 1 as background and foreground.
 
     Returns:
         uint8 `[H, W]`, 255 the foreground.
 
     Raises:
-        ValueError: for a mask of class labels, which would read as all background, unless `labels`.
-        OSError, SyntaxError: Pillow's, for what it cannot read.
+        any of `UNREADABLE`; ValueError for a mask of class labels, which would read as all
+        background, unless `labels` is true.
     """
     with Image.open(path) as image:
         image = _eight_bit(ImageOps.exif_transpose(image))
@@ -80,12 +84,12 @@ def read_mask(path: str, size: Optional[int] = None, labels: bool = False) -> np
 
 
 def resize_mask(mask: np.ndarray, size: int) -> np.ndarray:
-    """A mask `[H, W]` as `read_mask(path, size)` would have read it."""
+    """Resizes a mask `[H, W]` exactly as `read_mask(path, size)` does."""
     return np.asarray(_resize(Image.fromarray(mask), size))
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
-    """16-bit grey, which Pillow would clip instead of scaling, to 8 bits."""
+    """Scales 16-bit grey to 8 bits; Pillow would clip it."""
     if image.mode.startswith('I'):
         return Image.fromarray(np.round(np.asarray(image) / 257.0).astype(np.uint8))
     return image
@@ -93,7 +97,7 @@ def _eight_bit(image: Image.Image) -> Image.Image:
 
 def _opaque_grey(image: Image.Image) -> bool:
     pixels = np.asarray(image.convert('RGBA'))
-    return (pixels[..., 3] == 255).all() and (pixels[..., :3] == pixels[..., :1]).all()
+    return bool((pixels[..., 3] == 255).all() and (pixels[..., :3] == pixels[..., :1]).all())
 
 
 def _resize(image: Image.Image, size: Optional[int]) -> Image.Image:

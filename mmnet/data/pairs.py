@@ -9,35 +9,34 @@ from typing import Dict, List, NamedTuple, Optional, Tuple
 from PIL import Image
 from tqdm import tqdm
 
+from mmnet.data.decode import UNREADABLE
 from mmnet.errors import UserError
 
 EXTENSIONS = ('.jpg', '.jpeg', '.png')
 ORIENTATION_TAG = 0x0112
-# What Pillow raises for files it cannot read.
-UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 
 
 class Pair(NamedTuple):
-    """The files of one photo and its mask; a photo to adapt to has none."""
+    """The files of a photo and its mask; self-supervision has photos without masks."""
     stem: str
     image: str
     mask: Optional[str]
 
     def files(self) -> List[str]:
-        """The paths of those there are."""
+        """Lists the paths of the pair."""
         return [path for path in (self.image, self.mask) if path is not None]
 
 
 def find_pairs(dataset_path: str, split: str, skip_bad_pairs: bool = False) -> List[Pair]:
-    """Lists the pairs of a split, sorted by stem, after a look at every file's header.
+    """Lists the pairs of a split, sorted by stem, after reading every file's header.
 
-    A pair is an image and a mask with the same file stem and aspect ratio; JPEG or PNG either
-    side. Everything that is wrong is written to standard error, a line a file.
+    A pair is an image and a mask with the same file stem and aspect ratio; either may be JPEG or
+    PNG. Every problem goes to standard error, one line for each file.
 
     Args:
         dataset_path: holds `<split>/image` and `<split>/mask`.
         split: `train`, `test` or another folder's name.
-        skip_bad_pairs: go on with the pairs that are good.
+        skip_bad_pairs: go on with the good pairs.
 
     Raises:
         UserError: for a missing or empty split, and for any bad pair unless they are skipped.
@@ -49,11 +48,11 @@ def find_pairs(dataset_path: str, split: str, skip_bad_pairs: bool = False) -> L
 
 
 def find_photos(folder: str, skip_bad: bool = False) -> List[Pair]:
-    """Lists the photos in a folder, sorted by name, after a look at every file's header.
+    """Lists the photos in a folder, sorted by name, after reading every file's header.
 
     Args:
         folder: holds photos, without masks.
-        skip_bad: go on with the photos that are good.
+        skip_bad: go on with the good photos.
 
     Raises:
         UserError: for a folder without photos, and for any bad photo unless they are skipped.
@@ -63,20 +62,20 @@ def find_photos(folder: str, skip_bad: bool = False) -> List[Pair]:
     except OSError:
         raise UserError(f'--dataset_path {folder}: no such folder')
     if not names:
-        raise UserError(f"--dataset_path {folder}: holds no photos ({', '.join(EXTENSIONS)})")
+        raise UserError(f'--dataset_path {folder}: holds no photos ({", ".join(EXTENSIONS)})')
     photos = [Pair(os.path.splitext(name)[0], os.path.join(folder, name), None) for name in names]
     return _checked(photos, [], folder, skip_bad)
 
 
 def folder_of(pairs: List[Pair]) -> str:
-    """Where pairs or photos come from: the folder of a split, or that of the photos."""
+    """Returns the folder that pairs come from: that of the split, or that of the photos."""
     folder = os.path.dirname(pairs[0].image)
     return folder if pairs[0].mask is None else os.path.dirname(folder)
 
 
 def _checked(pairs: List[Pair], problems: List[str], folder: str,
              skip_bad_pairs: bool) -> List[Pair]:
-    """The pairs whose headers are good; reports the others, and problems known before."""
+    """Returns the pairs with good headers; reports the others and earlier problems."""
     with ThreadPool(8) as pool:
         checks = tqdm(pool.imap(_check_headers, pairs), total=len(pairs), leave=False,
                       desc='checking ' + os.path.basename(folder), unit=' pairs',
@@ -89,7 +88,13 @@ def _checked(pairs: List[Pair], problems: List[str], folder: str,
 
 
 def report_problems(problems: List[str], good: int, folder: str, skip_bad_pairs: bool) -> None:
-    """Writes the problems to standard error, a line each, and decides whether to go on.
+    """Writes problems to standard error, one line each, and decides whether to go on.
+
+    Args:
+        problems: one line for each bad file or pair.
+        good: number of good pairs.
+        folder: where they come from.
+        skip_bad_pairs: go on with the good pairs.
 
     Raises:
         UserError: if there are problems that may not be skipped, or no good pair is left.
@@ -97,15 +102,14 @@ def report_problems(problems: List[str], good: int, folder: str, skip_bad_pairs:
     for problem in problems:
         print(problem, file=sys.stderr)
     if problems and not skip_bad_pairs:
-        raise UserError('{}: {} bad files or pairs, listed above; mend them, or pass '
-                        '--skip_bad_pairs to go on with the {} good pairs'.format(
-                            folder, len(problems), good))
+        raise UserError(f'{folder}: {len(problems)} bad files or pairs, listed above; repair them, '
+                        f'or pass --skip_bad_pairs to go on with the {good} good pairs')
     if not good:
-        raise UserError('{}: no image/mask pairs; put photos into its image folder and masks of '
-                        'the same names into its mask folder'.format(folder))
+        raise UserError(f'{folder}: no image/mask pairs; put photos into its image folder and '
+                        f'masks of the same names into its mask folder')
     if problems:
-        print('{}: skipped {} bad files or pairs, going on with {} pairs'.format(
-            folder, len(problems), good), file=sys.stderr)
+        print(f'{folder}: skipped {len(problems)} bad files or pairs, going on with {good} pairs',
+              file=sys.stderr)
 
 
 def _files_by_stem(dataset_path: str, split: str, kind: str) -> Dict[str, List[str]]:
@@ -113,8 +117,8 @@ def _files_by_stem(dataset_path: str, split: str, kind: str) -> Dict[str, List[s
     try:
         names = _picture_names(folder)
     except OSError:
-        raise UserError('{}: no such folder; a dataset holds <split>/image and <split>/mask '
-                        '(--dataset_path, --dataset_split_name)'.format(folder))
+        raise UserError(f'{folder}: no such folder; a dataset holds <split>/image and '
+                        f'<split>/mask (--dataset_path, --dataset_split_name)')
     files = defaultdict(list)
     for name in names:
         files[os.path.splitext(name)[0]].append(os.path.join(folder, name))
@@ -137,7 +141,7 @@ def _match(images: Dict[str, List[str]],
         elif stem not in images:
             problems.append(f'{masks[stem][0]}: a mask without an image')
         elif ambiguous:
-            problems.extend(f"{' and '.join(paths)}: files with the same stem"
+            problems.extend(f'{" and ".join(paths)}: files with the same stem'
                             for paths in ambiguous)
         else:
             pairs.append(Pair(stem, images[stem][0], masks[stem][0]))
@@ -145,7 +149,7 @@ def _match(images: Dict[str, List[str]],
 
 
 def _check_headers(pair: Pair) -> Optional[str]:
-    """What is wrong with a pair, or None."""
+    """Returns the problem with a pair's headers, or None."""
     sizes = []
     for path in pair.files():
         try:
@@ -153,13 +157,14 @@ def _check_headers(pair: Pair) -> Optional[str]:
         except UNREADABLE as error:
             return f'{path}: cannot be read ({_first_line(error)})'
     if pair.mask is not None and not same_aspect(*sizes):
-        return '{}: {}×{} is not the aspect ratio of its image, {}×{}'.format(
-            pair.mask, *(sizes[1] + sizes[0]))
+        (image_width, image_height), (width, height) = sizes
+        return (f'{pair.mask}: {width}×{height} is not the aspect ratio of its image, '
+                f'{image_width}×{image_height}')
     return None
 
 
 def upright_size(path: str) -> Tuple[int, int]:
-    """Width and height, from the header alone, as they are once EXIF's rotation is applied."""
+    """Reads a picture's width and height after EXIF's rotation, from its header alone."""
     with Image.open(path) as image:
         # Pillow would decode a whole PNG to look for EXIF behind the pixels.
         has_exif = image.format != 'PNG' or 'exif' in image.info
@@ -169,7 +174,7 @@ def upright_size(path: str) -> Tuple[int, int]:
 
 
 def same_aspect(image: Tuple[int, int], mask: Tuple[int, int]) -> bool:
-    """Whether a mask is its image at another scale, up to rounding to whole pixels."""
+    """Returns whether a mask is its image at another scale, up to rounding to whole pixels."""
     (image_width, image_height), (width, height) = image, mask
     return (abs(width - image_width * height / image_height) <= 1 or
             abs(height - image_height * width / image_width) <= 1)

@@ -1,9 +1,12 @@
-"""Pairs to batches. Every file is decoded and resized once, and kept as 8-bit pixels."""
+"""From pairs to batches. Every file is decoded and resized once, and kept as 8-bit pixels.
+
+    pixels = load_pixels(find_pairs('DATASET', 'train'), size=256)
+    dataset = training_dataset(pixels, batch_size=32)
+"""
 
 import hashlib
 import os
 import sys
-from collections import OrderedDict
 from multiprocessing.pool import ThreadPool
 from typing import Dict, Iterator, List, Optional, Tuple, Union
 
@@ -13,7 +16,7 @@ from tqdm import tqdm
 
 from mmnet.data import decode
 from mmnet.data.augment import PRESETS, augment_batch
-from mmnet.data.pairs import UNREADABLE, Pair, folder_of, report_problems
+from mmnet.data.pairs import Pair, folder_of, report_problems
 from mmnet.errors import UserError
 
 
@@ -22,18 +25,18 @@ def load_pixels(pairs: List[Pair], size: int, cache_dir: Optional[str] = None,
     """Decodes and resizes all pairs once, with a progress bar.
 
     Args:
-        pairs: as of `find_pairs` or `find_photos`.
-        size: the side of the square that the network takes.
-        cache_dir: keep the pixels in a file there, for sets larger than memory and for the next
-            start; the file's name tells the pairs and the size, so that a changed dataset is read
-            anew.
-        skip_bad_pairs: leave pairs out whose pixels cannot be decoded.
+        pairs: as returned by `find_pairs` or `find_photos`.
+        size: side of the square that the network takes.
+        cache_dir: keep the pixels in a file there, for the next start and for sets larger than
+            memory. The file's name depends on the pairs and the size, so a changed dataset is
+            read again.
+        skip_bad_pairs: leave out pairs whose pixels cannot be decoded.
 
     Returns:
-        uint8 `[N, size, size, 4]`: red, green, blue, alpha; 0 for a photo without a mask.
+        uint8 `[N, size, size, 4]`: red, green, blue, alpha. A photo without a mask has alpha 0.
 
     Raises:
-        UserError: for files that cannot be decoded, and a cache that cannot be written.
+        UserError: for files that cannot be decoded, and for a cache that cannot be written.
     """
     if cache_dir is None:
         pixels = np.empty([len(pairs), size, size, 4], np.uint8)
@@ -49,37 +52,36 @@ def load_pixels(pairs: List[Pair], size: int, cache_dir: Optional[str] = None,
 
 def training_dataset(pixels: np.ndarray, batch_size: int, augmentation: str = 'mmnet',
                      seed: Optional[int] = None, first_step: int = 0) -> tf.data.Dataset:
-    """Endless augmented batches; every epoch holds each image once, in an order of its own.
+    """Makes endless augmented batches; every epoch holds each image once, in an order of its own.
 
     Args:
-        pixels: as of `load_pixels`.
-        batch_size: images a batch; batches run on across the end of an epoch.
+        pixels: as returned by `load_pixels`.
+        batch_size: images in a batch; batches run on across the end of an epoch.
         augmentation: a key of `augment.PRESETS`.
         seed: makes batches reproducible.
-        first_step: where a resumed training stands, so that it does not see the first batches anew.
+        first_step: step of a resumed training, so that it does not see the first batches again.
 
     Returns:
         a dataset of features and alphas `[batch_size, S, S, 1]`. The features are `images`
-        `[batch_size, S, S, 3]` and, where the preset changes their texture, the same `untextured`.
-        All are uint8: a quarter of the memory that floats would take while they wait. See
-        `as_float`.
+        `[batch_size, S, S, 3]` and, if the preset changes textures, the same `untextured`. All are
+        uint8, a quarter of the memory that waiting floats would take; see `graph.as_float`.
     """
     preset = PRESETS[augmentation]
     if seed is None:
         seed = np.random.randint(2 ** 31)
-    # Cheap to shuffle and exact: only indices go through the buffer.
+    # Shuffling is exact and cheap: only indices go through the buffer.
     indices = tf.data.Dataset.range(len(pixels)).shuffle(len(pixels), seed=seed + first_step)
     batches = indices.repeat().batch(batch_size, drop_remainder=True)
     steps = tf.data.Dataset.range(first_step, np.iinfo(np.int64).max)
 
-    # Defined out here, as AutoGraph would rewrite (and slow down tenfold) what `to_batch` defines.
+    # Defined outside of `to_batch`: AutoGraph would rewrite it there and slow it down tenfold.
     def augment(step: int, batch: np.ndarray) -> Tuple[np.ndarray, ...]:
-        # A generator a batch: the result does not depend on which thread comes first.
+        # A generator for each batch: the result does not depend on which thread comes first.
         return augment_batch(pixels, batch, preset, np.random.RandomState([seed, step]))
 
     def to_batch(step: tf.Tensor, batch: tf.Tensor) -> Tuple[Dict[str, tf.Tensor], tf.Tensor]:
         names = ['images', 'alphas'] + ['untextured'] * (preset.texture is not None)
-        tensors = OrderedDict(zip(names, tf.numpy_function(
+        tensors = dict(zip(names, tf.numpy_function(
             augment, [step, batch], [tf.uint8] * len(names))))
         size = pixels.shape[1]
         for name, tensor in tensors.items():
@@ -89,11 +91,6 @@ def training_dataset(pixels: np.ndarray, batch_size: int, augmentation: str = 'm
 
     return (tf.data.Dataset.zip((steps, batches))
             .map(to_batch, num_parallel_calls=os.cpu_count()).prefetch(2))
-
-
-def as_float(pixels: tf.Tensor) -> tf.Tensor:
-    """uint8 in [0, 255] to float32 in [0, 1]."""
-    return tf.cast(pixels, tf.float32) * (1 / 255)
 
 
 def _decode_all(pairs: List[Pair], size: int, skip_bad_pairs: bool) -> Iterator[np.ndarray]:
@@ -106,7 +103,7 @@ def _decode_all(pairs: List[Pair], size: int, skip_bad_pairs: bool) -> Iterator[
                 return np.dstack([image, np.zeros([size, size], np.uint8)])
             path = pair.mask
             return np.dstack([image, decode.read_mask(path, size)])
-        except UNREADABLE as error:
+        except decode.UNREADABLE as error:
             return f'{path}: cannot be decoded ({error})'
 
     problems = []
@@ -121,17 +118,18 @@ def _decode_all(pairs: List[Pair], size: int, skip_bad_pairs: bool) -> Iterator[
 
 
 def _fingerprint(pairs: List[Pair], size: int) -> str:
-    """Changes with the set of files, their sizes and times, and the size of the pixels."""
+    """Hashes the files' paths, sizes and times, and the size of the pixels."""
     digest = hashlib.sha1(str(size).encode())
     for pair in pairs:
         for path in pair.files():
             stat = os.stat(path)
-            digest.update(f'{os.path.abspath(path)} {stat.st_size} {stat.st_mtime_ns}\n'.encode())
+            line = f'{os.path.abspath(path)} {stat.st_size} {stat.st_mtime_ns}\n'
+            digest.update(line.encode())
     return digest.hexdigest()[:16]
 
 
 def _write_cache(path: str, rows: Iterator[np.ndarray]) -> None:
-    """Writes the rows to a file that gets its name only when it is whole."""
+    """Writes rows to a file that gets its name only once it is whole."""
     partial = f'{path}.{os.getpid()}.partial'
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -140,8 +138,8 @@ def _write_cache(path: str, rows: Iterator[np.ndarray]) -> None:
                 file.write(row.tobytes())
         os.replace(partial, path)
     except OSError as error:
-        raise UserError('--cache_dir {}: cannot be written ({})'.format(
-            os.path.dirname(path), error.strerror))
+        raise UserError(f'--cache_dir {os.path.dirname(path)}: cannot be written '
+                        f'({error.strerror})')
     finally:
         if os.path.exists(partial):
             os.remove(partial)

@@ -1,16 +1,17 @@
 """The layouts of public portrait sets: where each keeps its photos, its masks and its splits.
 
-A layout is a function `(source) -> Layout`, found in `LAYOUTS` by the set's name.
+Each layout is a function `(source) -> Layout`, listed in `LAYOUTS` by the set's name.
 """
 
 import base64
+import dataclasses
 import io
 import json
 import os
 import re
 import zlib
 from functools import partial
-from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, Iterator, List, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -21,26 +22,35 @@ from mmnet.data import decode
 from mmnet.errors import UserError
 
 PHOTOS = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
-# What `read_mask` raises for files that are not what their extension says, besides Pillow's errors.
+# `Item.read_mask` raises these, besides `decode.UNREADABLE`, for files of another kind.
 UNREADABLE = (KeyError, TypeError, zlib.error)
 
 
-class Item(NamedTuple):
-    """A photo with its mask, not read yet."""
+@dataclasses.dataclass(frozen=True)
+class Item:
+    """A photo with its mask, not read yet.
+
+    Attributes:
+        stem: the name that both files will have.
+        image: path of the photo.
+        read_mask: returns uint8 `[H, W]`, 255 the person.
+        split: the set's own split, if it has one.
+    """
     stem: str
     image: str
-    read_mask: Callable[[], np.ndarray]     # uint8 [H, W], 255 the person
-    split: Optional[str] = None             # where the set has one of its own
+    read_mask: Callable[[], np.ndarray]
+    split: Optional[str] = None
 
 
-class Layout(NamedTuple):
-    """What a set holds."""
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """The contents of a set: its pairs, and each problem as a path and a reason."""
     items: List[Item]
-    problems: List[Tuple[str, str]]         # path, what is wrong
+    problems: List[Tuple[str, str]]
 
 
 def aisegment(source: str) -> Layout:
-    """AISegment's Matting Human Datasets: 34,427 photos of 600×800 and RGBA cut-outs of them.
+    """Lists AISegment's Matting Human Datasets: 34,427 photos of 600×800 and their RGBA cut-outs.
 
         clip_img/1803151818/clip_00000000/1803151818-00000003.jpg
         matting/1803151818/matting_00000000/1803151818-00000003.png
@@ -51,7 +61,7 @@ def aisegment(source: str) -> Layout:
 
 
 def eg1800(source: str) -> Layout:
-    """EG1800, of Shen et al. 2016, "Automatic Portrait Segmentation for Image Stylization".
+    """Lists EG1800 (Shen et al. 2016, "Automatic Portrait Segmentation for Image Stylization").
 
         images_data_crop/00001.jpg      or the photos anywhere else
         images_mask/00001_mask.mat      a MATLAB matrix `mask` of 0 and 1
@@ -69,7 +79,7 @@ def eg1800(source: str) -> Layout:
     layout = _paired(photos, masks, read_mask=_read_matlab_mask)
     if not splits:
         return layout
-    listed = [item._replace(split=splits[item.stem]) for item in layout.items
+    listed = [dataclasses.replace(item, split=splits[item.stem]) for item in layout.items
               if item.stem in splits]
     return Layout(listed, layout.problems + [
         (item.image, 'in neither trainlist.mat nor testlist.mat') for item in layout.items
@@ -77,13 +87,13 @@ def eg1800(source: str) -> Layout:
 
 
 def p3m(source: str) -> Layout:
-    """P3M-10k: 9,421 photos with blurred faces to train on, 500 such and 500 others to test on.
+    """Lists P3M-10k: 9,421 photos with blurred faces to train on, two sets of 500 to test on.
 
         train/blurred_image/p_00a1.jpg                          train/mask/p_00a1.png
         validation/P3M-500-P/blurred_image/p_0b.jpg             …/P3M-500-P/mask/p_0b.png
         validation/P3M-500-NP/original_image/n_c.jpg            …/P3M-500-NP/mask/n_c.png
 
-    The splits are `train`, `test` (P3M-500-P) and `test_np`.
+    The splits are `train`, `test` (P3M-500-P, faces blurred) and `test_np` (faces unblurred).
     """
     parts = [_paired(_by_stem(os.path.join(source, folder, images), PHOTOS),
                      _by_stem(os.path.join(source, folder, 'mask'), PHOTOS), split)
@@ -91,12 +101,12 @@ def p3m(source: str) -> Layout:
                  ('train', 'blurred_image', 'train'),
                  (os.path.join('validation', 'P3M-500-P'), 'blurred_image', 'test'),
                  (os.path.join('validation', 'P3M-500-NP'), 'original_image', 'test_np'))]
-    return Layout(sum((part.items for part in parts), []),
-                  sum((part.problems for part in parts), []))
+    return Layout([item for part in parts for item in part.items],
+                  [problem for part in parts for problem in part.problems])
 
 
 def ppm100(source: str) -> Layout:
-    """PPM-100, MODNet's benchmark: 100 photos, all of them to test on.
+    """Lists PPM-100, MODNet's benchmark: 100 photos, all of them to test on.
 
         image/10004325765_0e94fb01fc_o.jpg      matte/10004325765_0e94fb01fc_o.jpg
     """
@@ -105,7 +115,7 @@ def ppm100(source: str) -> Layout:
 
 
 def supervisely(source: str) -> Layout:
-    """Supervisely Person: people marked with bitmaps and polygons.
+    """Lists Supervisely Person: people marked with bitmaps and polygons.
 
         ds1/img/pexels-photo-1.png      ds1/ann/pexels-photo-1.png.json, or without .png
     """
@@ -132,12 +142,12 @@ def supervisely(source: str) -> Layout:
 
 def folder(source: str, image_folder: str = 'image', mask_folder: str = 'mask',
            mask_suffix: str = '') -> Layout:
-    """Any two folders: photos, and masks of the same names.
+    """Lists any two folders: photos, and masks of the same names.
 
     Args:
-        source: holds both.
+        source: holds both folders.
         image_folder, mask_folder: their names.
-        mask_suffix: what masks' names have behind the photos', such as `_mask`.
+        mask_suffix: ending of the masks' names, such as `_mask`.
     """
     masks = _by_stem(os.path.join(source, mask_folder), PHOTOS)
     if mask_suffix:
@@ -146,15 +156,16 @@ def folder(source: str, image_folder: str = 'image', mask_folder: str = 'mask',
     return _paired(_by_stem(os.path.join(source, image_folder), PHOTOS), masks)
 
 
-LAYOUTS = {'aisegment': aisegment, 'eg1800': eg1800, 'p3m': p3m, 'ppm100': ppm100,
-           'supervisely': supervisely, 'folder': folder}
+LAYOUTS: Dict[str, Callable[..., Layout]] = {
+    'aisegment': aisegment, 'eg1800': eg1800, 'p3m': p3m, 'ppm100': ppm100,
+    'supervisely': supervisely, 'folder': folder}
 
 
 def _by_stem(folder: str, extensions: Tuple[str, ...]) -> Dict[str, str]:
-    """The files in a folder and in those inside it.
+    """Lists the files in a folder and its subfolders by stem.
 
     Raises:
-        UserError: if the folder is not there.
+        UserError: if the folder does not exist.
     """
     if not os.path.isdir(folder):
         raise UserError(f'{folder}: no such folder; --help says what each set\'s SOURCE is')
@@ -163,7 +174,7 @@ def _by_stem(folder: str, extensions: Tuple[str, ...]) -> Dict[str, str]:
         folders.sort()
         for name in sorted(names):
             stem, extension = os.path.splitext(name)
-            # Archives made on a Mac hold a `._` file beside many.
+            # Archives made on a Mac hold a `._` file beside many others.
             if extension.lower() in extensions and not name.startswith('.'):
                 found[stem] = os.path.join(parent, name)
     return found
@@ -178,31 +189,31 @@ def _folders_named(source: str, wanted: str) -> Iterator[str]:
 def _paired(photos: Dict[str, str], masks: Dict[str, str], split: Optional[str] = None,
             read_mask: Callable[[str], np.ndarray] = partial(decode.read_mask, labels=True)
             ) -> Layout:
-    """Pairs by stem; what is alone is a problem."""
+    """Pairs files by stem; a file without a partner is a problem."""
     items = [Item(stem, photos[stem], partial(read_mask, masks[stem]), split)
              for stem in sorted(set(photos) & set(masks))]
-    problems = [(photos[stem], 'an image without a mask') for stem in sorted(set(photos) -
-                                                                             set(masks))]
-    problems += [(masks[stem], 'a mask without an image') for stem in sorted(set(masks) -
-                                                                             set(photos))]
+    problems = [(photos[stem], 'an image without a mask')
+                for stem in sorted(set(photos) - set(masks))]
+    problems += [(masks[stem], 'a mask without an image')
+                 for stem in sorted(set(masks) - set(photos))]
     return Layout(items, problems)
 
 
 def _matrix(path: str, name: str) -> np.ndarray:
-    """A variable of a MATLAB file.
+    """Reads a variable of a MATLAB file.
 
     Raises:
         ValueError: if it cannot be read.
     """
     try:
         return np.asarray(scipy.io.loadmat(path)[name])
-    # SciPy does not check what it reads; a damaged file may raise anything.
+    # SciPy does not check its input; a damaged file may raise anything.
     except Exception as error:
         raise ValueError(f'no MATLAB file with a matrix {name}: {error}')
 
 
 def _read_numbers(path: str, name: str) -> List[str]:
-    """The stems of the photos that a list names."""
+    """Reads the stems of the photos that a list names."""
     try:
         return [f'{int(number):05}' for number in _matrix(path, name).ravel()]
     except ValueError as error:
@@ -214,10 +225,10 @@ def _read_matlab_mask(path: str) -> np.ndarray:
 
 
 def _read_annotation(path: str) -> np.ndarray:
-    """The union of the people in a Supervisely annotation.
+    """Draws the union of the people in a Supervisely annotation, uint8 `[H, W]`.
 
     Raises:
-        ValueError: if there is none.
+        ValueError: if nobody is marked.
     """
     with open(path) as file:
         annotation = json.load(file)
@@ -234,7 +245,7 @@ def _read_annotation(path: str) -> np.ndarray:
 
 
 def _draw_bitmap(mask: np.ndarray, bitmap: Dict) -> None:
-    """A PNG, compressed once more, in base 64, at its place; it may reach over the border."""
+    """Draws a PNG, compressed once more and in base 64; it may reach over the border."""
     with Image.open(io.BytesIO(zlib.decompress(base64.b64decode(bitmap['data'])))) as image:
         drawn = decode.opacity_of(image) or image.convert('L')
     x, y = bitmap['origin']
@@ -243,7 +254,7 @@ def _draw_bitmap(mask: np.ndarray, bitmap: Dict) -> None:
 
 
 def _draw_polygon(mask: np.ndarray, points: Dict) -> None:
-    """An outline and the holes in it."""
+    """Draws an outline and cuts out the holes in it."""
     drawn = np.zeros_like(mask)
     cv2.fillPoly(drawn, [np.array(points['exterior'], np.int32)], 255)
     for hole in points['interior']:

@@ -1,19 +1,23 @@
-"""Draws portraits with exact alpha mattes, hair and all, to learn from where there are no photos.
+"""Draws portraits with exact alpha mattes, hair included, for training without photos.
+
+    portrait = draw_portrait(np.random.RandomState(0), width=192, height=256)
 
 A person is painted in layers, from the hair behind the shoulders to the glasses. Every layer has a
-colour and a coverage, so that the alpha matte, the foreground's own colours and the background are
-all known, and the image is Equation 1 of them. What tells the person from the background is shape:
-skin, hair and cloth colours, blobs and strands occur behind people as well.
+colour and a coverage, so alpha, foreground and background are known exactly, and the image is
+Equation 1 of them. Only shape tells the person from the background: skin, hair and cloth colours,
+blobs and strands occur behind people, too.
 """
 
-from typing import Callable, List, NamedTuple, Sequence, Tuple
+import dataclasses
+
+from typing import Callable, List, Sequence, Tuple
 
 import cv2
 import numpy as np
 
-# Everything is drawn larger and averaged, which gives a strand of hair its partial coverage.
+# Everything is drawn larger, then averaged: a strand of hair gets its partial coverage this way.
 SUPERSAMPLING = 2
-# cv2 draws at fractions of a pixel: coordinates are multiplied by 2 to this power.
+# cv2 draws at fractions of a pixel if coordinates are multiplied by 2 to this power.
 SHIFT = 4
 
 SKIN = np.array([[.98, .86, .77], [.91, .72, .59], [.78, .57, .43], [.56, .38, .27],
@@ -22,12 +26,20 @@ HAIR = np.array([[.07, .06, .06], [.20, .13, .09], [.36, .23, .14], [.66, .49, .
                  [.82, .70, .48], [.52, .22, .10], [.62, .61, .60], [.86, .85, .84]])
 
 
-class Portrait(NamedTuple):
-    """One drawn photo and what it consists of, float32 in [0, 1]."""
-    image: np.ndarray        # [H, W, 3], alpha * foreground + (1 - alpha) * background
-    alpha: np.ndarray        # [H, W]
-    foreground: np.ndarray   # [H, W, 3], black where alpha is 0
-    background: np.ndarray   # [H, W, 3]
+@dataclasses.dataclass(frozen=True)
+class Portrait:
+    """A drawn photo and its parts, float32 in [0, 1].
+
+    Attributes:
+        image: alpha * foreground + (1 - alpha) * background, `[H, W, 3]`.
+        alpha: `[H, W]`.
+        foreground: the person's own colours, black where alpha is 0, `[H, W, 3]`.
+        background: `[H, W, 3]`.
+    """
+    image: np.ndarray
+    alpha: np.ndarray
+    foreground: np.ndarray
+    background: np.ndarray
 
 
 def draw_portrait(rng: np.random.RandomState, width: int, height: int) -> Portrait:
@@ -38,23 +50,21 @@ def draw_portrait(rng: np.random.RandomState, width: int, height: int) -> Portra
         width, height: of the image, in pixels.
 
     Returns:
-        the image and its parts; the camera's noise is in the parts as well, so that Equation 1
-        holds exactly.
+        the image and its parts. The parts include the camera's noise, so Equation 1 holds exactly.
     """
     size = (width * SUPERSAMPLING, height * SUPERSAMPLING)
     person = Canvas(*size, light=_lamp(rng))
     paint_person(person, rng)
-    shrink = dict(dsize=(width, height), interpolation=cv2.INTER_AREA)
-    premultiplied = cv2.resize(person.premultiplied, **shrink)
-    alpha = cv2.resize(person.alpha, **shrink)
-    background = cv2.resize(draw_background(rng, *size), **shrink)
+    premultiplied, alpha, background = (
+        cv2.resize(each, (width, height), interpolation=cv2.INTER_AREA)
+        for each in (person.premultiplied, person.alpha, draw_background(rng, *size)))
 
-    if rng.uniform() < 0.5:     # a lens that is not quite sharp
+    if rng.uniform() < 0.5:     # a lens that is slightly out of focus
         sigma = rng.uniform(0.3, 0.8)
         premultiplied, alpha = (cv2.GaussianBlur(each, (0, 0), sigma)
                                 for each in (premultiplied, alpha))
     foreground = premultiplied / np.maximum(alpha, 1e-3)[..., None]
-    # What differs from nothing or all by less than half a step of 8 bits is nothing or all.
+    # Alphas within half an 8-bit step of 0 or 1 become 0 or 1.
     alpha[alpha < 1 / 510] = 0
     alpha[alpha > 1 - 1 / 510] = 1
     exposure = rng.uniform(0.8, 1.15)
@@ -66,17 +76,17 @@ def draw_portrait(rng: np.random.RandomState, width: int, height: int) -> Portra
 
 
 class Canvas:
-    """Layers painted over one another: colours times coverage, and the coverage."""
+    """Layers painted over one another, as premultiplied colours and coverage."""
 
     def __init__(self, width: int, height: int, light: np.ndarray = np.ones([1, 1])):
-        """Makes an empty canvas; `light` is the lamp's brightness in its corners, `[2, 2]`."""
+        """Makes an empty canvas; `light` `[2, 2]` is the lamp's brightness in its corners."""
         self.width, self.height = width, height
         self._light = cv2.resize(light.astype(np.float32), (width, height))[..., None]
         self.premultiplied = np.zeros([height, width, 3], np.float32)
         self.alpha = np.zeros([height, width], np.float32)
 
     def paint(self, coverage: np.ndarray, colour: np.ndarray) -> None:
-        """Paints a colour, `[3]` or `[H, W, 3]`, over what is there; coverage is uint8 `[H, W]`."""
+        """Paints a colour `[3]` or `[H, W, 3]` over the layers so far; coverage: uint8 `[H, W]`."""
         x, y, width, height = cv2.boundingRect(coverage)
         box = np.s_[y:y + height, x:x + width]
         cover = coverage[box].astype(np.float32) / 255
@@ -87,20 +97,20 @@ class Canvas:
 
     def ellipse(self, centre: Sequence[float], axes: Sequence[float],
                 tilt: float = 0) -> np.ndarray:
-        """The coverage of an ellipse; tilted by so many degrees, clockwise."""
+        """Returns the coverage of an ellipse; `tilt` is in degrees, clockwise."""
         coverage = self._empty()
         cv2.ellipse(coverage, _fixed(centre), _fixed(axes), tilt, 0, 360, 255, -1, cv2.LINE_AA,
                     SHIFT)
         return coverage
 
     def polygon(self, points: np.ndarray) -> np.ndarray:
-        """The coverage of a polygon `[N, 2]`."""
+        """Returns the coverage of a polygon `[N, 2]`."""
         coverage = self._empty()
         cv2.fillPoly(coverage, [_fixed_array(points)], 255, cv2.LINE_AA, SHIFT)
         return coverage
 
     def lines(self, lines: np.ndarray, thickness: int = 1) -> np.ndarray:
-        """The coverage of polylines `[N, P, 2]`."""
+        """Returns the coverage of polylines `[N, P, 2]`."""
         coverage = self._empty()
         cv2.polylines(coverage, list(_fixed_array(lines)), False, 255, thickness, cv2.LINE_AA,
                       SHIFT)
@@ -120,25 +130,26 @@ def _fixed_array(points: np.ndarray) -> np.ndarray:
 
 # --- the person ---
 
-class Head(NamedTuple):
-    """Where the head is: centre, half axes, tilt in radians."""
+@dataclasses.dataclass(frozen=True)
+class Head:
+    """The place of the head: centre, half axes, tilt in radians."""
     centre: np.ndarray
     axes: np.ndarray
     tilt: float
 
     def at(self, points: np.ndarray) -> np.ndarray:
-        """From the head's own coordinates, in which it is the unit circle, to the canvas's."""
+        """Maps the head's own coordinates, where it is the unit circle, to the canvas's."""
         cos, sin = np.cos(self.tilt), np.sin(self.tilt)
         return self.centre + (points * self.axes).dot(np.array([[cos, sin], [-sin, cos]]))
 
     def oval(self, canvas: Canvas, x: float, y: float, width: float, height: float) -> np.ndarray:
-        """The coverage of an ellipse given in the head's own coordinates."""
+        """Returns the coverage of an ellipse in the head's own coordinates."""
         return canvas.ellipse(self.at(np.array([x, y])), self.axes * [width, height],
                               np.degrees(self.tilt))
 
 
 def paint_person(canvas: Canvas, rng: np.random.RandomState) -> None:
-    """Paints head, hair, neck and shoulders, facing the camera more or less."""
+    """Paints head, hair, neck and shoulders, roughly facing the camera."""
     radius = canvas.width * rng.uniform(0.14, 0.23)
     head = Head(np.array([canvas.width * rng.uniform(0.36, 0.64),
                           canvas.height * rng.uniform(0.30, 0.46)]),
@@ -161,7 +172,7 @@ def paint_person(canvas: Canvas, rng: np.random.RandomState) -> None:
 
 def paint_shoulders(canvas: Canvas, rng: np.random.RandomState, head: Head, radius: float,
                     skin: np.ndarray) -> None:
-    """Paints neck, torso and what it wears."""
+    """Paints neck, torso and clothes."""
     centre, bottom = head.centre[0] + rng.normal(0, 0.1) * radius, canvas.height * 1.3
     chin = head.centre[1] + head.axes[1]
     shoulder = chin + radius * rng.uniform(0.25, 0.6)
@@ -193,7 +204,7 @@ def paint_shoulders(canvas: Canvas, rng: np.random.RandomState, head: Head, radi
 
 def paint_face(canvas: Canvas, rng: np.random.RandomState, head: Head, skin: np.ndarray,
                hair: np.ndarray) -> None:
-    """Paints ears, face and its features."""
+    """Paints ears, face and features."""
     for sign in (-1, 1):
         canvas.paint(head.oval(canvas, sign * 0.98, 0.05, 0.16, 0.2), skin * 0.9)
     jaw = rng.uniform(0.75, 1.0)
@@ -226,12 +237,12 @@ def paint_face(canvas: Canvas, rng: np.random.RandomState, head: Head, skin: np.
 
 def no_hair(canvas: Canvas, rng: np.random.RandomState, head: Head, hair: np.ndarray,
             behind: bool) -> None:
-    """A bald head."""
+    """Paints nothing: a bald head."""
 
 
 def short_hair(canvas: Canvas, rng: np.random.RandomState, head: Head, hair: np.ndarray,
                behind: bool) -> None:
-    """A cap with strands that stand off it a little."""
+    """Paints a cap of hair with strands that stand off it a little."""
     if not behind:
         _cap(canvas, rng, head, hair, thickness=rng.uniform(1.03, 1.15))
         _fringe(canvas, rng, head, hair, count=400, length=rng.uniform(0.06, 0.25),
@@ -240,7 +251,7 @@ def short_hair(canvas: Canvas, rng: np.random.RandomState, head: Head, hair: np.
 
 def long_hair(canvas: Canvas, rng: np.random.RandomState, head: Head, hair: np.ndarray,
               behind: bool) -> None:
-    """Hair that falls beside the face, some of it blown away."""
+    """Paints hair that falls beside the face; the wind lifts some of it."""
     if behind:
         length = rng.uniform(0.8, 2.4)
         width = rng.uniform(1.15, 1.5)
@@ -263,7 +274,7 @@ def long_hair(canvas: Canvas, rng: np.random.RandomState, head: Head, hair: np.n
 
 def curly_hair(canvas: Canvas, rng: np.random.RandomState, head: Head, hair: np.ndarray,
                behind: bool) -> None:
-    """A round mass of curls."""
+    """Paints a round mass of curls."""
     size = rng.uniform(1.2, 1.6)
     if behind:
         canvas.paint(head.oval(canvas, 0, -0.25, size, size * 0.85), hair * 0.8)
@@ -280,7 +291,7 @@ def curly_hair(canvas: Canvas, rng: np.random.RandomState, head: Head, hair: np.
 
 def hair_in_a_bun(canvas: Canvas, rng: np.random.RandomState, head: Head, hair: np.ndarray,
                   behind: bool) -> None:
-    """Hair combed back into a bun on top, a few strands loose."""
+    """Paints hair combed back into a bun on top, with a few loose strands."""
     if behind:
         x, radius = rng.normal(0, 0.3), rng.uniform(0.3, 0.5)
         canvas.paint(head.oval(canvas, x, -1.15, radius, radius * 0.9), hair * 0.9)
@@ -295,7 +306,7 @@ def hair_in_a_bun(canvas: Canvas, rng: np.random.RandomState, head: Head, hair: 
 
 
 def paint_glasses(canvas: Canvas, rng: np.random.RandomState, head: Head) -> None:
-    """Paints a frame, and dark lenses now and then."""
+    """Paints a frame, and sometimes dark lenses."""
     width, height = rng.uniform(0.26, 0.34), rng.uniform(0.13, 0.22)
     thickness = max(1, int(head.axes[0] * rng.uniform(0.03, 0.08)))
     colour = rng.uniform(0, 0.4, 3)
@@ -324,14 +335,14 @@ def paint_hat(canvas: Canvas, rng: np.random.RandomState, head: Head) -> None:
 
 def _cap(canvas: Canvas, rng: np.random.RandomState, head: Head, hair: np.ndarray,
          thickness: float) -> None:
-    """The hair that covers the skull, with a hairline of its own."""
+    """Paints the hair that covers the skull, with a random hairline."""
     angle = np.linspace(np.pi * 1.06, np.pi * 1.94, 30)
     outer = np.stack([np.cos(angle), np.sin(angle)], axis=1) * thickness
     inner = np.array([[0.95, 0.1], [0.8, rng.uniform(-0.6, -0.3)],
                       [rng.uniform(-0.4, 0.4), rng.uniform(-0.9, -0.5)],
                       [-0.8, rng.uniform(-0.6, -0.3)], [-0.95, 0.1]])
     canvas.paint(canvas.polygon(head.at(np.concatenate([outer, inner]))), hair)
-    # Its strands, lighter and darker, from the parting outwards.
+    # Lighter and darker strands run from the parting outwards.
     parting = np.array([rng.uniform(-0.5, 0.5), -0.85])
     ends = outer[rng.randint(len(outer), size=160)] * [1, 0.98]
     lines = np.stack([parting + (ends - parting) * at + [0, -0.12 * np.sin(np.pi * at)]
@@ -342,7 +353,7 @@ def _cap(canvas: Canvas, rng: np.random.RandomState, head: Head, hair: np.ndarra
 
 def _fringe(canvas: Canvas, rng: np.random.RandomState, head: Head, hair: np.ndarray, count: int,
             length: float, span: float, gravity: float, curl: float) -> None:
-    """Strands around the skull, over `span` degrees centred at the top."""
+    """Paints strands around the skull, over `span` degrees centred at the top."""
     angle = np.radians(rng.uniform(-span / 2, span / 2, count) - 90)
     roots = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     _paint_strands(canvas, rng, head.at(roots * rng.uniform(0.95, 1.1, [count, 1])), roots,
@@ -352,7 +363,7 @@ def _fringe(canvas: Canvas, rng: np.random.RandomState, head: Head, hair: np.nda
 def _paint_strands(canvas: Canvas, rng: np.random.RandomState, roots: np.ndarray,
                    directions: np.ndarray, length: float, hair: np.ndarray, gravity: float,
                    curl: float) -> None:
-    """Strands in four shades; each shade is a layer."""
+    """Paints strands in four shades, a layer for each."""
     strands = _strands(rng, roots, directions, length, gravity, curl)
     for share in np.array_split(strands, 4):
         tone = rng.uniform(0.7, 1.3)
@@ -362,7 +373,7 @@ def _paint_strands(canvas: Canvas, rng: np.random.RandomState, roots: np.ndarray
 
 def _strands(rng: np.random.RandomState, roots: np.ndarray, directions: np.ndarray, length: float,
              gravity: float, curl: float) -> np.ndarray:
-    """Curved lines `[N, 9, 2]`: straight on, bent down by gravity, waved by curl."""
+    """Makes curved lines `[N, 9, 2]`; gravity bends them down, curl makes them wavy."""
     count = len(roots)
     directions = directions / np.maximum(np.linalg.norm(directions, axis=1, keepdims=True), 1e-6)
     directions = directions + rng.normal(0, 0.4, [count, 2])
@@ -378,14 +389,14 @@ def _strands(rng: np.random.RandomState, roots: np.ndarray, directions: np.ndarr
 # --- the world around ---
 
 def draw_background(rng: np.random.RandomState, width: int, height: int) -> np.ndarray:
-    """Draws a wall, a gradient, clouds, lights, things or foliage, sharp or out of focus."""
+    """Draws a wall, clouds, lights, things or foliage over a gradient, sharp or out of focus."""
     kinds: List[Callable] = [wall, clouds, lights, things, foliage]
     picture = gradient(rng, width, height)
     kinds[rng.randint(len(kinds))](picture, rng)
     if rng.uniform() < 0.3:
         kinds[rng.randint(len(kinds))](picture, rng)
     if rng.uniform() < 0.7:
-        # Out of focus; enlarged from a small one, which is as smooth and much faster.
+        # Out of focus. Blurring a small picture and enlarging it is as smooth and much faster.
         sigma = width * rng.uniform(0.003, 0.03)
         step = max(1, int(sigma / 2))
         small = cv2.resize(picture, (width // step, height // step), interpolation=cv2.INTER_AREA)
@@ -394,7 +405,7 @@ def draw_background(rng: np.random.RandomState, width: int, height: int) -> np.n
 
 
 def gradient(rng: np.random.RandomState, width: int, height: int) -> np.ndarray:
-    """Four corner colours, one between the other."""
+    """Draws a gradient between four corner colours."""
     corners = np.stack([_any_colour(rng) for _ in range(4)]).reshape([2, 2, 3])
     if rng.uniform() < 0.5:
         corners = corners[:1, :1] + rng.normal(0, 0.08, [2, 2, 3])
@@ -402,7 +413,7 @@ def gradient(rng: np.random.RandomState, width: int, height: int) -> np.ndarray:
 
 
 def wall(picture: np.ndarray, rng: np.random.RandomState) -> None:
-    """Stripes, tiles or bricks."""
+    """Draws stripes, tiles or bricks."""
     height, width = picture.shape[:2]
     pitch = width * rng.uniform(0.04, 0.25)
     angle = rng.choice([0, np.pi / 2, rng.uniform(0, np.pi)])
@@ -417,7 +428,7 @@ def wall(picture: np.ndarray, rng: np.random.RandomState) -> None:
 
 
 def clouds(picture: np.ndarray, rng: np.random.RandomState) -> None:
-    """Noise of several scales between two colours."""
+    """Draws noise of several scales between two colours."""
     height, width = picture.shape[:2]
     noise = np.zeros([height, width], np.float32)
     for level in range(2, 7):
@@ -428,7 +439,7 @@ def clouds(picture: np.ndarray, rng: np.random.RandomState) -> None:
 
 
 def lights(picture: np.ndarray, rng: np.random.RandomState) -> None:
-    """Discs of light, as lamps out of focus."""
+    """Draws discs of light, like lamps out of focus."""
     picture *= rng.uniform(0.3, 0.8)
     canvas = Canvas(picture.shape[1], picture.shape[0])
     for _ in range(rng.randint(10, 40)):
@@ -440,7 +451,7 @@ def lights(picture: np.ndarray, rng: np.random.RandomState) -> None:
 
 
 def things(picture: np.ndarray, rng: np.random.RandomState) -> None:
-    """Ovals, boxes and corners in any colour, also those of skin and hair."""
+    """Draws ovals and polygons in any colour, those of skin and hair included."""
     canvas = Canvas(picture.shape[1], picture.shape[0], light=_lamp(rng))
     size = np.array([canvas.width, canvas.height])
     for _ in range(rng.randint(4, 18)):
@@ -456,7 +467,7 @@ def things(picture: np.ndarray, rng: np.random.RandomState) -> None:
 
 
 def foliage(picture: np.ndarray, rng: np.random.RandomState) -> None:
-    """Tufts of strands: grass, branches, what might be taken for hair."""
+    """Draws tufts of strands such as grass and branches, which resemble hair."""
     canvas = Canvas(picture.shape[1], picture.shape[0])
     for _ in range(rng.randint(2, 6)):
         count = rng.randint(50, 300)
@@ -477,28 +488,28 @@ def _lay(picture: np.ndarray, canvas: Canvas) -> None:
 # --- colours ---
 
 def _any_colour(rng: np.random.RandomState) -> np.ndarray:
-    """Any colour; one in four is that of skin or hair."""
+    """Draws any colour; one in four is a colour of skin or hair."""
     if rng.uniform() < 0.25:
         return _between(rng, SKIN if rng.uniform() < 0.6 else HAIR)
-    # Most things are nearer to grey than a colour drawn uniformly.
+    # Most things are greyer than uniformly drawn colours.
     colour = rng.uniform(0, 1, 3)
     return colour.mean() + (colour - colour.mean()) * rng.beta(1.2, 1.8)
 
 
 def _between(rng: np.random.RandomState, palette: np.ndarray) -> np.ndarray:
-    """A colour between two neighbours of a palette `[N, 3]`, slightly off."""
+    """Draws a colour between two neighbours of a palette `[N, 3]`, slightly varied."""
     index, share = rng.randint(len(palette) - 1), rng.uniform()
     colour = palette[index] * share + palette[index + 1] * (1 - share)
     return (colour + rng.normal(0, 0.02, 3)).clip(0, 1)
 
 
 def _lamp(rng: np.random.RandomState) -> np.ndarray:
-    """The brightness in the four corners, from a lamp on one side."""
+    """Draws the brightness in the four corners, as from a lamp on one side."""
     return rng.uniform(0.65, 1.1, [2, 2])
 
 
 def _cloth(canvas: Canvas, rng: np.random.RandomState) -> np.ndarray:
-    """A plain, striped or chequered cloth, `[H, W, 3]`."""
+    """Draws a plain, striped or chequered cloth, `[H, W, 3]`."""
     cloth = np.empty([canvas.height, canvas.width, 3], np.float32)
     cloth[:] = _any_colour(rng)
     kind = rng.randint(4)
@@ -511,7 +522,7 @@ def _cloth(canvas: Canvas, rng: np.random.RandomState) -> np.ndarray:
 
 
 def _smooth(corners: np.ndarray) -> np.ndarray:
-    """A closed curve through a polygon's middle: Chaikin's corner cutting, three times."""
+    """Smooths a polygon by three rounds of Chaikin's corner cutting."""
     for _ in range(3):
         following = np.roll(corners, -1, axis=0)
         corners = np.stack([corners * 0.75 + following * 0.25,
