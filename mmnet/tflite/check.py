@@ -1,11 +1,12 @@
 """Compares a file with the TensorFlow graph that it was made from.
 
-Floats are compared from end to end. Of 8-bit files each layer is: where a runtime rounds one
-number in a thousand the other way than the graph, which sums in floats, the layers behind it turn
-that into noise of the size of the rounding itself. Two runtimes differ by as much on one file.
+Float files are compared end to end. For 8-bit files, each layer is checked alone, with the graph's
+activations as its input. A runtime rounds one value in a thousand differently from the graph, which
+sums in floats, and the layers that follow amplify it. Two runtimes differ as much on one file.
 """
 
-from typing import Dict, List, NamedTuple
+import dataclasses
+from typing import Dict, List
 
 import cv2
 import numpy as np
@@ -17,20 +18,20 @@ from mmnet.tflite.export import Export
 from mmnet.tflite.interpreter import Interpreter
 from mmnet.tflite.layers import Layer, Value
 
-# What floats may differ by, but for one number in a thousand, and at most: an instance norm divides
-# by deviations that may be small, and makes more of the last digits of sums than other layers.
+# Tolerances of floats, for all but one value in a thousand and for all. An instance norm divides
+# by deviations that may be small, so it amplifies the last digits of sums.
 FLOAT_TOLERANCE = 1e-4
 LARGEST_FLOAT_TOLERANCE = 1e-3
-# What alphas of 8 bits and the outputs of a layer, in steps of its grid, may differ by, but for one
-# number in a thousand.
+# Tolerances of 8-bit alphas, and of layers in steps of their grid, for all but one in a thousand.
 BYTE_TOLERANCE = 2 / 255
 STEP_TOLERANCE = 1
 PERCENTAGE = 99.9
 IMAGES = 4
 
 
-class Differences(NamedTuple):
-    """|α of the file − α of the graph| over a few images, from end to end."""
+@dataclasses.dataclass(frozen=True)
+class Differences:
+    """|α of the file − α of the graph| over a few images, end to end."""
     largest: float
     mean: float
 
@@ -54,15 +55,15 @@ def compare(path: str, exported: Export) -> Differences:
     if exported.precision == 'float32':
         if not (np.percentile(errors, PERCENTAGE) <= FLOAT_TOLERANCE and
                 differences.largest <= LARGEST_FLOAT_TOLERANCE):
-            raise UserError('{}: differs from the graph by {:.2g}, more than {:.2g}'.format(
-                path, differences.largest, FLOAT_TOLERANCE))
+            raise UserError(f'{path}: differs from the graph by {differences.largest:.2g}, more '
+                            f'than {FLOAT_TOLERANCE:.2g}')
     else:
         compare_layers(path, exported, images[0])
     return differences
 
 
 def compare_layers(path: str, exported: Export, image: np.ndarray) -> None:
-    """Feeds each layer of an 8-bit file what the graph has there, and compares what comes out.
+    """Runs each layer of an 8-bit file on the graph's activations and compares its output.
 
     Raises:
         UserError: names the first layer that is more than a step off.
@@ -71,35 +72,35 @@ def compare_layers(path: str, exported: Export, image: np.ndarray) -> None:
     tensors = {value.tensor: graph.get_tensor_by_name(value.tensor)
                for layer in exported.network.layers for value in layer.inputs + layer.outputs
                if value.tensor}
-    known = _run_graph(exported, image, dict(tensors, alpha=exported.alpha))
+    known = _run_graph(exported, image, {**tensors, 'alpha': exported.alpha})
     for layer in exported.network.layers:
         if layer.inputs[0].tensor is None:
-            continue    # what follows the runtime's softmax; the last layer is compared as alpha
-        inputs = [_numbers(value, known) for value in layer.inputs]
+            continue    # behind the runtime's softmax; the last layer is compared as alpha
+        inputs = [_activations(value, known) for value in layer.inputs]
         for value, output in zip(layer.outputs, run_layer(layer, exported.precision, inputs)):
             if value.tensor is None:
-                # Half-way between two steps, a logit and its opposite are rounded to different
-                # sides: where there is one logit, the alpha is that of this one.
+                # Halfway between two steps, a logit and its negative round to different sides. If
+                # there is one logit, its own alpha is the reference.
                 alpha = 1 / (1 + np.exp(-inputs[0])) if layer.kind == 'LOGISTIC' else known['alpha']
                 errors = np.abs(output[..., -1:] - alpha)
                 tolerance = BYTE_TOLERANCE
             else:
-                errors = np.abs(output - _numbers(value, known)) / quantization_of(value).scale
-                # Half a step more, as floats are a little off the grid.
+                errors = np.abs(output - _activations(value, known)) / quantization_of(value).scale
+                # Half a step more, because floats lie a little off the grid.
                 tolerance = STEP_TOLERANCE + 0.5 + _bias_rounding(layer)
             if not np.percentile(errors, PERCENTAGE) <= tolerance:
-                raise UserError('{}: the layer {} ({}) does not compute what the graph does; it is '
-                                'off by {:.2g}'.format(path, value.name, layer.kind, errors.max()))
+                raise UserError(f'{path}: the layer {value.name} ({layer.kind}) does not compute '
+                                f'what the graph does; it is off by {errors.max():.2g}')
 
 
 def run_layer(layer: Layer, precision: str, inputs: List[np.ndarray]) -> List[np.ndarray]:
-    """A layer in TensorFlow's TFLite interpreter, real numbers in and out."""
+    """Runs a layer in TensorFlow's TFLite interpreter, real values in and out."""
     interpreter = tf.lite.Interpreter(model_content=encode_layer(layer, precision))
     interpreter.allocate_tensors()
-    for details, numbers in zip(interpreter.get_input_details(), inputs):
+    for details, values in zip(interpreter.get_input_details(), inputs):
         scale, zero_point = details['quantization']
         limits = np.iinfo(details['dtype'])
-        stored = np.clip(np.round(numbers / scale) + zero_point, limits.min, limits.max)
+        stored = np.clip(np.round(values / scale) + zero_point, limits.min, limits.max)
         interpreter.set_tensor(details['index'], stored.astype(details['dtype']))
     interpreter.invoke()
     outputs = []
@@ -117,26 +118,29 @@ def _run_graph(exported: Export, image: np.ndarray,
 
 
 def _bias_rounding(layer: Layer) -> float:
-    """What a convolution's bias is off by at most, in steps of the output.
+    """Returns the largest rounding error of a convolution's bias, in steps of the output.
 
-    The graph has it in floats, a file as a multiple of the product of input's and weights' steps.
+    The graph has the bias in floats. The file has a multiple of the product of two steps, the
+    input's and the weights'.
     """
-    if layer.weights is None:
+    if layer.weight_range is None:
         return 0.0
     step = quantization_of(layer.inputs[0]).scale * grid(layer.weight_range)[0]
     return 0.5 * float(step / quantization_of(layer.output).scale)
 
 
-def _numbers(value: Value, known: Dict[str, np.ndarray]) -> np.ndarray:
-    numbers = known[value.tensor]
-    if numbers.shape[-1] == 2 and value.shape[-1] == 1:
-        # The difference of two logits that are opposite numbers.
-        numbers = 2 * numbers[..., 1:]
-    return numbers
+def _activations(value: Value, known: Dict[str, np.ndarray]) -> np.ndarray:
+    """Returns the graph's values of an activation."""
+    assert value.tensor is not None
+    values = known[value.tensor]
+    if values.shape[-1] == 2 and value.shape[-1] == 1:
+        # The difference of two logits that are negatives of each other.
+        values = 2 * values[..., 1:]
+    return values
 
 
 def example_images(size: int) -> np.ndarray:
-    """A few images with structure of every size: sums of coarse to fine noise, always the same.
+    """Generates a few images with coarse to fine structure, the same in every run.
 
     Returns:
         uint8 `[IMAGES, size, size, 3]`.

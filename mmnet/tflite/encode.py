@@ -1,31 +1,32 @@
-"""Layers to tensors and operators: floats, or 8-bit numbers on the grid of fake quantization.
+"""Turns layers into tensors and operators: floats, or 8-bit values on fake quantization's grid.
 
 An 8-bit tensor stores real = scale (stored − zero_point). `uint8` stores 0 to 255, as in the
-paper's day; `int8` stores the same numbers less 128. Weights have symmetric ranges, so that their
-zero point is 128 or 0.
+paper's day; `int8` stores the same values less 128. Weights have symmetric ranges, so their zero
+point is 128 or 0. `KINDS`, at the end, says how each kind of layer is encoded.
 """
 
-from typing import Dict, List, Optional, Tuple
+import dataclasses
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 from tensorflow_lite_support.metadata import schema_py_generated as schema
 
 from mmnet.tflite import flatbuffer
 from mmnet.tflite.flatbuffer import Operator, Quantization, Tensor
-from mmnet.tflite.layers import Layer, Network, Range, Value
+from mmnet.tflite.layers import Layer, LayerGraph, Range, Value
 from mmnet.tflite.softmax import alpha_table
 
 
-def encode(network: Network, precision: str, description: str) -> bytes:
-    """The file of a network.
+def encode(network: LayerGraph, precision: str, description: str) -> bytes:
+    """Encodes a network as a file.
 
     Args:
-        network: its values have ranges of 8 bits unless the precision is `float32`.
-        precision: `float32`, `uint8` or `int8`. Files of the latter two take and return uint8.
+        network: its values have 8-bit ranges unless the precision is `float32`.
+        precision: `float32`, `uint8` or `int8`. 8-bit files take and return uint8.
         description: for whoever looks into the file.
 
     Raises:
-        ValueError: for a value without a range, or of fewer bits.
+        ValueError: for a value without a range, or with one of fewer bits.
     """
     encoder = _Encoder(precision)
     outer = 'uint8' if precision == 'int8' else precision
@@ -38,7 +39,7 @@ def encode(network: Network, precision: str, description: str) -> bytes:
 
 
 def encode_layer(layer: Layer, precision: str) -> bytes:
-    """A file of one layer alone, its inputs and outputs of the precision's type."""
+    """Encodes a single layer as a file; inputs and outputs have the precision's type."""
     encoder = _Encoder(precision)
     inputs = [encoder.tensor(value) for value in layer.inputs]
     encoder.tensors.update(zip(layer.inputs, inputs))
@@ -47,43 +48,43 @@ def encode_layer(layer: Layer, precision: str) -> bytes:
                             encoder.operators, layer.kind)
 
 
-def grid(range: Range) -> Tuple[np.float32, int]:
-    """Scale and zero point of a range's grid, its lowest number stored as 0 (1 if narrow).
+def grid(value_range: Range) -> Tuple[np.float32, int]:
+    """Computes scale and zero point of a range; its lowest value is stored as 0, or 1 if narrow.
 
-    The range is shifted a little so that 0 lies on the grid, as `tf.fake_quant_with_min_max_vars`
-    does it, in 32-bit floats as there.
+    The range is shifted a little so that 0 lies on the grid. `tf.fake_quant_with_min_max_vars`
+    does the same, in 32-bit floats, too.
     """
-    lowest, highest = np.float32(range.narrow), np.float32(2 ** range.bits - 1)
-    scale = (np.float32(range.high) - np.float32(range.low)) / (highest - lowest)
-    zero_point = lowest - np.float32(range.low) / scale
+    lowest, highest = np.float32(value_range.narrow), np.float32(2 ** value_range.bits - 1)
+    scale = (np.float32(value_range.high) - np.float32(value_range.low)) / (highest - lowest)
+    zero_point = lowest - np.float32(value_range.low) / scale
     return scale, int(np.clip(np.floor(zero_point + np.float32(0.5)), lowest, highest))
 
 
 def quantization_of(value: Value) -> Quantization:
-    """How an activation is stored as uint8.
+    """Returns how an activation is stored as uint8.
 
     Raises:
         ValueError: if it has no range, or one of fewer than 8 bits.
     """
     if value.range is None or value.range.bits != 8:
-        raise ValueError('{} has {}; an 8-bit file needs one of 8 bits'.format(
-            value.name, 'no quantization range' if value.range is None
-            else 'a quantization range of {} bits'.format(value.range.bits)))
+        found = ('no quantization range' if value.range is None
+                 else f'a quantization range of {value.range.bits} bits')
+        raise ValueError(f'{value.name} has {found}; an 8-bit file needs one of 8 bits')
     scale, zero_point = grid(value.range)
     return Quantization(scale, np.int64(zero_point))
 
 
 def cell_weights(weights: np.ndarray) -> np.ndarray:
-    """The plain convolution that a transposed one of size 4 and stride 2 is.
+    """Computes the plain convolution that equals a transposed one of size 4 and stride 2.
 
-    Pixel 2i + a of the result is made of pixels i + d of the source, d from −1 to 1, with the
-    weights a + 1 − 2d, where there are such.
+    Pixel 2i + a of the result depends on pixels i + d of the source, d from −1 to 1. The weight
+    between them is a + 1 − 2d, where there is one.
 
     Args:
         weights: `[4, 4, inputs, outputs]`.
 
     Returns:
-        `[3, 3, inputs, 4 * outputs]`, the outputs of a cell by row, column and channel.
+        `[3, 3, inputs, 4 * outputs]`; the outputs of a cell by row, column and channel.
     """
     cells = np.zeros((3, 3, weights.shape[2], 2, 2, weights.shape[3]))
     taps = [(a, d, a + 1 - 2 * d) for a in (0, 1) for d in (-1, 0, 1) if 0 <= a + 1 - 2 * d < 4]
@@ -94,197 +95,223 @@ def cell_weights(weights: np.ndarray) -> np.ndarray:
 
 
 class _Encoder:
+    """Collects the operators of a file, and the tensor of every value."""
 
     def __init__(self, precision: str):
-        self._precision = precision
+        self.precision = precision
         self.tensors: Dict[Value, Tensor] = {}
         self.operators: List[Operator] = []
 
     def tensor(self, value: Value, dtype: Optional[str] = None) -> Tensor:
-        """A new tensor for a value, of the precision's type unless another is given."""
-        dtype = dtype or self._precision
+        """Makes a tensor for a value, of the precision's type unless another is given."""
+        dtype = dtype or self.precision
         if dtype == 'float32':
             return Tensor(value.name, value.shape, dtype)
         quantization = quantization_of(value)
         if dtype == 'int8':
-            quantization = quantization._replace(zero_point=quantization.zero_point - 128)
+            quantization = dataclasses.replace(quantization,
+                                               zero_point=quantization.zero_point - 128)
         return Tensor(value.name, value.shape, dtype, quantization)
 
     def converted(self, tensor: Tensor, dtype: str) -> Tensor:
-        """The same numbers as uint8 or int8."""
+        """Converts a tensor between uint8 and int8; the real values stay the same."""
         if tensor.dtype == dtype:
             return tensor
+        assert tensor.quantization is not None
         shift = 128 if dtype == 'uint8' else -128
-        quantization = tensor.quantization
-        converted = Tensor(f'{tensor.name}_{dtype}', tensor.shape, dtype,
-                           quantization._replace(zero_point=quantization.zero_point + shift))
-        self.operators.append(Operator('QUANTIZE', [tensor], [converted], 'QuantizeOptions'))
-        return converted
+        zero_point = tensor.quantization.zero_point + shift
+        result = Tensor(f'{tensor.name}_{dtype}', tensor.shape, dtype,
+                        dataclasses.replace(tensor.quantization, zero_point=zero_point))
+        self.operators.append(Operator('QUANTIZE', [tensor], [result], 'QuantizeOptions'))
+        return result
 
     def add(self, layer: Layer) -> None:
-        """Appends a layer's operator."""
+        """Appends the operators of a layer."""
         inputs = [self.tensors[value] for value in layer.inputs]
-        # What a table holds are bytes.
+        # A table holds bytes.
         dtype = 'uint8' if layer.kind == 'LUT' else None
         outputs = [self.tensor(value, dtype) for value in layer.outputs]
         self.tensors.update(zip(layer.outputs, outputs))
-        getattr(self, '_' + layer.kind.lower())(layer, inputs, outputs)
+        KINDS[layer.kind](self, layer, inputs, outputs)
 
-    def _append(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor],
-                options_type: str = 'NONE', **options) -> None:
-        self.operators.append(Operator(layer.kind, inputs, outputs, options_type, options))
+    def append(self, kind: str, inputs: List[Tensor], outputs: List[Tensor],
+               options_type: str = 'NONE', **options) -> None:
+        """Appends an operator."""
+        self.operators.append(Operator(kind, inputs, outputs, options_type, options))
 
-    def _constant(self, name: str, values, dtype: str = 'int32') -> Tensor:
-        data = np.asarray(values, dtype)
-        return Tensor(name, data.shape, dtype, data=data)
+    def weights(self, layer: Layer, source: Tensor, channel_axis: int) -> List[Tensor]:
+        """Makes the weights and the bias of a convolution.
 
-    def _weights(self, layer: Layer, source: Tensor, channel_axis: int) -> List[Tensor]:
-        """The weights and the bias of a convolution; the weights' outputs lie on an axis."""
+        Args:
+            layer: the convolution.
+            source: its input.
+            channel_axis: axis of the stored weights that the output channels lie on.
+        """
         name = layer.output.name
-        # [h, w, inputs, outputs] to [outputs, h, w, inputs]; a depthwise one's are
-        # [h, w, channels, 1] and [1, h, w, channels].
+        # [h, w, inputs, outputs] becomes [outputs, h, w, inputs]; the weights of a depthwise
+        # convolution, [h, w, channels, 1], become [1, h, w, channels].
         weights = np.transpose(layer.weights, [3, 0, 1, 2])
-        if self._precision == 'float32':
+        if self.precision == 'float32':
             return [Tensor(name + '/weights', weights.shape, 'float32', data=weights),
                     Tensor(name + '/bias', layer.bias.shape, 'float32', data=layer.bias)]
+        assert source.quantization is not None
         if layer.weight_range is None:
             raise ValueError(f'the weights of {name} have no quantization range')
         scale, zero_point = grid(layer.weight_range)
         limit = 2 ** (layer.weight_range.bits - 1) - 1
         if zero_point != limit + 1:
             raise ValueError(f'the weights of {name} have no symmetric range')
-        # As fake quantization rounds: halves up, on float32.
+        # Fake quantization rounds halves up, in float32.
         steps = np.floor(weights.astype(np.float32) / scale + np.float32(0.5))
-        shift = 128 if self._precision == 'uint8' else 0
+        shift = 128 if self.precision == 'uint8' else 0
         stored = np.clip(steps, -limit, limit) + shift
         bias_scale = np.float32(source.quantization.scale) * scale
-        # The ranges were learned for all channels together, but runtimes want signed weights to
-        # have a scale a channel; TensorFlow 1.15's reads past the end of a single one.
-        channels = len(layer.bias) if self._precision == 'int8' else 1
-        return [Tensor(name + '/weights', weights.shape, self._precision,
+        # The ranges were learned for all channels together. But runtimes want a scale for each
+        # channel of signed weights; TensorFlow 1.15's reads past the end of a single one.
+        channels = len(layer.bias) if self.precision == 'int8' else 1
+        return [Tensor(name + '/weights', weights.shape, self.precision,
                        Quantization(np.repeat(scale, channels), np.repeat(shift, channels),
-                                    # XNNPACK leaves out what has a single scale on an axis.
+                                    # XNNPACK refuses a single scale on another axis than 0.
                                     channel_axis if channels > 1 else 0), stored),
                 Tensor(name + '/bias', layer.bias.shape, 'int32',
                        Quantization(np.repeat(bias_scale, channels), np.zeros(channels)),
                        np.round(layer.bias / np.float64(bias_scale)))]
 
-    def _convolution(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor],
-                     options_type: str, channel_axis: int, **options) -> None:
-        self._append(layer, inputs + self._weights(layer, inputs[0], channel_axis), outputs,
-                     options_type, padding=schema.Padding.SAME, strideH=layer.stride,
-                     strideW=layer.stride, dilationHFactor=layer.dilation,
-                     dilationWFactor=layer.dilation,
-                     fusedActivationFunction=_activation_function(layer), **options)
 
-    def _conv_2d(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
-        self._convolution(layer, inputs, outputs, 'Conv2DOptions', channel_axis=0)
+def _constant(name: str, values: Any, dtype: str = 'int32') -> Tensor:
+    data = np.asarray(values, dtype)
+    return Tensor(name, data.shape, dtype, data=data)
 
-    def _depthwise_conv_2d(self, layer: Layer, inputs: List[Tensor],
-                           outputs: List[Tensor]) -> None:
-        self._convolution(layer, inputs, outputs, 'DepthwiseConv2DOptions', channel_axis=3,
-                          depthMultiplier=1)
 
-    def _transpose_conv(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
-        if self._precision != 'float32':
-            self._shuffled_conv(layer, inputs, outputs)
-            return
-        shape = self._constant(layer.output.name + '/shape', layer.output.shape)
-        weights, _ = self._weights(layer, inputs[0], channel_axis=0)
-        self._append(layer, [shape, weights] + inputs, outputs, 'TransposeConvOptions',
-                     padding=schema.Padding.SAME, strideH=layer.stride, strideW=layer.stride)
+def _convolution(encoder: _Encoder, layer: Layer, inputs: List[Tensor], outputs: List[Tensor],
+                 options_type: str, channel_axis: int, **options) -> None:
+    encoder.append(layer.kind, inputs + encoder.weights(layer, inputs[0], channel_axis), outputs,
+                   options_type, padding=schema.Padding.SAME, strideH=layer.stride,
+                   strideW=layer.stride, dilationHFactor=layer.dilation,
+                   dilationWFactor=layer.dilation, **_activation(layer), **options)
 
-    def _shuffled_conv(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
-        """A transposed convolution as a plain one that makes all pixels of a cell at once.
 
-        TensorFlow 1.15 has no signed transposed convolution. Its four pixels a cell, by row, column
-        and channel, are moved to their places by a transposition.
-        """
-        height, width, channels = layer.output.shape[1:]
-        name, range = layer.output.name, layer.output.range
-        cells = Value(name + '/cells', (1, height // 2, width // 2, 4 * channels), range)
-        rows = Value(name + '/rows', (height // 2, width // 2, 2, 2 * channels), range)
-        turned = Value(name + '/turned', (height // 2, 2, width // 2, 2 * channels), range)
-        made, split, moved = (self.tensor(value) for value in (cells, rows, turned))
-        self._conv_2d(Layer('CONV_2D', layer.inputs, [cells], cell_weights(layer.weights),
+def _conv_2d(encoder: _Encoder, layer: Layer, inputs: List[Tensor],
+             outputs: List[Tensor]) -> None:
+    _convolution(encoder, layer, inputs, outputs, 'Conv2DOptions', channel_axis=0)
+
+
+def _depthwise_conv_2d(encoder: _Encoder, layer: Layer, inputs: List[Tensor],
+                       outputs: List[Tensor]) -> None:
+    _convolution(encoder, layer, inputs, outputs, 'DepthwiseConv2DOptions', channel_axis=3,
+                 depthMultiplier=1)
+
+
+def _transpose_conv(encoder: _Encoder, layer: Layer, inputs: List[Tensor],
+                    outputs: List[Tensor]) -> None:
+    if encoder.precision != 'float32':
+        _shuffled_conv(encoder, layer, inputs, outputs)
+        return
+    shape = _constant(layer.output.name + '/shape', layer.output.shape)
+    weights, _ = encoder.weights(layer, inputs[0], channel_axis=0)
+    encoder.append(layer.kind, [shape, weights] + inputs, outputs, 'TransposeConvOptions',
+                   padding=schema.Padding.SAME, strideH=layer.stride, strideW=layer.stride)
+
+
+def _shuffled_conv(encoder: _Encoder, layer: Layer, inputs: List[Tensor],
+                   outputs: List[Tensor]) -> None:
+    """Encodes a transposed convolution as a plain one that computes all pixels of a cell at once.
+
+    TensorFlow 1.15 has no signed transposed convolution. A transposition moves the four pixels of
+    a cell, by row, column and channel, to their places.
+    """
+    height, width, channels = layer.output.shape[1:]
+    name, value_range = layer.output.name, layer.output.range
+    cells = Value(name + '/cells', (1, height // 2, width // 2, 4 * channels), value_range)
+    rows = Value(name + '/rows', (height // 2, width // 2, 2, 2 * channels), value_range)
+    turned = Value(name + '/turned', (height // 2, 2, width // 2, 2 * channels), value_range)
+    made, split, moved = (encoder.tensor(value) for value in (cells, rows, turned))
+    _conv_2d(encoder, Layer('CONV_2D', layer.inputs, [cells], cell_weights(layer.weights),
                             layer.weight_range), inputs, [made])
-        self._reshape(made, split)
-        order = self._constant(name + '/order', [0, 2, 1, 3])
-        self.operators.append(Operator('TRANSPOSE', [split, order], [moved], 'TransposeOptions'))
-        self._reshape(moved, outputs[0])
-
-    def _reshape(self, source: Tensor, target: Tensor) -> None:
-        shape = self._constant(target.name + '/shape', target.shape)
-        self.operators.append(Operator('RESHAPE', [source, shape], [target], 'ReshapeOptions',
-                                       {'newShape': list(target.shape)}))
-
-    def _add(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
-        self._append(layer, inputs, outputs, 'AddOptions',
-                     fusedActivationFunction=_activation_function(layer))
-
-    def _sub(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
-        self._append(layer, inputs, outputs, 'SubOptions',
-                     fusedActivationFunction=_activation_function(layer))
-
-    def _mul(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
-        self._append(layer, inputs, outputs, 'MulOptions',
-                     fusedActivationFunction=_activation_function(layer))
-
-    def _squared_difference(self, layer: Layer, inputs: List[Tensor],
-                            outputs: List[Tensor]) -> None:
-        self._append(layer, inputs, outputs, 'SquaredDifferenceOptions')
-
-    def _rsqrt(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
-        self._append(layer, inputs, outputs)
-
-    def _concatenation(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
-        self._append(layer, inputs, outputs, 'ConcatenationOptions', axis=3)
-
-    def _split(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
-        axis = self._constant(layer.inputs[0].name + '/axis', 3)
-        self._append(layer, [axis] + inputs, outputs, 'SplitOptions', numSplits=len(outputs))
-
-    def _resize_bilinear(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
-        size = self._constant(layer.output.name + '/size', layer.output.shape[1:3])
-        self._append(layer, inputs + [size], outputs, 'ResizeBilinearOptions',
-                     alignCorners=layer.align_corners)
-
-    def _average_pool_2d(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
-        self._append(layer, inputs, outputs, 'Pool2DOptions', padding=schema.Padding.VALID,
-                     strideH=layer.stride, strideW=layer.stride, filterHeight=layer.stride,
-                     filterWidth=layer.stride)
-
-    def _mean(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
-        axes = self._constant(layer.output.name + '/axes', [1, 2])
-        self._append(layer, inputs + [axes], outputs, 'ReducerOptions', keepDims=True)
-
-    def _logistic(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
-        self._append(layer, inputs, outputs)
-
-    def _softmax(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
-        self._append(layer, inputs, outputs, 'SoftmaxOptions', beta=1.0)
-
-    def _strided_slice(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
-        """The last channel."""
-        begin, end, strides = (self._constant(f'{layer.output.name}/{name}', values)
-                               for name, values in (
-                                   ('begin', [0, 0, 0, layer.inputs[0].shape[3] - 1]),
-                                   ('end', layer.inputs[0].shape), ('strides', [1] * 4)))
-        self._append(layer, inputs + [begin, end, strides], outputs, 'StridedSliceOptions')
-
-    def _lut(self, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
-        """Both bytes of a pixel are the indices of its alpha in a table of 256×256."""
-        logits = self.converted(inputs[0], 'uint8')
-        indices = Tensor('indices', logits.shape, 'int32')
-        self.operators.append(Operator(
-            'CAST', [logits], [indices], 'CastOptions',
-            {'inDataType': schema.TensorType.UINT8, 'outDataType': schema.TensorType.INT32}))
-        table = alpha_table(*logits.quantization[:2])
-        constant = self._constant('alpha_table', table[:, :, np.newaxis], 'uint8')
-        constant.quantization = outputs[0].quantization
-        self.operators.append(Operator('GATHER_ND', [constant, indices], outputs,
-                                       'GatherNdOptions'))
+    _reshape(encoder, made, split)
+    order = _constant(name + '/order', [0, 2, 1, 3])
+    encoder.append('TRANSPOSE', [split, order], [moved], 'TransposeOptions')
+    _reshape(encoder, moved, outputs[0])
 
 
-def _activation_function(layer: Layer) -> int:
-    return getattr(schema.ActivationFunctionType, layer.activation)
+def _reshape(encoder: _Encoder, source: Tensor, target: Tensor) -> None:
+    shape = _constant(target.name + '/shape', target.shape)
+    encoder.append('RESHAPE', [source, shape], [target], 'ReshapeOptions',
+                   newShape=list(target.shape))
+
+
+def _split(encoder: _Encoder, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
+    axis = _constant(layer.inputs[0].name + '/axis', 3)
+    encoder.append(layer.kind, [axis] + inputs, outputs, 'SplitOptions', numSplits=len(outputs))
+
+
+def _lut(encoder: _Encoder, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
+    """Encodes the look-up: both bytes of a pixel index its alpha in a table of 256×256."""
+    logits = encoder.converted(inputs[0], 'uint8')
+    assert logits.quantization is not None
+    indices = Tensor('indices', logits.shape, 'int32')
+    encoder.append('CAST', [logits], [indices], 'CastOptions',
+                   inDataType=schema.TensorType.UINT8, outDataType=schema.TensorType.INT32)
+    table = alpha_table(logits.quantization.scale, logits.quantization.zero_point)
+    constant = _constant('alpha_table', table[:, :, np.newaxis], 'uint8')
+    constant.quantization = outputs[0].quantization
+    encoder.append('GATHER_ND', [constant, indices], outputs, 'GatherNdOptions')
+
+
+def _activation(layer: Layer) -> Dict[str, int]:
+    return {'fusedActivationFunction': getattr(schema.ActivationFunctionType, layer.activation)}
+
+
+def _pool(layer: Layer) -> Dict[str, int]:
+    return dict(padding=schema.Padding.VALID, strideH=layer.stride, strideW=layer.stride,
+                filterHeight=layer.stride, filterWidth=layer.stride)
+
+
+def _last_channel(layer: Layer) -> Dict[str, Sequence[int]]:
+    shape = layer.inputs[0].shape
+    return {'begin': [0, 0, 0, shape[3] - 1], 'end': shape, 'strides': [1] * 4}
+
+
+Encode = Callable[[_Encoder, Layer, List[Tensor], List[Tensor]], None]
+
+
+def _plain(options_type: str = 'NONE',
+           options: Callable[[Layer], Dict[str, Any]] = lambda layer: {},
+           constants: Callable[[Layer], Dict[str, Sequence[int]]] = lambda layer: {}) -> Encode:
+    """Encodes a layer as one operator without weights.
+
+    Args:
+        options_type: the schema's table of options.
+        options: fields of that table.
+        constants: int32 inputs behind the layer's own, by name.
+    """
+    def encode_plain(encoder: _Encoder, layer: Layer, inputs: List[Tensor],
+                     outputs: List[Tensor]) -> None:
+        further = [_constant(f'{layer.output.name}/{name}', values)
+                   for name, values in constants(layer).items()]
+        encoder.append(layer.kind, inputs + further, outputs, options_type, **options(layer))
+    return encode_plain
+
+
+KINDS: Dict[str, Encode] = {
+    'CONV_2D': _conv_2d,
+    'DEPTHWISE_CONV_2D': _depthwise_conv_2d,
+    'TRANSPOSE_CONV': _transpose_conv,
+    'ADD': _plain('AddOptions', _activation),
+    'SUB': _plain('SubOptions', _activation),
+    'MUL': _plain('MulOptions', _activation),
+    'SQUARED_DIFFERENCE': _plain('SquaredDifferenceOptions'),
+    'RSQRT': _plain(),
+    'CONCATENATION': _plain('ConcatenationOptions', lambda layer: {'axis': 3}),
+    'SPLIT': _split,
+    'RESIZE_BILINEAR': _plain('ResizeBilinearOptions',
+                              lambda layer: {'alignCorners': layer.align_corners},
+                              lambda layer: {'size': layer.output.shape[1:3]}),
+    'AVERAGE_POOL_2D': _plain('Pool2DOptions', _pool),
+    'MEAN': _plain('ReducerOptions', lambda layer: {'keepDims': True},
+                   lambda layer: {'axes': [1, 2]}),
+    'LOGISTIC': _plain(),
+    'SOFTMAX': _plain('SoftmaxOptions', lambda layer: {'beta': 1.0}),
+    'STRIDED_SLICE': _plain('StridedSliceOptions', constants=_last_channel),
+    'LUT': _lut,
+}

@@ -1,6 +1,7 @@
-"""Writes the TFLite file format: tensors and operators to a flatbuffer."""
+"""Writes the TFLite file format: tensors and operators become a flatbuffer."""
 
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+import dataclasses
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import flatbuffers
 import numpy as np
@@ -10,7 +11,7 @@ SCHEMA_VERSION = 3
 FILE_IDENTIFIER = b'TFL3'
 TYPES = {'float32': schema.TensorType.FLOAT32, 'int32': schema.TensorType.INT32,
          'uint8': schema.TensorType.UINT8, 'int8': schema.TensorType.INT8}
-# The oldest version of each operator that has what is written here; by default 1.
+# The oldest version of each operator that supports what is written here; 1 by default.
 VERSIONS = {'DEPTHWISE_CONV_2D': {'float32': 2, 'uint8': 2, 'int8': 3},
             'CONV_2D': {'int8': 3}, 'ADD': {'int8': 2}, 'CONCATENATION': {'int8': 2},
             'SPLIT': {'int8': 2}, 'RESIZE_BILINEAR': {'int8': 2}, 'MEAN': {'int8': 2},
@@ -18,7 +19,8 @@ VERSIONS = {'DEPTHWISE_CONV_2D': {'float32': 2, 'uint8': 2, 'int8': 3},
             'TRANSPOSE': {'int8': 2}}
 
 
-class Quantization(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Quantization:
     """real = scale (stored − zero_point); several scales lie along `axis`."""
     scale: np.ndarray
     zero_point: np.ndarray
@@ -26,7 +28,7 @@ class Quantization(NamedTuple):
 
 
 class Tensor:
-    """A tensor of the file; constant where it has data."""
+    """A tensor of the file; it is a constant if it has data."""
 
     def __init__(self, name: str, shape: Sequence[int], dtype: str,
                  quantization: Optional[Quantization] = None, data: Optional[np.ndarray] = None):
@@ -37,17 +39,18 @@ class Tensor:
         self.data = data
 
 
-class Operator(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Operator:
     """A builtin operator; `options` are the fields of the schema's table `options_type`."""
     kind: str
     inputs: List[Tensor]
     outputs: List[Tensor]
     options_type: str = 'NONE'
-    options: Dict[str, Any] = {}
+    options: Dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 class _AlignedBuffer(schema.BufferT):
-    """Constants where runtimes want them: at multiples of 16 bytes."""
+    """A constant at a multiple of 16 bytes, where runtimes want it."""
 
     def Pack(self, builder: flatbuffers.Builder) -> int:
         vector = None
@@ -65,7 +68,7 @@ class _AlignedBuffer(schema.BufferT):
 
 def write(inputs: List[Tensor], outputs: List[Tensor], operators: List[Operator],
           description: str) -> bytes:
-    """The bytes of a `.tflite` file.
+    """Writes the bytes of a `.tflite` file.
 
     Args:
         inputs, outputs: of the model.
@@ -84,7 +87,7 @@ def write(inputs: List[Tensor], outputs: List[Tensor], operators: List[Operator]
     model.version = SCHEMA_VERSION
     model.description = description
     model.operatorCodes = [_operator_code(*code) for code in codes]
-    # Buffer 0 is empty, for all tensors that are no constants.
+    # Buffer 0 is empty; all tensors without data share it.
     model.buffers = [_AlignedBuffer()]
     graph = schema.SubGraphT()
     graph.name = 'main'
@@ -108,11 +111,7 @@ def write(inputs: List[Tensor], outputs: List[Tensor], operators: List[Operator]
 
 
 def operator_counts(content: bytes) -> Dict[str, int]:
-    """How many operators of each kind a file holds, by name.
-
-    Args:
-        content: of a `.tflite` file; a custom operator counts as `CUSTOM`.
-    """
+    """Counts the operators of a `.tflite` file by kind; custom ones count as `CUSTOM`."""
     counts: Dict[str, int] = {}
     model = _read(content)
     for operator in model.subgraphs[0].operators:
@@ -122,10 +121,10 @@ def operator_counts(content: bytes) -> Dict[str, int]:
 
 
 def single_operators(content: bytes) -> List[Tuple[str, bytes]]:
-    """Every operator of a file as a file of its own, with its kind, in their order."""
+    """Makes a file of each operator of a file; returns them with their kinds, in order."""
     model = _read(content)
     graph = model.subgraphs[0]
-    # Metadata describes the whole; the constants of other operators are only weight.
+    # Metadata describes the whole file. The constants of other operators would only add size.
     model.metadata, buffers = None, model.buffers
     parts = []
     for operator in graph.operators:
@@ -164,7 +163,7 @@ def _version(operator: Operator) -> int:
 
 def _operator_code(kind: str, version: int) -> schema.OperatorCodeT:
     code = schema.OperatorCodeT()
-    # Old runtimes read the one, new ones the larger of both.
+    # Old runtimes read the deprecated field, new ones the larger of both.
     code.deprecatedBuiltinCode = code.builtinCode = getattr(schema.BuiltinOperator, kind)
     code.version = version
     return code

@@ -1,16 +1,17 @@
 """The network between TensorFlow's graph and the file: a list of layers with float weights.
 
-Each layer is what one operator of the file will be: batch norm and activation are part of their
-convolution. Ranges of activations and weights, where there are any, come from fake quantization.
+Each layer becomes one operator of the file: batch norm and activation belong to their convolution.
+Fake quantization gives the ranges of activations and weights, if there are any.
 """
 
-from typing import List, NamedTuple, Optional, Sequence
+import dataclasses
+from typing import Any, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
 
 class Range(NamedTuple):
-    """What a fake-quantization node rounds to: an evenly spaced grid that holds 0."""
+    """The grid of a fake-quantization node: evenly spaced values that include 0."""
     low: float
     high: float
     bits: int
@@ -18,27 +19,34 @@ class Range(NamedTuple):
 
 
 class Value:
-    """An activation of the network: `shape` `[1, H, W, C]`, and its range if it is quantized.
+    """An activation of the network.
 
-    `tensor` is the name of the tensor of TensorFlow's graph that holds the same numbers.
+    Attributes:
+        name: unique in the network.
+        shape: `[1, H, W, C]`.
+        range: its grid; None if it is not quantized.
+        tensor: name of the TensorFlow tensor that holds the same values, if there is one.
     """
 
-    def __init__(self, name: str, shape: Sequence[int], range: Optional[Range] = None):
+    def __init__(self, name: str, shape: Sequence[int], value_range: Optional[Range] = None):
         self.name = name
         self.shape = tuple(shape)
-        self.range = range
+        self.range = value_range
         self.tensor: Optional[str] = None
 
 
 class Layer:
-    """One operator: `kind` is the name of TFLite's builtin operator.
+    """An operator of the file.
 
     Attributes:
-        kind: e.g. `CONV_2D`.
+        kind: name of TFLite's builtin operator, e.g. `CONV_2D`.
         inputs, outputs: the activations it reads and writes.
         weights: `[h, w, inputs, outputs]` of a convolution, `[h, w, channels, 1]` of a depthwise
-            one; bias: `[outputs]`; weight_range: of the weights.
-        stride, dilation: of a convolution; an average pooling is as large as its stride.
+            one; None for other layers.
+        bias: `[outputs]`, 0 at first; None without weights.
+        weight_range: the weights' grid.
+        stride, dilation: of a convolution; the window of an average pooling is as large as its
+            stride.
         activation: `NONE`, `RELU` or `RELU6`, fused into the operator.
         align_corners: of a bilinear resize.
     """
@@ -49,9 +57,9 @@ class Layer:
         self.kind = kind
         self.inputs = list(inputs)
         self.outputs = list(outputs)
-        self.weights = weights
+        self.weights: Any = weights
         self.weight_range = weight_range
-        self.bias = None if weights is None else np.zeros(self.outputs[0].shape[-1])
+        self.bias: Any = None if weights is None else np.zeros(self.outputs[0].shape[-1])
         self.stride = stride
         self.dilation = dilation
         self.activation = 'NONE'
@@ -64,30 +72,31 @@ class Layer:
         return value
 
 
-class Network(NamedTuple):
-    """Layers in the order in which they run, from the input to the output."""
+@dataclasses.dataclass(frozen=True)
+class LayerGraph:
+    """A network: its input, its output, and its layers in the order in which they run."""
     input: Value
     output: Value
     layers: List[Layer]
 
     def producer(self, value: Value) -> Layer:
-        """The layer that writes a value."""
+        """Returns the layer that writes a value."""
         return next(layer for layer in self.layers if value in layer.outputs)
 
     def consumers(self, value: Value) -> List[Layer]:
-        """The layers that read a value."""
+        """Returns the layers that read a value."""
         return [layer for layer in self.layers if value in layer.inputs]
 
 
-def parted(layer: Layer, outputs: Sequence[Value]) -> List[Layer]:
-    """A convolution for each of the equal parts that another one's output channels split into."""
+def split_conv(layer: Layer, outputs: Sequence[Value]) -> List[Layer]:
+    """Splits a convolution into one for each of the equal parts of its output channels."""
     channels = outputs[0].shape[3]
-    return [sliced(layer, slice(index * channels, (index + 1) * channels), output)
+    return [slice_channels(layer, slice(index * channels, (index + 1) * channels), output)
             for index, output in enumerate(outputs)]
 
 
-def sliced(layer: Layer, channels: slice, output: Value) -> Layer:
-    """A convolution that computes some of another one's output channels."""
+def slice_channels(layer: Layer, channels: slice, output: Value) -> Layer:
+    """Makes the convolution that computes some of another one's output channels."""
     axis = 2 if layer.kind == 'DEPTHWISE_CONV_2D' else 3
     weights = layer.weights[(slice(None),) * axis + (channels,)]
     part = Layer(layer.kind, layer.inputs, [output], weights, layer.weight_range, layer.stride,

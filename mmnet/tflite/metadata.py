@@ -1,33 +1,34 @@
-"""TFLite's standard model metadata, inside the file: what goes in, what comes out, from where."""
-
-from typing import Any, Dict
+"""TFLite's standard model metadata, inside the file: its input, its output, its origin."""
 
 import flatbuffers
 from tensorflow_lite_support.metadata import metadata_schema_py_generated as schema
 from tensorflow_lite_support.metadata.python.metadata import MetadataDisplayer, MetadataPopulator
 
+from mmnet.hparams import HParams
 
-def add(content: bytes, hparams: Dict[str, Any], step: int, image_size: int,
+
+def add(content: bytes, hparams: HParams, step: int, image_size: int,
         precision: str) -> bytes:
-    """Puts metadata into a file.
+    """Adds metadata to a file.
 
     Args:
         content: of a `.tflite` file.
         hparams: of the network.
         step: of the training.
-        image_size: the side of the square that the file takes.
+        image_size: side of the square that the file takes.
         precision: `float32`, `uint8` or `int8`.
 
     Returns:
         the file's new content.
     """
     size = f'{image_size}×{image_size}'
+    network = hparams.to_json()['network']
+    described = ', '.join(f'{name} {value}' for name, value in sorted(network.items()))
     model = schema.ModelMetadataT()
-    model.name = f"{hparams['model']} portrait matting"
+    model.name = f'{hparams.model} portrait matting'
     model.version = f'step {step}'
-    model.description = 'Alpha matte of a portrait, {}, {}; {}; training step {}'.format(
-        size, precision, ', '.join('{} {}'.format(*item)
-                                   for item in sorted(hparams['network'].items())), step)
+    model.description = (f'Alpha matte of a portrait, {size}, {precision}; {described}; '
+                         f'training step {step}')
 
     image = schema.TensorMetadataT()
     image.name = 'image'
@@ -35,7 +36,7 @@ def add(content: bytes, hparams: Dict[str, Any], step: int, image_size: int,
     image.content.contentPropertiesType = schema.ContentProperties.ImageProperties
     image.content.contentProperties = schema.ImagePropertiesT()
     image.content.contentProperties.colorSpace = schema.ColorSpaceType.RGB
-    # A float file takes (pixel − mean) / std; an 8-bit one does the same with its own scale, 1/255.
+    # A float file takes (pixel − mean) / std. The scale of an 8-bit file, 1/255, does the same.
     image.processUnits = [_normalization(0.0, 255.0)]
     if precision == 'float32':
         image.description = f'RGB, {size}, 0 to 1: pixels divided by 255'
@@ -46,8 +47,8 @@ def add(content: bytes, hparams: Dict[str, Any], step: int, image_size: int,
 
     alpha = schema.TensorMetadataT()
     alpha.name = 'alpha'
-    alpha.description = 'how far each pixel belongs to the person, {}, 0 to 1{}'.format(
-        size, '' if precision == 'float32' else ' by its scale')
+    scaled = '' if precision == 'float32' else ' by its scale'
+    alpha.description = f'how far each pixel belongs to the person, {size}, 0 to 1{scaled}'
     alpha.stats = _stats(0.0, 1.0)
 
     graph = schema.SubGraphMetadataT()
@@ -62,7 +63,7 @@ def add(content: bytes, hparams: Dict[str, Any], step: int, image_size: int,
 
 
 def read(content: bytes) -> str:
-    """The metadata of a file, as JSON.
+    """Reads the metadata of a file as JSON.
 
     Raises:
         ValueError: if it has none.

@@ -1,23 +1,24 @@
-"""The same network in the form that runs fastest: exact rearrangements of linear layers.
+"""Rearranges linear layers into the form that runs fastest; the results stay exactly the same.
 
-They are for floats: rounding to 8 bits happens between the layers that they merge or part. Times
-are MMNet-1.0's at 256×256, LiteRT's XNNPACK on x86, one thread; scripts/benchmark_tflite.py.
+This is for float files: 8-bit rounding happens between the layers that it merges or splits. Times
+are MMNet-1.0's at 256×256 in LiteRT's XNNPACK on x86, one thread (scripts/benchmark_tflite.py).
 """
 
-from typing import List
+import dataclasses
+from typing import List, Optional
 
-from mmnet.tflite.layers import Layer, Network, Value, parted
+from mmnet.tflite.layers import Layer, LayerGraph, Value, split_conv
 
 
-def rearrange(network: Network) -> Network:
-    """Applies all of them."""
-    for step in (part_branches, merge_linear_layers, sum_instead_of_concatenating):
+def rearrange(network: LayerGraph) -> LayerGraph:
+    """Applies all rearrangements of this file."""
+    for step in (split_branches, merge_linear_layers, sum_instead_of_concatenating):
         network = step(network)
     return network
 
 
-def part_branches(network: Network) -> Network:
-    """A convolution a branch instead of a wide one and a split, which copies (3 % less time)."""
+def split_branches(network: LayerGraph) -> LayerGraph:
+    """Replaces a wide convolution and a SPLIT, which copies, by one for each branch (−3 %)."""
     layers = list(network.layers)
     for split in network.layers:
         if split.kind != 'SPLIT':
@@ -25,14 +26,14 @@ def part_branches(network: Network) -> Network:
         wide = network.producer(split.inputs[0])
         if wide.kind != 'CONV_2D' or len(network.consumers(wide.output)) > 1:
             continue
-        _replace(layers, [wide, split], parted(wide, split.outputs))
-    return network._replace(layers=layers)
+        _replace(layers, [wide, split], split_conv(wide, split.outputs))
+    return dataclasses.replace(network, layers=layers)
 
 
-def merge_linear_layers(network: Network) -> Network:
-    """One 1×1 convolution for two without an activation between them, where it is less work.
+def merge_linear_layers(network: LayerGraph) -> LayerGraph:
+    """Merges two 1×1 convolutions without an activation between them if that is less work (−3 %).
 
-    That is decoder 3 on the linear bottleneck of the last enhancement block (3 % less time).
+    This merges decoder 3 into the linear bottleneck of the last enhancement block.
     """
     layers = list(network.layers)
     for second in network.layers:
@@ -47,13 +48,13 @@ def merge_linear_layers(network: Network) -> Network:
         merged.bias = first.bias.dot(outer) + second.bias
         merged.activation = second.activation
         _replace(layers, [first, second], [merged])
-    return network._replace(layers=layers)
+    return dataclasses.replace(network, layers=layers)
 
 
-def sum_instead_of_concatenating(network: Network) -> Network:
-    """A 1×1 convolution of concatenated parts as the sum of one a part (13 % less time).
+def sum_instead_of_concatenating(network: LayerGraph) -> LayerGraph:
+    """Replaces a 1×1 convolution of concatenated parts by the sum of one for each part (−13 %).
 
-    Its output has fewer channels than what would be copied together.
+    The sums have fewer channels than the concatenation would copy.
     """
     layers = list(network.layers)
     for concatenation in network.layers:
@@ -62,29 +63,35 @@ def sum_instead_of_concatenating(network: Network) -> Network:
                 not _is_pointwise(readers[0]):
             continue
         convolution, = readers
-        terms, start, total = [], 0, None
-        for part in concatenation.inputs:
-            end = start + part.shape[3]
-            term = Layer('CONV_2D', [part], [_like(convolution.output, 'term', len(terms))],
-                         convolution.weights[:, :, start:end])
-            terms.append(term)
-            if total is None:
-                term.bias = convolution.bias
-                total = term.output
-            else:
-                addition = Layer('ADD', [total, term.output],
-                                 [_like(convolution.output, 'sum', len(terms))])
-                terms.append(addition)
-                total = addition.output
-            start = end
-        addition.outputs = [convolution.output]
-        addition.activation = convolution.activation
-        _replace(layers, [concatenation, convolution], terms)
-    return network._replace(layers=layers)
+        _replace(layers, [concatenation, convolution], _sum_of_terms(concatenation, convolution))
+    return dataclasses.replace(network, layers=layers)
 
 
-def _linear_source(network: Network, layer: Layer):
-    """The pointwise convolution without activation that a pointwise one alone reads, or None."""
+def _sum_of_terms(concatenation: Layer, convolution: Layer) -> List[Layer]:
+    """Makes a convolution for each concatenated part, and the additions behind them."""
+    layers: List[Layer] = []
+    start, total = 0, None
+    for part in concatenation.inputs:
+        end = start + part.shape[3]
+        term = Layer('CONV_2D', [part], [_like(convolution.output, 'term', len(layers))],
+                     convolution.weights[:, :, start:end])
+        layers.append(term)
+        if total is None:
+            term.bias = convolution.bias
+            total = term.output
+        else:
+            addition = Layer('ADD', [total, term.output],
+                             [_like(convolution.output, 'sum', len(layers))])
+            layers.append(addition)
+            total = addition.output
+        start = end
+    layers[-1].outputs = [convolution.output]
+    layers[-1].activation = convolution.activation
+    return layers
+
+
+def _linear_source(network: LayerGraph, layer: Layer) -> Optional[Layer]:
+    """Finds the 1×1 convolution without activation that only a 1×1 convolution reads."""
     if not _is_pointwise(layer) or layer.inputs[0] is network.input:
         return None
     source = network.producer(layer.inputs[0])
@@ -103,7 +110,7 @@ def _like(value: Value, role: str, index: int) -> Value:
 
 
 def _replace(layers: List[Layer], old: List[Layer], new: List[Layer]) -> None:
-    """Puts new layers where the last of the old ones was; all that they read is known there."""
+    """Puts new layers at the place of the last old one, where all their inputs are known."""
     position = layers.index(old[-1])
     layers[position:position + 1] = new
     for layer in old[:-1]:

@@ -1,34 +1,38 @@
-"""The end of a file: from the two logits to the alpha (Supplement A).
+"""The end of a file, from the two logits to the alpha (Supplement A).
 
-A head is a function that takes a network that ends in logits `[1, H, W, 2]` and returns one that
-ends in the alpha `[1, H, W, 1]`.
+A head takes a network that ends in logits `[1, H, W, 2]` and returns one that ends in the alpha
+`[1, H, W, 1]`.
 """
 
-from typing import List, Optional
+from typing import Dict, List, Optional
 
 import numpy as np
 
-from mmnet.tflite.layers import Layer, Network, Range, Value
+from mmnet.tflite.layers import Layer, LayerGraph, Range, Value
 
-# What LOGISTIC and SOFTMAX put out, by their definition in 8 bits: steps of 1/256.
+# LOGISTIC and SOFTMAX return these values in 8 bits, by definition: steps of 1/256.
 PROBABILITIES = Range(0.0, 255 / 256, 8)
-# What a mask holds: steps of 1/255.
+# The values of a mask: steps of 1/255.
 BYTES = Range(0.0, 1.0, 8)
 
 
-def logistic(network: Network) -> Network:
-    """One logit instead of two: α is the sigmoid of their difference, which is linear.
+def logistic(network: LayerGraph) -> LayerGraph:
+    """Replaces the two logits by one: α is the sigmoid of their difference, which is linear.
 
-    The convolution that makes the logits computes the difference, and what follows it moves one
-    channel. Quantized logits are opposite numbers: their difference is twice the second of them,
-    with the same stored numbers on a grid twice as wide.
+    The convolution that makes the logits computes the difference, and the layers behind it move
+    one channel. Quantized logits are negatives of each other. Their difference is twice the second
+    one: the same stored values on a grid twice as wide.
+
+    Raises:
+        ValueError: if the logits do not come from a convolution.
     """
     convolution = network.producer(network.output)
     while convolution.kind == 'RESIZE_BILINEAR':
         convolution = network.producer(convolution.inputs[0])
     if convolution.kind != 'CONV_2D' or convolution.activation != 'NONE':
         raise ValueError(f'the logits come from {convolution.kind}, not from a convolution')
-    layers, singles = [], {}
+    layers: List[Layer] = []
+    singles: Dict[Value, Value] = {}
     for layer in network.layers:
         if layer is convolution:
             single = Layer(layer.kind, layer.inputs, [_difference(layer.output)],
@@ -43,23 +47,23 @@ def logistic(network: Network) -> Network:
             continue
         singles[layer.output] = single.output
         layers.append(single)
-    return _extended(layers, network, 'LOGISTIC', singles[network.output], PROBABILITIES)
+    return _with_alpha(network, layers, 'LOGISTIC', singles[network.output], PROBABILITIES)
 
 
-def lut(network: Network) -> Network:
-    """The alpha of every pair of 8-bit logits, looked up in a table."""
-    return _extended(network.layers, network, 'LUT', network.output, BYTES)
+def lut(network: LayerGraph) -> LayerGraph:
+    """Looks the alpha of every pair of 8-bit logits up in a table."""
+    return _with_alpha(network, network.layers, 'LUT', network.output, BYTES)
 
 
-def builtin(network: Network) -> Network:
-    """The runtime's own softmax, of which the foreground's channel is taken."""
+def builtin(network: LayerGraph) -> LayerGraph:
+    """Uses the runtime's own softmax and slices out the foreground's channel."""
     both = Value('softmax', network.output.shape, PROBABILITIES)
     layers = network.layers + [Layer('SOFTMAX', [network.output], [both])]
-    return _extended(layers, network, 'STRIDED_SLICE', both, PROBABILITIES)
+    return _with_alpha(network, layers, 'STRIDED_SLICE', both, PROBABILITIES)
 
 
 def alpha_table(scale: float, zero_point: int) -> np.ndarray:
-    """The alpha of every pair of logits, as a byte.
+    """Computes the alpha of every pair of logits as a byte.
 
     Args:
         scale, zero_point: of the logits: real = scale (stored − zero_point).
@@ -75,11 +79,11 @@ def alpha_table(scale: float, zero_point: int) -> np.ndarray:
 HEADS = {'lut': lut, 'builtin': builtin, 'logistic': logistic}
 
 
-def _extended(layers: List[Layer], network: Network, kind: str, last: Value,
-              range: Range) -> Network:
-    """The layers and behind them the one that makes the alpha."""
-    alpha = Value('alpha', last.shape[:3] + (1,), range)
-    return Network(network.input, alpha, layers + [Layer(kind, [last], [alpha])])
+def _with_alpha(network: LayerGraph, layers: List[Layer], kind: str, last: Value,
+                alpha_range: Range) -> LayerGraph:
+    """Adds the layer that makes the alpha."""
+    alpha = Value('alpha', last.shape[:3] + (1,), alpha_range)
+    return LayerGraph(network.input, alpha, layers + [Layer(kind, [last], [alpha])])
 
 
 def _difference(value: Value) -> Value:
@@ -88,5 +92,7 @@ def _difference(value: Value) -> Value:
     return difference
 
 
-def _doubled(range: Optional[Range]) -> Optional[Range]:
-    return range and range._replace(low=2 * range.low, high=2 * range.high)
+def _doubled(value_range: Optional[Range]) -> Optional[Range]:
+    if value_range is None:
+        return None
+    return value_range._replace(low=2 * value_range.low, high=2 * value_range.high)

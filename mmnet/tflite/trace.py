@@ -1,4 +1,4 @@
-"""Reads an inference graph backwards from its output into layers."""
+"""Reads an inference graph into layers, backwards from its output."""
 
 from typing import Callable, Dict, Iterator, List, Optional, Set
 
@@ -6,46 +6,46 @@ import numpy as np
 import tensorflow as tf
 
 from mmnet.quantization import FAKE_QUANT
-from mmnet.tflite.layers import Layer, Network, Range, Value, parted
+from mmnet.tflite.layers import Layer, LayerGraph, Range, Value, split_conv
 
-# Operations that change nothing in inference.
+# These operations change nothing in inference.
 PASS_THROUGH = ('Identity', 'IdentityN')
 CONVOLUTIONS = {'Conv2D': 'CONV_2D', 'DepthwiseConv2dNative': 'DEPTHWISE_CONV_2D'}
-# Operations that are one operator of the file without further ado.
+# These operations become one operator of the file.
 OPERATORS = {'SquaredDifference': 'SQUARED_DIFFERENCE', 'Rsqrt': 'RSQRT', 'Sigmoid': 'LOGISTIC'}
-# Operators that can have an activation.
+# These operators can have an activation.
 ACTIVATED = ('CONV_2D', 'DEPTHWISE_CONV_2D', 'ADD', 'SUB', 'MUL')
-# Pixels 0 to 255 stand for [0, 1].
+# Pixels 0 to 255 mean [0, 1].
 PIXELS = Range(0.0, 1.0, 8)
 ACTIVATIONS = {'Relu': 'RELU', 'Relu6': 'RELU6'}
 
 
-def trace(session: tf.Session, images: tf.Tensor, output: tf.Tensor) -> Network:
-    """Reads the layers between two tensors of a graph that is built for inference.
+def trace(session: tf.Session, images: tf.Tensor, output: tf.Tensor) -> LayerGraph:
+    """Reads the layers between two tensors of a graph that was built for inference.
 
-    Batch norm and biases are folded into their convolutions, activations become part of them, and
-    the space-to-batch pairs around dilated depthwise convolutions become their dilation. Where
-    channels are scaled or shifted behind anything else, that is a depthwise 1×1 convolution.
+    Convolutions absorb batch norm, biases and activations; the space-to-batch pairs around dilated
+    convolutions become their dilation. Channels that are scaled or shifted behind any other layer
+    become a depthwise 1×1 convolution.
 
     Args:
         session: holds the variables' values.
         images: the placeholder, `[1, H, W, 3]`.
-        output: what the network computes from it.
+        output: the tensor that ends the network.
 
     Raises:
         ValueError: for an operation that cannot be exported; names it.
     """
     path = _path(images, output)
     tracer = _Tracer(session, images, path)
-    # In order, so that long networks do not end in deep recursion.
+    # Going in order keeps the recursion shallow.
     for op in path:
         if op.type != 'SpaceToBatchND' and op.inputs[0].op.type != 'SpaceToBatchND':
             tracer.value(op.outputs[0])
-    return Network(tracer.input, tracer.value(output), tracer.layers)
+    return LayerGraph(tracer.input, tracer.value(output), tracer.layers)
 
 
 def _path(images: tf.Tensor, output: tf.Tensor) -> List[tf.Operation]:
-    """The operations that lie between two tensors, each after those that it reads."""
+    """Lists the operations between two tensors, each behind those that it reads."""
     reached, queue = {images.op}, [images.op]
     while queue:
         for tensor in queue.pop().outputs:
@@ -68,7 +68,7 @@ def _path(images: tf.Tensor, output: tf.Tensor) -> List[tf.Operation]:
 
 
 def _constants(path: Set[tf.Operation]) -> Iterator[tf.Tensor]:
-    """What the operations between two tensors read that does not depend on the first."""
+    """Yields the tensors that the operations read and that do not depend on the images."""
     for op in path:
         for tensor in op.inputs:
             if tensor.op not in path:
@@ -81,13 +81,13 @@ class _Tracer:
 
     def __init__(self, session: tf.Session, images: tf.Tensor, path: List[tf.Operation]):
         self._path = set(path) | {images.op}
-        # All constants in one run: each run of its own would cost as much as all together.
+        # One run reads all constants; separate runs would each cost as much.
         self._constants = session.run({tensor.name: tensor for tensor in _constants(self._path)})
         self.input = Value('image', images.shape.as_list(), PIXELS)
         self.layers: List[Layer] = []
         self._values: Dict[str, Value] = {}
         self._enter(images, self.input)
-        self._readers: Dict[str, Callable[[tf.Operation], Value]] = {
+        self._readers: Dict[str, Callable[[tf.Operation], Optional[Value]]] = {
             'FusedBatchNormV3': self._batch_norm, 'BiasAdd': self._add, 'Add': self._add,
             'AddV2': self._add, 'AddN': self._add_all, 'Sub': self._sub, 'Mul': self._mul,
             'Pad': self._pad, 'BatchToSpaceND': self._dilated,
@@ -102,13 +102,13 @@ class _Tracer:
         self._readers.update(dict.fromkeys(ACTIVATIONS, self._activation))
 
     def value(self, tensor: tf.Tensor) -> Value:
-        """The activation that a tensor holds; its layers are read if they were not before."""
+        """Returns the activation that a tensor holds; reads its layers if need be."""
         if tensor.name not in self._values:
             op = tensor.op
             if op.type not in self._readers:
                 raise ValueError(f'the operation {op.name} ({op.type}) cannot be exported')
             value = self._readers[op.type](op)
-            if value is not None:   # an operation of several outputs has entered them itself
+            if value is not None:   # an operation with several outputs enters them itself
                 self._enter(tensor, value)
         return self._values[tensor.name]
 
@@ -133,20 +133,20 @@ class _Tracer:
         strides = op.get_attr('strides')
         padding = op.get_attr('padding').decode()
         if strides[1] != strides[2] or (padding != 'SAME' and source is None):
-            raise ValueError('the convolution {} has strides {} and padding {}; only equal strides '
-                             'and SAME can be exported'.format(op.name, strides[1:3], padding))
+            raise ValueError(f'the convolution {op.name} has strides {strides[1:3]} and padding '
+                             f'{padding}; only equal strides and SAME can be exported')
         inputs = self.value(op.inputs[0] if source is None else source)
         layer = self._weighted(CONVOLUTIONS[op.type], op, inputs, op.inputs[1], stride=strides[1],
                                dilation=dilation)
         if op.type == 'DepthwiseConv2dNative' and layer.weights.shape[3] != 1:
-            raise ValueError('the depthwise convolution {} has a depth multiplier; only 1 can be '
-                             'exported'.format(op.name))
+            raise ValueError(f'the depthwise convolution {op.name} has a depth multiplier; only 1 '
+                             f'can be exported')
         if source is not None:
             layer.output.shape = inputs.shape[:3] + layer.output.shape[3:]
         return layer.output
 
     def _transposed(self, op: tf.Operation) -> Value:
-        """A transposed convolution, its weights `[h, w, inputs, outputs]` like any other's."""
+        """Reads a transposed convolution; its weights become `[h, w, inputs, outputs]`."""
         layer = self._weighted('TRANSPOSE_CONV', op, self.value(op.inputs[2]), op.inputs[1],
                                stride=op.get_attr('strides')[1])
         layer.weights = np.swapaxes(layer.weights, 2, 3)
@@ -154,7 +154,7 @@ class _Tracer:
 
     def _weighted(self, kind: str, op: tf.Operation, inputs: Value, weights: tf.Tensor,
                   **settings) -> Layer:
-        """A layer with the weights of an operation, and their range if they have one."""
+        """Appends a layer with the weights of an operation, and their range if they have one."""
         weight_range = None
         if weights.op.type == FAKE_QUANT:
             weights, weight_range = weights.op.inputs[0], self._range(weights.op)
@@ -162,7 +162,7 @@ class _Tracer:
                             weight_range=weight_range, **settings)
 
     def _dilated(self, op: tf.Operation) -> Value:
-        """SpaceToBatchND, convolution, BatchToSpaceND: a dilated convolution."""
+        """Reads a dilated convolution: SpaceToBatchND, convolution, BatchToSpaceND."""
         convolution = op.inputs[0].op
         to_batch = convolution.inputs[0].op
         if convolution.type not in CONVOLUTIONS or to_batch.type != 'SpaceToBatchND':
@@ -170,14 +170,14 @@ class _Tracer:
         dilation, crops = self._constant(op.inputs[1]), self._constant(op.inputs[2])
         paddings = self._constant(to_batch.inputs[2])
         kernel = np.array(convolution.inputs[1].shape.as_list()[:2])
-        # What is padded and not cropped again is the convolution's own padding.
+        # The padding that is not cropped again is the convolution's own.
         total = (paddings - crops).sum(axis=1)
         if dilation[0] != dilation[1] or (total != (kernel - 1) * dilation).any():
             raise ValueError(f'the dilated convolution {convolution.name} is not padded as SAME')
         return self._convolution(convolution, int(dilation[0]), source=to_batch.inputs[0])
 
     def _batch_norm(self, op: tf.Operation) -> Value:
-        """y = γ (x − μ) / √(σ² + ε) + β as a scale of the weights and a bias."""
+        """Reads y = γ (x − μ) / √(σ² + ε) + β as a scale of the weights and a bias."""
         gamma, beta, mean, variance = (self._constant(tensor).astype(np.float64)
                                        for tensor in op.inputs[1:])
         scale = gamma / np.sqrt(variance + op.get_attr('epsilon'))
@@ -214,7 +214,7 @@ class _Tracer:
         return self._binary(OPERATORS[op.type], op)
 
     def _affine(self, op: tf.Operation, scale: np.ndarray, shift: np.ndarray) -> Value:
-        """Scales and shifts channels, by the convolution's weights and bias if there is one."""
+        """Scales and shifts channels, through the convolution before them if there is one."""
         value = self.value(op.inputs[0])
         layer = self._own_layer(value)
         if layer is None or layer.weights is None or layer.kind == 'TRANSPOSE_CONV':
@@ -225,19 +225,18 @@ class _Tracer:
         layer.weights = layer.weights * (scale[:, np.newaxis] if depthwise else scale)
         layer.bias = layer.bias * scale + shift
         if depthwise and layer.weights.shape[:2] == (1, 1) and np.ptp(layer.weights) == 0:
-            # One number is exact on any grid that it ends.
+            # A single value is exact on any grid that ends at it.
             limit = abs(layer.weights).max()
             layer.weight_range = Range(-limit, limit, 8, narrow=True)
         return layer.output
 
     def _pad(self, op: tf.Operation) -> Value:
-        """Channels of zeros before those of a convolution: they have weights of zeros."""
+        """Reads channels of zeros in front of a convolution's as weights of zeros."""
         paddings = self._constant(op.inputs[1])
         value = self.value(op.inputs[0])
         layer = self._own_layer(value)
         if paddings[:3].any() or paddings[3, 1] or layer is None or layer.kind != 'CONV_2D':
-            raise ValueError('{} pads more than the channels of a convolution, at their '
-                             'front'.format(op.name))
+            raise ValueError(f'{op.name} pads more than the front of a convolution\'s channels')
         layer.weights = np.pad(layer.weights, [(0, 0)] * 3 + [tuple(paddings[3])], 'constant')
         layer.bias = np.pad(layer.bias, tuple(paddings[3]), 'constant')
         value.shape = value.shape[:3] + layer.bias.shape
@@ -247,13 +246,16 @@ class _Tracer:
         value = self.value(op.inputs[0])
         layer = self._own_layer(value)
         if layer is None or layer.kind not in ACTIVATED:
-            raise ValueError('the operation {} ({}) follows no layer that it could become part '
-                             'of'.format(op.name, op.type))
+            raise ValueError(f'the operation {op.name} ({op.type}) follows no layer that could '
+                             f'absorb it')
         layer.activation = ACTIVATIONS[op.type]
         return value
 
     def _own_layer(self, value: Value) -> Optional[Layer]:
-        """The layer that an operation on its output could become part of: nothing else reads it."""
+        """Returns the layer that writes a value, if it can absorb an operation on the value.
+
+        It can if nothing else reads the value and nothing follows the layer yet.
+        """
         layer = next((layer for layer in self.layers if value in layer.outputs), None)
         if layer is None or layer.activation != 'NONE' or value.range is not None or \
                 any(value in other.inputs for other in self.layers):
@@ -264,7 +266,7 @@ class _Tracer:
         value = self.value(op.inputs[0])
         found = self._range(op)
         if value.range is not None and value.range != found:
-            raise ValueError(f'{op.name} quantizes what is quantized to another range')
+            raise ValueError(f'{op.name} quantizes a tensor that has another range already')
         value.range = found
         return value
 
@@ -288,21 +290,21 @@ class _Tracer:
         source = self.value(op.inputs[1])
         wide = self._own_layer(source)
         if wide is not None and wide.kind == 'CONV_2D' and self._readers_of(op.inputs[1]) == 1:
-            # What follows becomes part of the convolutions.
-            self._part(wide, op)
+            # Separate convolutions can absorb the operations that follow.
+            self._split_conv(wide, op)
             return
         layer = self._append('SPLIT', op, [source])
         for tensor, value in zip(op.outputs, layer.outputs):
             value.range = source.range
             self._enter(tensor, value)
 
-    def _part(self, wide: Layer, split: tf.Operation) -> None:
-        """A convolution for each part of its split channels."""
+    def _split_conv(self, wide: Layer, split: tf.Operation) -> None:
+        """Makes a convolution for each part of the split channels."""
         self.layers.remove(wide)
         channels = split.outputs[0].shape[3].value
         values = [Value(tensor.name.replace(':', '_'), wide.output.shape[:3] + (channels,))
                   for tensor in split.outputs]
-        self.layers += parted(wide, values)
+        self.layers += split_conv(wide, values)
         for tensor, value in zip(split.outputs, values):
             self._enter(tensor, value)
 
@@ -310,12 +312,12 @@ class _Tracer:
         return len(self._path.intersection(tensor.consumers()))
 
     def _average(self, op: tf.Operation) -> Value:
-        """Average pooling without overlap."""
+        """Reads average pooling without overlap."""
         size, strides = op.get_attr('ksize'), op.get_attr('strides')
         source = self.value(op.inputs[0])
         if size != strides or size[1] != size[2] or source.shape[1] % size[1] or \
                 source.shape[2] % size[1]:
-            raise ValueError(f'{op.name} pools with overlap or a rest')
+            raise ValueError(f'{op.name} pools with overlap or a remainder')
         return self._append('AVERAGE_POOL_2D', op, [source], stride=size[1]).output
 
     def _resize(self, op: tf.Operation) -> Value:
@@ -330,11 +332,11 @@ class _Tracer:
         return self._append('MEAN', op, [self.value(op.inputs[0])]).output
 
     def _tile(self, op: tf.Operation) -> Value:
-        """One pixel spread over a map, as the resizing that every runtime has for 8-bit numbers."""
+        """Reads the repetition of a pixel as a resize, which all runtimes have in 8 bits."""
         source = self.value(op.inputs[0])
         if source.shape[1:3] != (1, 1) or op.outputs[0].shape[3].value != source.shape[3]:
             raise ValueError(f'{op.name} repeats more than a single pixel')
-        # With aligned corners all of the result lies on the pixel itself: nothing is rounded.
+        # With aligned corners, all of the result lies on the pixel itself: nothing is rounded.
         value = self._append('RESIZE_BILINEAR', op, [source], align_corners=True).output
         value.range = source.range
         return value
