@@ -1,18 +1,22 @@
 #!/usr/bin/env python
-"""Measures checkpoints and exported files on a split: gradient error, MAD, mean IOU; see README.md.
+"""Measures checkpoints and exported files on a split: gradient error, MAD, IOU; see README.md.
 
-Checkpoints have losses as well.
+Checkpoints are also measured by the losses.
 """
 
+import argparse
 import os
 import sys
-import time
-from typing import Any, Callable, Dict
+from typing import Callable
 
-from mmnet import evaluation, flags, hparams
-from mmnet.data.pairs import find_pairs
-from mmnet.errors import UserError
-from mmnet.tflite.interpreter import Interpreter
+from mmnet import cli
+
+with cli.starting():
+    from mmnet import checkpoints, evaluation, flags, hparams, records
+    from mmnet.data.pairs import find_pairs
+    from mmnet.errors import UserError
+    from mmnet.records import Record
+    from mmnet.tflite.interpreter import Interpreter
 
 
 def main() -> int:
@@ -21,19 +25,19 @@ def main() -> int:
         return evaluate_other(args)
     if args.watch:
         return watch(args)
-    checkpoint = evaluation.resolve(args.checkpoint_path)
+    checkpoint = checkpoints.resolve(args.checkpoint_path)
     evaluate = prepare(args, os.path.dirname(checkpoint) or '.')
     try:
         record = evaluate(checkpoint)
     except FileNotFoundError:
-        # Training deletes its oldest checkpoints; a directory's latest is another one by now.
-        record = evaluate(evaluation.resolve(args.checkpoint_path))
-    print(evaluation.in_papers_units(record))
+        # Training deletes its oldest checkpoints; the directory has a newer one by now.
+        record = evaluate(checkpoints.resolve(args.checkpoint_path))
+    print(records.paper_units(record))
     return 0
 
 
-def evaluate_other(args) -> int:
-    """Evaluates an exported file, or what needs none."""
+def evaluate_other(args: argparse.Namespace) -> int:
+    """Measures an exported file, or the baseline that needs none."""
     if args.watch:
         raise UserError('--watch: follows a train directory, given with --checkpoint_path')
     if args.always_foreground:
@@ -42,36 +46,35 @@ def evaluate_other(args) -> int:
         interpreter = Interpreter(args.tflite_path)
         size, predict = interpreter.size, evaluation.image_by_image(interpreter.alpha)
     record, _ = make_evaluator(args, size).evaluate(predict)
-    print(evaluation.in_papers_units(record))
+    print(records.paper_units(record))
     return 0
 
 
-def make_evaluator(args, size: int) -> evaluation.Evaluator:
-    """Checks the split."""
+def make_evaluator(args: argparse.Namespace, size: int) -> evaluation.Evaluator:
+    """Checks the split and prepares its metrics."""
     pairs = find_pairs(args.dataset_path, args.dataset_split_name, args.skip_bad_pairs)
     return evaluation.Evaluator(pairs, size, args.batch_size, args.skip_bad_pairs)
 
 
-def prepare(args, train_dir: str) -> Callable[[str], Dict[str, Any]]:
-    """Reads the network's hparams; returns the function that evaluates its checkpoints."""
-    settings = hparams.read(train_dir)
-    evaluator = make_evaluator(args, settings['image_size'])
-    network = evaluation.Checkpoints(settings)
+def prepare(args: argparse.Namespace, train_dir: str) -> Callable[[str], Record]:
+    """Reads a train directory's network; returns the function that measures its checkpoints."""
+    trained = hparams.read(train_dir)
+    evaluator = make_evaluator(args, trained.image_size)
+    network = evaluation.CheckpointPredictor(trained)
     return lambda checkpoint: evaluation.evaluate_checkpoint(
         evaluator, network, checkpoint, args.dataset_split_name)
 
 
-def watch(args) -> int:
-    """Evaluates every checkpoint of a train directory as it appears."""
+def watch(args: argparse.Namespace) -> int:
+    """Measures every checkpoint of a train directory as it appears."""
     train_dir = args.checkpoint_path
-    wait_for_hparams(train_dir, args.timeout)
+    wait_for_training(train_dir, args.timeout)
     evaluate = prepare(args, train_dir)
-    records = evaluation.read_records(
-        os.path.join(train_dir, f'eval_{args.dataset_split_name}.jsonl'))
-    done = [record['global_step'] for record in records]
+    done = [record['global_step'] for record in records.read_records(
+        records.path_of(train_dir, args.dataset_split_name))]
     if done:
         print(f'going on after {len(done)} checkpoints evaluated before')
-    max_steps = args.max_steps or hparams.read(train_dir)['training']['max_steps']
+    max_steps = args.max_steps or hparams.read(train_dir).training.max_steps
     count = len(done)
     if done and max(done) >= max_steps:
         return 0
@@ -79,10 +82,10 @@ def watch(args) -> int:
         try:
             record = evaluate(checkpoint)
         except FileNotFoundError:
-            print('{}: deleted by training before it could be evaluated; raise '
-                  '--keep_checkpoint_max there'.format(checkpoint), file=sys.stderr)
+            print(f'{checkpoint}: deleted by training before it could be evaluated; raise '
+                  f'--keep_checkpoint_max there', file=sys.stderr)
             continue
-        print(evaluation.in_papers_units(record), flush=True)
+        print(records.paper_units(record), flush=True)
         count += 1
         if record['global_step'] >= max_steps:
             return 0
@@ -91,19 +94,16 @@ def watch(args) -> int:
     return 0
 
 
-def wait_for_hparams(train_dir: str, timeout: float) -> None:
-    """Waits for training to start, as this may have been started first."""
+def wait_for_training(train_dir: str, timeout: float) -> None:
+    """Waits for training to begin, because evaluation may be started first."""
     path = os.path.join(train_dir, hparams.FILE_NAME)
-    if os.path.isfile(train_dir) or os.path.exists(train_dir + '.index'):
+    if os.path.isfile(train_dir) or checkpoints.exists(train_dir):
         raise UserError(f'--checkpoint_path {train_dir}: --watch takes a train directory')
-    start = time.time()
     if not os.path.exists(path):
         print(f'waiting for {path}', file=sys.stderr)
-    while not os.path.exists(path):
-        if timeout is not None and time.time() - start > timeout:
-            raise UserError(f'--timeout {timeout:g}: no training started in {train_dir}')
-        time.sleep(evaluation.POLL_SECONDS)
+    if not evaluation.wait_for_file(path, timeout):
+        raise UserError(f'--timeout {timeout:g}: no training started in {train_dir}')
 
 
 if __name__ == '__main__':
-    flags.run(main)
+    cli.run(main)

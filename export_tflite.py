@@ -3,32 +3,35 @@
 
 import os
 
-from mmnet import evaluation, files, flags, hparams
-from mmnet.tflite import check, flatbuffer
-from mmnet.tflite.export import check_settings, export
+from mmnet import cli
+
+with cli.starting():
+    from mmnet import checkpoints, files, flags, hparams
+    from mmnet.tflite import check, flatbuffer
+    from mmnet.tflite.export import check_exportable, export
 
 
 def main() -> int:
     args = flags.export_parser().parse_args()
-    checkpoint = evaluation.resolve(args.checkpoint_path)
-    settings = hparams.read(os.path.dirname(checkpoint) or '.')
-    check_settings(settings, args.precision, args.softmax)
+    checkpoint = checkpoints.resolve(args.checkpoint_path)
+    trained = hparams.read(os.path.dirname(checkpoint) or '.')
+    check_exportable(trained, args.precision, args.softmax)
     files.check_output(args.output, args.force)
-    size = args.image_size or settings['image_size']
+    size = args.image_size or trained.image_size
 
-    exported = export(checkpoint, settings, size, args.precision, args.softmax)
+    exported = export(checkpoint, trained, size, args.precision, args.softmax)
     with files.replacing(args.output) as partial:
         with open(partial, 'wb') as file:
             file.write(exported.content)
         differences = check.compare(partial, exported)
-    print('{}: α differs from the graph\'s by {:.2g} on average, {:.2g} at most'.format(
-        args.output, differences.mean, differences.largest))
+    print(f'{args.output}: α differs from the graph\'s by {differences.mean:.2g} on average, '
+          f'{differences.largest:.2g} at most')
     counts = flatbuffer.operator_counts(exported.content)
-    print('{}: {:,} bytes, {} operators: {}'.format(
-        args.output, len(exported.content), sum(counts.values()), ', '.join(
-            '{} {}'.format(count, kind) for kind, count in sorted(counts.items()))))
+    kinds = ', '.join(f'{count} {kind}' for kind, count in sorted(counts.items()))
+    print(f'{args.output}: {len(exported.content):,} bytes, {sum(counts.values())} operators: '
+          f'{kinds}')
     return 0
 
 
 if __name__ == '__main__':
-    flags.run(main)
+    cli.run(main)

@@ -4,17 +4,21 @@
 import argparse
 import os
 import sys
-from typing import Any, Dict, List
+from typing import List
 
-from mmnet import checkpoints, evaluation, files, flags, hparams, training
-from mmnet.data.pairs import Pair, find_pairs, find_photos
-from mmnet.data.pipeline import load_pixels, training_dataset
-from mmnet.errors import UserError
+from mmnet import cli
+
+with cli.starting():
+    from mmnet import checkpoints, files, flags, hparams, training
+    from mmnet.data.pairs import Pair, find_pairs, find_photos
+    from mmnet.data.pipeline import load_pixels, training_dataset
+    from mmnet.errors import UserError
+    from mmnet.hparams import HParams
 
 
 def main() -> int:
     args = flags.train_parser().parse_args()
-    settings = adaptation(args) if args.soc else hparams.from_flags(args)
+    settings = adapted(args) if args.soc else hparams.from_flags(args)
     hparams.check_same_network(settings, args.train_dir)
     if args.soc:
         pairs = find_photos(args.dataset_path, args.skip_bad_pairs)
@@ -25,41 +29,42 @@ def main() -> int:
         with files.locked(args.train_dir, wait=False):
             return train(args, settings, pairs)
     except BlockingIOError:
-        raise UserError('--train_dir {}: another training runs there; wait for it or choose '
-                        'another directory'.format(args.train_dir))
+        raise UserError(f'--train_dir {args.train_dir}: another training runs there; wait for it '
+                        f'or choose another directory')
 
 
-def adaptation(args: argparse.Namespace) -> Dict[str, Any]:
-    """The settings of self-supervision, which starts from a trained network."""
+def adapted(args: argparse.Namespace) -> HParams:
+    """Returns the hyperparameters of self-supervision, which starts from a trained network."""
     if not args.init_checkpoint:
         raise UserError('--soc: starts from a trained network; give it with --init_checkpoint')
-    checkpoint = evaluation.resolve(args.init_checkpoint, '--init_checkpoint')
+    checkpoint = checkpoints.resolve(args.init_checkpoint, '--init_checkpoint')
     return hparams.adapted(args, hparams.read(os.path.dirname(checkpoint) or '.'))
 
 
-def train(args: argparse.Namespace, settings: Dict[str, Any], pairs: List[Pair]) -> int:
+def train(args: argparse.Namespace, settings: HParams, pairs: List[Pair]) -> int:
     """Starts or resumes training; returns the exit status."""
     checkpoint, damaged = checkpoints.prepare_resume(args.train_dir)
     for path in damaged:
         print(f'{path}: damaged, going on from an older checkpoint', file=sys.stderr)
     step = checkpoints.step_of(checkpoint) if checkpoint else 0
-    if step >= settings['training']['max_steps']:
+    options = settings.training
+    if step >= options.max_steps:
         print(f'{args.train_dir}: already at step {step}; raise --max_steps to go on')
         return 0
-    if args.quantize and not (checkpoint or args.init_checkpoint or args.quant_delay):
+    if settings.quantization and not (checkpoint or options.init_checkpoint or
+                                      options.quant_delay):
         raise UserError('--quantize: a network learns little if it is rounded from the first step '
                         'on; give a trained one with --init_checkpoint, or a --quant_delay')
-    print('{}, {} {}, {} {}'.format(
-        settings['model'], len(pairs), 'photos' if args.soc else 'pairs',
-        'going on from' if checkpoint else 'training in', checkpoint or args.train_dir))
+    print(f'{settings.model}, {len(pairs)} {"photos" if options.soc else "pairs"}, '
+          f'{"going on from" if checkpoint else "training in"} {checkpoint or args.train_dir}')
     for change in hparams.changes(settings, args.train_dir):
         print('  ' + change)
     hparams.write(settings, args.train_dir)
-    pixels = load_pixels(pairs, settings['image_size'], args.cache_dir, args.skip_bad_pairs)
+    pixels = load_pixels(pairs, settings.image_size, args.cache_dir, args.skip_bad_pairs)
     return training.train(settings, args.train_dir, lambda: training_dataset(
-        pixels, settings['training']['batch_size'], settings['training']['augmentation'],
-        args.seed, first_step=step), len(pixels), step)
+        pixels, options.batch_size, options.augmentation, options.seed, first_step=step),
+        len(pixels), step)
 
 
 if __name__ == '__main__':
-    flags.run(main)
+    cli.run(main)

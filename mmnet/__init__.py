@@ -1,15 +1,10 @@
-"""Portrait matting for phones: networks, training, metrics."""
+"""Real-time portrait matting for phones: networks, losses, metrics, training and export.
 
-import logging
-import os
-import warnings
+    import tensorflow as tf
+    from mmnet import models
 
-# TensorFlow's own allocator keeps its large buffers instead of returning them to the system and
-# having them zeroed again in every step: faster, and a lower peak.
-os.environ.setdefault('TF_CPU_ALLOCATOR_USE_BFC', 'true')
+    images = tf.placeholder(tf.float32, [None, 256, 256, 3])
+    logits, end_points = models.build('mmnet', images, is_training=False, width_multiplier=1.0)
 
-# TensorFlow 1.15 greets every start with pages of deprecation notices, meant for its maintainers.
-# They would bury the few lines that a run has to say.
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
-logging.getLogger('tensorflow').setLevel(logging.ERROR)
-warnings.filterwarnings('ignore', category=FutureWarning, module='tensor(flow|board)')
+Importing the package has no effects. Programs quiet TensorFlow with `mmnet.cli.starting`.
+"""

@@ -1,4 +1,4 @@
-"""Checkpoint files: which are whole, which is the latest, and keeping the best one apart."""
+"""Checkpoint files: which are whole, which is the latest, which is the best."""
 
 import glob
 import os
@@ -8,33 +8,33 @@ from typing import Dict, List, Optional, Tuple
 
 import tensorflow as tf
 
-from mmnet import files, hparams as hparams_file
+from mmnet import files, hparams
 from mmnet.errors import UserError
 from mmnet.quantization import range_variables
 
 BEST = 'best'
 SCORES = 'scores.json'
-# The steps of all checkpoints ever written, so that an evaluation knows what it has missed.
+# The step of every checkpoint written so far. It tells an evaluation which ones it has missed.
 SAVED = 'checkpoints.json'
 
 
 def step_of(checkpoint: str) -> int:
-    """The global step in a checkpoint's name, `…/model.ckpt-1500`.
+    """Returns the global step in a checkpoint's name, `…/model.ckpt-1500`.
 
     Raises:
-        UserError: for a path without one.
+        UserError: for a path without a step.
     """
     match = re.search(r'-(\d+)$', checkpoint)
     if not match:
-        raise UserError('{}: is no checkpoint of train.py; give model.ckpt-STEP, without an '
-                        'extension'.format(checkpoint))
+        raise UserError(f'{checkpoint}: is not a checkpoint of train.py; give model.ckpt-STEP, '
+                        f'without an extension')
     return int(match.group(1))
 
 
 def listed(directory: str) -> List[str]:
-    """The checkpoints that a directory's `checkpoint` file names, oldest first.
+    """Lists the checkpoints that a directory's `checkpoint` file names, oldest first.
 
-    TensorFlow names a checkpoint there only once all its files are written.
+    TensorFlow names a checkpoint there once all its files are written.
     """
     path = os.path.join(directory, 'checkpoint')
     if not os.path.exists(path):
@@ -47,12 +47,12 @@ def listed(directory: str) -> List[str]:
 
 
 def exists(checkpoint: str) -> bool:
-    """Whether a checkpoint's files are there."""
+    """Returns whether a checkpoint's files are there."""
     return os.path.exists(checkpoint + '.index')
 
 
 def is_whole(checkpoint: str) -> bool:
-    """Whether every variable of a checkpoint can be read; its checksums are verified."""
+    """Returns whether every variable of a checkpoint can be read; verifies the checksums."""
     try:
         reader = tf.train.NewCheckpointReader(checkpoint)
         for name in reader.get_variable_to_shape_map():
@@ -62,37 +62,65 @@ def is_whole(checkpoint: str) -> bool:
         return False
 
 
-def prepare_resume(train_dir: str) -> Tuple[Optional[str], List[str]]:
-    """Makes sure that a training goes on from its newest whole checkpoint.
+def resolve(checkpoint_path: str, flag: str = '--checkpoint_path') -> str:
+    """Resolves a path to a checkpoint: itself, or the latest one of a directory.
 
-    Files of a write that was cut off are removed, and checkpoints that were damaged since are no
-    longer listed.
+    Args:
+        checkpoint_path: a checkpoint or a train directory.
+        flag: the flag that the path came with, for messages.
+
+    Raises:
+        UserError: if there is no such checkpoint.
+    """
+    if not os.path.isdir(checkpoint_path):
+        checkpoint = checkpoint_path
+        for extension in ('.index', '.meta'):
+            if checkpoint.endswith(extension):
+                checkpoint = checkpoint[:-len(extension)]
+        if not exists(checkpoint):
+            raise UserError(f'{flag} {checkpoint_path}: no such directory or checkpoint')
+        return checkpoint
+    known = [path for path in listed(checkpoint_path) if exists(path)]
+    if not known:
+        raise UserError(f'{flag} {checkpoint_path}: holds no checkpoint; name a train directory or '
+                        f'a file in it, or wait for a training\'s first with evaluate.py --watch')
+    return known[-1]
+
+
+def prepare_resume(train_dir: str) -> Tuple[Optional[str], List[str]]:
+    """Finds the newest whole checkpoint of a training that is about to go on.
+
+    Removes the files of a write that was cut off, and takes damaged checkpoints off the list.
 
     Returns:
-        the checkpoint to go on from, or None, and those that are damaged.
+        the checkpoint to go on from, or None, and the damaged ones.
+
+    Raises:
+        UserError: if there are checkpoints but all are damaged.
     """
     for leftover in glob.glob(os.path.join(glob.escape(train_dir), 'model.ckpt-*_temp_*')):
         shutil.rmtree(leftover, ignore_errors=True)
     known = listed(train_dir)
-    whole, damaged = [], []
+    whole: List[str] = []
+    damaged: List[str] = []
     for checkpoint in reversed(known):
-        # Older ones matter only when the newest turns out to be damaged.
+        # Older checkpoints are read only if the newest turns out to be damaged.
         if whole or is_whole(checkpoint):
             whole.insert(0, checkpoint)
         else:
             damaged.append(checkpoint)
     if damaged and not whole:
-        raise UserError('{}: none of its {} checkpoints can be read; move them away to start '
-                        'anew'.format(train_dir, len(damaged)))
+        raise UserError(f'{train_dir}: none of its {len(damaged)} checkpoints can be read; move '
+                        f'them away to start anew')
     if damaged:
         tf.train.update_checkpoint_state(train_dir, whole[-1], whole)
     return (whole[-1] if whole else None), damaged
 
 
 def saver() -> tf.train.Saver:
-    """Saves and restores what the default graph's network computes with.
+    """Makes a saver for what the default graph's network computes with.
 
-    That is its variables and, if it is quantized, its ranges.
+    These are its variables and, if it is quantized, its ranges.
     """
     return tf.train.Saver(tf.model_variables() + range_variables())
 
@@ -101,44 +129,45 @@ def restore(saver: tf.train.Saver, session: tf.Session, checkpoint: str) -> None
     """Loads a checkpoint's variables.
 
     Raises:
-        UserError: if it cannot be read or belongs to another network.
+        UserError: if the checkpoint cannot be read or belongs to another network.
     """
     try:
         saver.restore(session, checkpoint)
     except (tf.errors.OpError, ValueError) as error:
-        raise UserError('{}: cannot be restored, damaged or of another network ({})'.format(
-            checkpoint, str(error).split('\n')[0]))
+        reason = str(error).split('\n')[0]
+        raise UserError(f'{checkpoint}: cannot be restored; it is damaged or belongs to another '
+                        f'network ({reason})')
 
 
 def copy(checkpoint: str, directory: str) -> str:
-    """Copies a checkpoint's files and returns the copy's path.
+    """Copies a checkpoint's files and returns the path of the copy.
 
     Raises:
-        FileNotFoundError: if it is not there, or is deleted meanwhile.
+        FileNotFoundError: if the checkpoint is missing, or is deleted meanwhile.
     """
-    files = glob.glob(glob.escape(checkpoint) + '.data-*') + [checkpoint + '.index']
-    if len(files) < 2:
+    paths = glob.glob(glob.escape(checkpoint) + '.data-*') + [checkpoint + '.index']
+    if len(paths) < 2:
         raise FileNotFoundError(checkpoint)
-    # The index last: with it the copy exists.
-    for file in files:
-        shutil.copy(file, directory)
+    # The index comes last: with it the copy exists.
+    for path in paths:
+        shutil.copy(path, directory)
     return os.path.join(directory, os.path.basename(checkpoint))
 
 
 def keep_best(checkpoint: str, train_dir: str, scores: Dict) -> bool:
-    """Keeps a checkpoint in `<train_dir>/best` if no better one of its split is there.
+    """Keeps a checkpoint in `<train_dir>/best` unless a better one of its split is there.
 
-    `best` is a train directory to evaluate and export: it holds the checkpoint, `hparams.json` and
-    `scores.json`. It belongs to the split that was evaluated first. The untrained network of step 0
-    is no candidate: its flat alpha has few gradients to be wrong about.
+    `best` can be evaluated and exported like a train directory. It holds the checkpoint,
+    `hparams.json` and `scores.json`, and belongs to the split that was evaluated first. The
+    untrained network of step 0 does not count: its flat alpha has no edges to misplace.
 
     Args:
         checkpoint: a readable copy, wherever it is.
-        train_dir: its train directory.
-        scores: its record, with `split`, `global_step` and `gradient_error`.
+        train_dir: the checkpoint's train directory.
+        scores: the checkpoint's record, with `split`, `global_step` and `gradient_error`.
 
     Returns:
-        whether it is the best so far.
+        whether the checkpoint is the best so far.
     """
     best_dir = os.path.join(train_dir, BEST)
     best = files.read_json(os.path.join(best_dir, SCORES))
@@ -148,11 +177,11 @@ def keep_best(checkpoint: str, train_dir: str, scores: Dict) -> bool:
                  best['gradient_error'] <= scores['gradient_error']):
         return False
     os.makedirs(best_dir, exist_ok=True)
-    hparams_file.write(hparams_file.read(train_dir), best_dir)
+    hparams.write(hparams.read(train_dir), best_dir)
     kept = copy(checkpoint, best_dir)
     tf.train.update_checkpoint_state(best_dir, kept)
     files.write_json(scores, os.path.join(best_dir, SCORES))
-    for file in glob.glob(os.path.join(glob.escape(best_dir), 'model.ckpt-*')):
-        if not file.startswith(kept + '.'):
-            os.remove(file)
+    for path in glob.glob(os.path.join(glob.escape(best_dir), 'model.ckpt-*')):
+        if not path.startswith(kept + '.'):
+            os.remove(path)
     return True

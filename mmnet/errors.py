@@ -1,5 +1,5 @@
-"""Errors that a person can mend."""
+"""The one exception that entry points turn into a line for their user."""
 
 
 class UserError(Exception):
-    """Bad input; the message is one line that names the file or flag and what to do."""
+    """Bad input. The message is one line: the file or flag, what is wrong, and what to do."""

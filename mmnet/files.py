@@ -1,4 +1,4 @@
-"""Small files that are written whole or not at all, and directories that are used by one only."""
+"""Writes small files whole or not at all, and locks directories."""
 
 import contextlib
 import fcntl
@@ -10,7 +10,7 @@ from mmnet.errors import UserError
 
 
 def read_json(path: str) -> Optional[Any]:
-    """Reads a JSON file; None if it is not there or not whole."""
+    """Reads a JSON file; returns None if it is missing or not whole."""
     try:
         with open(path) as file:
             return json.load(file)
@@ -38,17 +38,17 @@ def write_text(text: str, path: str) -> None:
 
 
 def check_output(path: str, force: bool) -> None:
-    """Refuses a file to write that is there already, unless it may be replaced.
+    """Refuses an output file that exists already, unless it may be replaced.
 
     Raises:
-        UserError: names it.
+        UserError: names the file.
     """
     if os.path.exists(path) and not force:
-        raise UserError(f'--output {path}: is there already; pass --force to replace it')
+        raise UserError(f'--output {path}: exists already; pass --force to replace it')
 
 
 def make_directory(path: str) -> None:
-    """Makes a directory and those above it, where they are not there.
+    """Makes a directory and its parents where they are missing.
 
     Raises:
         UserError: if it cannot be made.
@@ -59,16 +59,16 @@ def make_directory(path: str) -> None:
         raise UserError(f'{path}: cannot be made ({error.strerror})')
 
 
-def claim(directory: str, name: str, settings: Dict[str, Any]) -> None:
-    """Makes a directory for what is made with some settings, or goes on in one made with the same.
+def reserve_directory(directory: str, name: str, made_with: Dict[str, Any]) -> None:
+    """Makes a directory, or goes on in one that was made with the same values.
 
     Args:
-        directory: to be made.
-        name: of the JSON file there that keeps the settings.
-        settings: what the directory's contents depend on.
+        directory: to make.
+        name: of the JSON file inside it that keeps the values.
+        made_with: what the directory's contents depend on.
 
     Raises:
-        UserError: if it holds anything else.
+        UserError: if the directory holds anything else.
     """
     path = os.path.join(directory, name)
     there = read_json(path)
@@ -76,15 +76,16 @@ def claim(directory: str, name: str, settings: Dict[str, Any]) -> None:
         if os.path.isdir(directory) and os.listdir(directory):
             raise UserError(f'{directory}: holds other files; choose another folder')
         make_directory(directory)
-        write_json(settings, path)
-    elif there != settings:
-        raise UserError('{}: was made with {}; choose another folder, or the same settings'.format(
-            directory, ', '.join('{} {}'.format(*item) for item in sorted(there.items()))))
+        write_json(made_with, path)
+    elif there != made_with:
+        values = ', '.join(f'{key} {value}' for key, value in sorted(there.items()))
+        raise UserError(f'{directory}: was made with {values}; choose another folder, or the same '
+                        f'values')
 
 
 @contextlib.contextmanager
 def replacing(path: str) -> Iterator[str]:
-    """Yields the path of a file to write, which takes its place at `path` if nothing goes wrong.
+    """Yields the path of a temporary file that replaces `path` if nothing goes wrong.
 
     Raises:
         UserError: if it cannot be written.
@@ -94,8 +95,8 @@ def replacing(path: str) -> Iterator[str]:
         yield partial
         os.replace(partial, path)
     except OSError as error:
-        raise UserError('{}: cannot be written ({})'.format(
-            path, error.strerror or str(error).split('\n')[0]))
+        reason = error.strerror or str(error).split('\n')[0]
+        raise UserError(f'{path}: cannot be written ({reason})')
     finally:
         if os.path.exists(partial):
             os.remove(partial)
@@ -103,11 +104,11 @@ def replacing(path: str) -> Iterator[str]:
 
 @contextlib.contextmanager
 def locked(directory: str, wait: bool = True) -> Iterator[None]:
-    """Makes a directory and holds it; the lock ends with the process, however that ends.
+    """Makes a directory and locks it. The lock ends with the process, however that ends.
 
     Raises:
         UserError: if the directory cannot be made or opened.
-        BlockingIOError: if another process holds it, unless told to wait.
+        BlockingIOError: if another process holds the lock and `wait` is false.
     """
     make_directory(directory)
     try:

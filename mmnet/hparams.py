@@ -1,211 +1,311 @@
-"""The hyperparameters of a run, as `hparams.json` holds them.
+"""The hyperparameters of a run: typed, checked, and stored in `hparams.json`.
 
-    {"model": "mmnet", "image_size": 256,
-     "network": {"width_multiplier": 1.0, ...},     as models.hparams_of names them
+    {"format": 2, "model": "mmnet", "image_size": 256,
+     "network": {"width_multiplier": 1.0, ...},                     settings of the network
      "quantization": {"weight_bits": 8, "activation_bits": 8},      or null
-     "training": {"batch_size": 32, ...}}           as the flags of train.py name them
+     "training": {"batch_size": 32, ...}}                           everything else
 
-All but `training` is the network: it may not change within a train directory.
+All but `training` describes the network and may not change within a train directory.
+
+    hparams = hparams.read('TRAIN_DIR')
+    hparams.network.width_multiplier
 """
 
 import argparse
+import dataclasses
 import json
 import os
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Mapping, Optional, Type
 
 from mmnet import files, models
+from mmnet.data.augment import PRESETS
 from mmnet.errors import UserError
+from mmnet.settings import Settings, declared_settings, make, setting
 
 FILE_NAME = 'hparams.json'
-# Those of every training; its objective's settings are added. batch_norm_decay is an argument of
-# the networks, but no part of what they compute.
-TRAINING = ['dataset_path', 'dataset_split_name', 'init_checkpoint', 'batch_norm_decay',
-            'batch_size', 'learning_rate', 'learning_rate_decay', 'weight_decay', 'augmentation',
-            'max_steps', 'seed', 'save_checkpoints_steps', 'keep_checkpoint_max',
-            'save_summary_steps', 'quant_delay', 'soc']
-# Files from before there was a choice do not have these.
-FORMERLY = {'quant_delay': 0, 'soc': False, 'augmentation': 'mmnet', 'learning_rate_decay': 1.0}
-# How self-supervision trains: carefully, as nothing but the network itself tells what is right.
+# Format 1, which has no such key, kept `batch_norm_decay: null` and lacked the newer settings.
+FORMAT = 2
+DEFAULT_MODEL = 'mmnet'
+# Self-supervision trains carefully: nothing but the network itself says what is right.
 ADAPTATION = {'learning_rate': 1e-5, 'weight_decay': 0.0, 'max_steps': 1000}
 
 
-def from_flags(args: argparse.Namespace) -> Dict[str, Any]:
-    """Collects the hyperparameters and makes sure that the network can be built with them.
+@dataclasses.dataclass(frozen=True)
+class Quantization(Settings):
+    """The grids of quantization-aware training."""
+    weight_bits: int = setting(8, 'bits of a weight; fewer than 8 are for research',
+                               choices=range(4, 9))
+    activation_bits: int = setting(8, 'bits of an activation; fewer than 8 are for research',
+                                   choices=range(4, 9))
 
-    What is not given on the command line is as published for the network.
+
+@dataclasses.dataclass(frozen=True)
+class Training(Settings):
+    """How a network is trained. The defaults are MMNet's (Section 3).
+
+    `dataset_path` and `dataset_split_name` are flags of several programs (`mmnet.flags`).
+    """
+    dataset_path: Optional[str] = None
+    dataset_split_name: str = 'train'
+    init_checkpoint: Optional[str] = setting(
+        None, 'start from the variables of this checkpoint whose names and shapes match, such as '
+        'a slim MobileNetV2')
+    batch_size: int = setting(32, 'images in a step', above=0)
+    learning_rate: float = setting(1e-4, 'Adam\'s learning rate', above=0)
+    learning_rate_decay: float = setting(
+        1.0, 'factor by which the learning rate falls in 20 epochs, smoothly', above=0)
+    weight_decay: float = setting(
+        4e-7, 'L2 weight decay of all but depthwise convolutions', minimum=0)
+    augmentation: str = setting('mmnet', 'how photos are varied', choices=tuple(PRESETS))
+    max_steps: int = setting(
+        100000, 'steps in total, those before a resume included', above=0)
+    seed: Optional[int] = setting(
+        None, 'makes weights, order and augmentation reproducible', minimum=0)
+    soc: bool = setting(
+        False, 'adapt the trained modnet of --init_checkpoint to the photos in the folder '
+        '--dataset_path, without masks; defaults are then 1,000 steps, a learning rate of 1e-05 '
+        'and no weight decay')
+    stock_gradients: bool = setting(
+        False, 'use TensorFlow\'s own gradients on a CPU, which are slower and take more memory')
+    quant_delay: int = setting(
+        0, 'steps before rounding begins, for quantized training from scratch', minimum=0)
+    save_checkpoints_steps: int = setting(
+        500, 'steps between checkpoints, and between picture strips', above=0)
+    keep_checkpoint_max: int = setting(5, 'checkpoints to keep', above=0)
+    save_summary_steps: int = setting(50, 'steps between points of the curves', above=0)
+
+
+@dataclasses.dataclass(frozen=True)
+class HParams(Settings):
+    """The hyperparameters of a run.
+
+    Attributes:
+        model: a key of `models.NETWORKS`.
+        network: the settings of that network.
+        objective: the settings of its objective.
+        training: how it is trained.
+        quantization: its grids; None for a float network.
+        image_size: side of the square that the network takes, in pixels.
+    """
+    model: str
+    network: Any
+    objective: Any
+    training: Training
+    quantization: Optional[Quantization] = None
+    image_size: int = setting(256, 'side of the square that photos are resized to', above=0)
+
+    def to_json(self) -> Dict[str, Any]:
+        """Returns what `hparams.json` holds."""
+        network = dataclasses.asdict(self.network)
+        training_only = {name: network.pop(name) for name in _training_only(type(self.network))}
+        return {
+            'format': FORMAT, 'model': self.model, 'image_size': self.image_size,
+            'network': network,
+            'quantization': self.quantization and dataclasses.asdict(self.quantization),
+            'training': {**dataclasses.asdict(self.training), **training_only,
+                         **dataclasses.asdict(self.objective)}}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> 'HParams':
+        """Reads what any version of `to_json` returned; what is missing has its default.
+
+        Raises:
+            ValueError: for unknown or missing keys, and values that are not allowed.
+        """
+        if not isinstance(content, dict) or not all(
+                isinstance(content.get(key), dict) for key in ('network', 'training')):
+            raise ValueError('it does not hold a network and a training')
+        if 'image_size' not in content:
+            raise ValueError('it has no image_size')
+        if content.get('format', 1) not in range(1, FORMAT + 1):
+            raise ValueError(f'it has format {content["format"]}, newer than {FORMAT}')
+        model = content.get('model')
+        if not isinstance(model, str):
+            raise ValueError('it does not name a model')
+        spec = models.network_spec(model)
+        network, training = dict(content['network']), dict(content['training'])
+        for name in _training_only(spec.settings):
+            network[name] = training.pop(name, None)
+        objective = {name: training.pop(name) for name in declared_settings(spec.objective_settings)
+                     if name in training}
+        quantization = content.get('quantization')
+        if quantization is not None:
+            quantization = make(Quantization, quantization, 'quantization')
+        return cls(model, make(spec.settings, network, model),
+                   make(spec.objective_settings, objective, model),
+                   make(Training, training, 'training'), quantization, content['image_size'])
+
+    def identity(self) -> Dict[str, Any]:
+        """Returns what makes the network what it is, by name."""
+        content = self.to_json()
+        return {'model': self.model, 'image_size': self.image_size, **content['network'],
+                'quantization': content['quantization']}
+
+
+def published(model: str) -> Dict[str, Any]:
+    """Returns how a network is trained by default, by the names of train.py's flags.
 
     Raises:
-        UserError: for an unknown network, a flag it does not have, a value it cannot take.
+        ValueError: for an unknown network.
     """
-    network = network_of(args)
-    entry = models.network(network['model'])
-    training = {name: getattr(args, name) for name in TRAINING}
-    training.update(_objective_settings(args, network['model']))
-    return _complete(network, training, models.training_of(network['model']),
-                     _quantization(args, entry))
+    return {**{each.name: each.default for each in declared_settings(HParams).values()},
+            **{each.name: each.default for each in declared_settings(Training).values()},
+            **models.network_spec(model).published}
 
 
-def adapted(args: argparse.Namespace, trained: Dict[str, Any]) -> Dict[str, Any]:
-    """The hyperparameters of self-supervision: the network is that of a trained checkpoint.
+def from_flags(args: argparse.Namespace) -> HParams:
+    """Collects the hyperparameters and makes sure that the network can be built with them.
+
+    Flags that were left out default to the paper's values.
+
+    Raises:
+        UserError: for an unknown network, a flag it does not have, or a value it cannot take.
+    """
+    described = network_from_flags(args)
+    spec = models.network_spec(described.model)
+    given = _given(args, models.all_settings('objective_settings'))
+    for name in given:
+        known = declared_settings(spec.objective_settings)
+        if name not in known:
+            raise UserError(f'--{name}: is not a setting of {described.model}\'s objective, which '
+                            f'has {", ".join("--" + each for each in known)}')
+    return dataclasses.replace(
+        described, objective=make(spec.objective_settings, given, described.model),
+        training=_training(args, spec.published), quantization=_quantization(args, spec))
+
+
+def network_from_flags(args: argparse.Namespace) -> HParams:
+    """Collects the network's own hyperparameters; objective and training have their defaults.
+
+    Raises:
+        UserError: for an unknown network, a flag it does not have, or a value it cannot take.
+    """
+    model, size = args.model or DEFAULT_MODEL, args.image_size
+    try:
+        spec = models.network_spec(model)
+        size = size or published(model)['image_size']
+        network = _given(args, models.all_settings('settings'))
+        models.count_parameters(model, size, **network)
+        return HParams(model, make(spec.settings, network, model), spec.objective_settings(),
+                       Training(), image_size=size)
+    except ValueError as error:
+        shown = f' --image_size {size}' if size else ''
+        raise UserError(f'--model {model}{shown}: {error}')
+
+
+def adapted(args: argparse.Namespace, trained: HParams) -> HParams:
+    """Collects the hyperparameters of self-supervision; a trained checkpoint gives the network.
 
     Args:
         args: of train.py with --soc.
         trained: the checkpoint's hyperparameters.
 
     Raises:
-        UserError: for a network that cannot be adapted, and flags that contradict it.
+        UserError: for a network that cannot be adapted, and for flags that contradict it.
     """
-    entry = models.network(trained['model'])
-    if entry.consistency is None or trained['quantization']:
-        raise UserError('--soc: the checkpoint is of {}{}, which has no branches to be made '
-                        'consistent; {} can be adapted'.format(
-                            trained['model'], ' in 8 bits' if trained['quantization'] else '',
-                            ', '.join(name for name, each in models.NETWORKS.items()
-                                      if each.consistency)))
-    identity = _identity(trained)
-    given = dict(_given(args, _network_flags()), **_given(args, ['model', 'image_size']))
+    spec = models.network_spec(trained.model)
+    if spec.consistency is None or trained.quantization:
+        adaptable = ', '.join(name for name, each in models.NETWORKS.items() if each.consistency)
+        raise UserError(f'--soc: cannot adapt {trained.model}'
+                        f'{" in 8 bits" if trained.quantization else ""}, which has no branches '
+                        f'to make consistent; {adaptable} can be adapted')
+    identity = {**dataclasses.asdict(trained.network), **trained.identity()}
+    given = _given(args, ['model', 'image_size', *models.all_settings('settings')])
+    for name in _training_only(spec.settings):
+        given.pop(name, None)
     for name, value in given.items():
         if value != identity.get(name):
-            raise UserError('--soc: the network of --init_checkpoint has {} {}, not {}; leave the '
-                            'flag out'.format(name, identity.get(name, 'unset'), value))
-    for name in _given(args, _objective_flags()):
-        raise UserError(f'--{name}: is no setting of --soc; leave it out')
-    training = dict(trained['training'], **{name: getattr(args, name) for name in TRAINING})
-    return _complete(trained, training, dict(models.training_of(trained['model']), **ADAPTATION),
-                     _quantization(args, entry))
+            raise UserError(f'--soc: the network of --init_checkpoint has {name} '
+                            f'{identity.get(name, "unset")}, not {value}; leave the flag out')
+    for name in _given(args, models.all_settings('objective_settings')):
+        raise UserError(f'--{name}: does not apply to --soc; leave it out')
+    network = dataclasses.replace(trained.network, **_given(args, _training_only(spec.settings)))
+    return dataclasses.replace(
+        trained, network=network, training=_training(args, {**spec.published, **ADAPTATION}),
+        quantization=_quantization(args, spec))
 
 
-def network_of(args: argparse.Namespace) -> Dict[str, Any]:
-    """What flags say of the network: `model`, `image_size`, and its own settings as `network`.
-
-    Raises:
-        UserError: for an unknown network, a flag it does not have, a value it cannot take.
-    """
-    name = args.model or 'mmnet'
-    given = _given(args, _network_flags())
-    size = args.image_size
-    try:
-        size = size or models.training_of(name)['image_size']
-        network = models.hparams_of(name)
-        del network['batch_norm_decay']
-        models.count_parameters(name, size, **given)
-    except ValueError as error:
-        raise UserError(f"--model {name}{(f' --image_size {size}' if size else '')}: {error}")
-    network.update(given)
-    return {'model': name, 'image_size': size, 'network': network}
+def _training(args: argparse.Namespace, defaults: Mapping[str, Any]) -> Training:
+    names = [field.name for field in dataclasses.fields(Training)]
+    values = {name: value for name, value in defaults.items() if name in names}
+    values.update(_given(args, names))
+    return make(Training, values, 'training')
 
 
-def _complete(network: Dict[str, Any], training: Dict[str, Any], published: Dict[str, Any],
-              quantization: Optional[Dict[str, int]]) -> Dict[str, Any]:
-    """The whole file, published values in the place of what is None."""
-    for name, value in published.items():
-        if training.get(name, 0) is None:
-            training[name] = value
-    return {'model': network['model'], 'image_size': network['image_size'],
-            'network': network['network'], 'quantization': quantization, 'training': training}
-
-
-def _network_flags() -> List[str]:
-    return sorted({setting for name in models.NETWORKS for setting in models.hparams_of(name)
-                   if setting != 'batch_norm_decay'})
-
-
-def _objective_flags() -> List[str]:
-    return sorted({setting for network in models.NETWORKS.values()
-                   for setting in models.settings(network.objective)})
-
-
-def _objective_settings(args: argparse.Namespace, model: str) -> Dict[str, Any]:
-    """The settings of a network's objective, those not given as published."""
-    settings = models.settings(models.network(model).objective)
-    for name, value in _given(args, _objective_flags()).items():
-        if name not in settings:
-            raise UserError('--{}: is no setting of the objective of {}, which has {}'.format(
-                name, model, ', '.join('--' + setting for setting in settings)))
-        settings[name] = value
-    return settings
-
-
-def _given(args: argparse.Namespace, names: List[str]) -> Dict[str, Any]:
-    """The flags that were given on the command line."""
-    return {name: getattr(args, name) for name in names if getattr(args, name, None) is not None}
-
-
-def _quantization(args: argparse.Namespace, entry: models.Network) -> Optional[Dict[str, int]]:
+def _quantization(args: argparse.Namespace, spec: models.NetworkSpec) -> Optional[Quantization]:
+    bits = _given(args, declared_settings(Quantization))
     if args.quantize:
-        if entry.float_only:
-            raise UserError('--quantize: this network has no 8-bit form, as ' + entry.float_only)
-        return {'weight_bits': args.weight_bits, 'activation_bits': args.activation_bits}
-    if args.quant_delay or args.weight_bits != 8 or args.activation_bits != 8:
+        if spec.float_only:
+            raise UserError(f'--quantize: this network has no 8-bit form: {spec.float_only}')
+        return make(Quantization, bits, 'quantization')
+    if args.quant_delay or bits:
         raise UserError('--quant_delay, --weight_bits and --activation_bits are for quantized '
                         'training; pass --quantize with them')
     return None
 
 
-def check_same_network(hparams: Dict[str, Any], train_dir: str) -> None:
-    """Refuses a train directory that belongs to another network, or to self-supervision alone.
+def _given(args: argparse.Namespace, names) -> Dict[str, Any]:
+    """The flags that were given on the command line."""
+    return {name: getattr(args, name) for name in names if getattr(args, name, None) is not None}
+
+
+def _training_only(cls: Type[Settings]) -> List[str]:
+    return [name for name, each in declared_settings(cls).items() if each.training_only]
+
+
+def check_same_network(hparams: HParams, train_dir: str) -> None:
+    """Refuses a train directory that belongs to another network, or to the other kind of training.
 
     Raises:
         UserError: names what differs.
     """
     if not os.path.exists(os.path.join(train_dir, FILE_NAME)):
         if os.path.exists(os.path.join(train_dir, 'checkpoint')):
-            raise UserError('--train_dir {}: holds checkpoints but no {}; choose another'.format(
-                train_dir, FILE_NAME))
+            raise UserError(f'--train_dir {train_dir}: holds checkpoints but no {FILE_NAME}; '
+                            f'choose another directory')
         return
     theirs = read(train_dir)
-    if theirs['training']['soc'] != hparams['training']['soc']:
-        raise UserError('--train_dir {}: holds a training with{} --soc; choose another '
-                        'directory'.format(train_dir, '' if theirs['training']['soc'] else 'out'))
-    for key, ours in _identity(hparams).items():
-        there = _identity(theirs).get(key)
+    if theirs.training.soc != hparams.training.soc:
+        raise UserError(f'--train_dir {train_dir}: holds a training '
+                        f'with{"" if theirs.training.soc else "out"} --soc; choose another '
+                        f'directory')
+    for name, ours in hparams.identity().items():
+        there = theirs.identity().get(name)
         if there != ours:
-            raise UserError('--train_dir {}: holds a training with {} {}, not {}; choose another '
-                            'directory or the same setting'.format(train_dir, key, there, ours))
+            raise UserError(f'--train_dir {train_dir}: holds a training with {name} {there}, not '
+                            f'{ours}; choose another directory or the same setting')
 
 
-def read(train_dir: str) -> Dict[str, Any]:
+def read(train_dir: str) -> HParams:
     """Reads a train directory's `hparams.json`.
 
     Raises:
-        UserError: if there is none, or it is damaged.
+        UserError: if the file is missing or damaged.
     """
     path = os.path.join(train_dir, FILE_NAME)
     try:
         with open(path) as file:
-            hparams = json.load(file)
-        hparams.setdefault('quantization', None)
-        hparams['training'] = dict(FORMERLY, **hparams['training'])
-        models.network(_identity(hparams)['model'])
-        return hparams
+            return HParams.from_json(json.load(file))
     except OSError:
         raise UserError(f'{path}: not found; train.py writes it beside its checkpoints')
-    except (ValueError, KeyError, TypeError):
-        raise UserError('{}: is no hparams file of train.py; restore it or choose another '
-                        'directory'.format(path))
+    except (ValueError, TypeError) as error:
+        raise UserError(f'{path}: is not an hparams file of train.py ({error}); restore it or '
+                        f'choose another directory')
 
 
-def write(hparams: Dict[str, Any], train_dir: str) -> None:
+def write(hparams: HParams, train_dir: str) -> None:
     """Writes `hparams.json`, whole or not at all.
 
     Raises:
         UserError: if the directory cannot be written.
     """
-    files.write_json(hparams, os.path.join(train_dir, FILE_NAME))
+    files.write_json(hparams.to_json(), os.path.join(train_dir, FILE_NAME))
 
 
-def changes(hparams: Dict[str, Any], train_dir: str) -> List[str]:
-    """What a resumed training does differently from before, a line each."""
+def changes(hparams: HParams, train_dir: str) -> List[str]:
+    """Lists what a resumed training does differently from before, a line each."""
     if not os.path.exists(os.path.join(train_dir, FILE_NAME)):
         return []
-    before = read(train_dir)['training']
+    before = read(train_dir).to_json()['training']
     return [f'{name}: {value}, {before.get(name)} before'
-            for name, value in hparams['training'].items() if value != before.get(name)]
-
-
-def _identity(hparams: Dict[str, Any]) -> Dict[str, Any]:
-    """What makes the network what it is."""
-    identity = {'model': hparams['model'], 'image_size': hparams['image_size']}
-    identity.update(hparams['network'])
-    identity['quantization'] = hparams['quantization']
-    return identity
+            for name, value in hparams.to_json()['training'].items() if value != before.get(name)]

@@ -1,4 +1,4 @@
-"""Pictures: strips for TensorBoard, and files."""
+"""Pictures: strips for TensorBoard, and picture files."""
 
 import os
 from typing import Optional
@@ -11,12 +11,14 @@ from mmnet import files
 from mmnet.errors import UserError
 
 FORMATS = {'.jpg': 'JPEG', '.jpeg': 'JPEG', '.png': 'PNG'}
-
-BACKDROP = (0.16, 0.62, 0.35)
+# Rows of a strip.
+STRIP_EXAMPLES = 4
+# The green that strips and contact sheets show people on.
+STRIP_BACKGROUND = (0.16, 0.62, 0.35)
 
 
 def strip(images: tf.Tensor, alphas: tf.Tensor, alphas_gt: tf.Tensor) -> tf.Tensor:
-    """A row an example: input, alpha, ground truth, and the person on a plain colour.
+    """Draws a row for each example: photo, alpha, ground truth, and the person on green.
 
     Args:
         images: RGB in [0, 1], `[N, H, W, 3]`.
@@ -25,7 +27,7 @@ def strip(images: tf.Tensor, alphas: tf.Tensor, alphas_gt: tf.Tensor) -> tf.Tens
     Returns:
         uint8 `[1, N * H, 4 * W, 3]`.
     """
-    composites = images * alphas + BACKDROP * (1 - alphas)
+    composites = images * alphas + STRIP_BACKGROUND * (1 - alphas)
     rows = tf.concat([images, tf.tile(alphas, [1, 1, 1, 3]), tf.tile(alphas_gt, [1, 1, 1, 3]),
                       composites], axis=2)
     return tf.image.convert_image_dtype(tf.reshape(rows, [1, -1, rows.shape[2].value, 3]), tf.uint8,
@@ -33,21 +35,21 @@ def strip(images: tf.Tensor, alphas: tf.Tensor, alphas_gt: tf.Tensor) -> tf.Tens
 
 
 def check_output(path: str, force: bool) -> None:
-    """Refuses a picture to write that has an unknown extension or is there already.
+    """Refuses an output picture of an unknown format, or one that exists already.
 
     Raises:
-        UserError: names it.
+        UserError: names the file.
     """
     if _format(path) is None:
-        raise UserError(f"--output {path}: pictures are written as {', '.join(sorted(FORMATS))}")
+        raise UserError(f'--output {path}: pictures are written as {", ".join(sorted(FORMATS))}')
     files.check_output(path, force)
 
 
 def save(pixels: np.ndarray, path: str) -> None:
-    """Writes uint8 RGB `[H, W, 3]` as the file that its extension names.
+    """Writes uint8 RGB `[H, W, 3]` in the format that the extension names.
 
     Raises:
-        UserError: if it cannot be written.
+        UserError: if the file cannot be written.
     """
     with files.replacing(path) as partial:
         Image.fromarray(pixels).save(partial, _format(path), quality=90)

@@ -1,129 +1,98 @@
-"""The training loop: what a step computes, and what happens around the steps."""
+"""The training loop: the computation of a step, and the hooks around the steps.
+
+The step itself is `model_fn`; an Estimator owns the loop.
+"""
 
 import os
 import re
 import signal
 import sys
 import time
-from typing import Any, Callable, Dict
+from typing import Any, Callable, ContextManager, Dict, List, Optional
 
 import tensorflow as tf
 from tqdm import tqdm
 
-from mmnet import checkpoints, files, losses, models, pictures, quantization
+from mmnet import checkpoints, files, losses, pictures
 from mmnet.cpu_gradients import cpu_gradients
-from mmnet.data.pipeline import as_float
 from mmnet.errors import UserError
+from mmnet.graph import FROZEN, as_float, build_objective
+from mmnet.hparams import HParams, Training
 
-# What check_numerics prefixes its complaint with; `train` looks for it.
+# `check_numerics` begins its complaint with this, and `train` looks for it.
 NOT_FINITE = 'mmnet: loss or gradient'
-# The collection in which model_fn leaves the objective for ProgressHook.
+# The collection in which `model_fn` leaves the loss for ProgressHook.
 TOTAL_LOSS = 'total_loss'
-STRIP_EXAMPLES = 4
-# In how many epochs the learning rate falls by --learning_rate_decay.
+# The learning rate falls by the factor --learning_rate_decay in so many epochs.
 DECAY_EPOCHS = 20
-# The scope of the copy that self-supervision compares with.
-FROZEN = 'frozen'
 
 
 def model_fn(features: Dict[str, tf.Tensor], labels: tf.Tensor, mode: str,
              params: Dict[str, Any]) -> tf.estimator.EstimatorSpec:
-    """The Estimator's model function, for training.
+    """Builds a training step, as the Estimator's model function.
 
     Args:
-        features: `images`, uint8 RGB, `[N, S, S, 3]`, and with texture augmentation the same
-            `untextured`.
+        features: `images`, uint8 RGB, `[N, S, S, 3]`; with texture augmentation also the same
+            images before it, `untextured`.
         labels: alphas, uint8, `[N, S, S, 1]`.
-        mode: `tf.estimator.ModeKeys.TRAIN`; evaluation is a loop of its own, `mmnet.evaluation`.
-        params: `hparams`, the hyperparameters, `train_dir`, and `dataset_size` in images.
+        mode: `tf.estimator.ModeKeys.TRAIN`; evaluation has a loop of its own.
+        params: `hparams`, `train_dir`, and `dataset_size` in images.
     """
     assert mode == tf.estimator.ModeKeys.TRAIN
-    hparams, training = params['hparams'], params['hparams']['training']
+    hparams: HParams = params['hparams']
+    training = hparams.training
     batch = losses.Batch(as_float(features['images']), as_float(labels),
                          as_float(features['untextured']) if 'untextured' in features else None)
-    with fastest_gradients():
+    with fastest_gradients(training.stock_gradients):
         objective = build_objective(batch, hparams, is_training=True)
-    if training['init_checkpoint'] and not checkpoints.listed(params['train_dir']):
-        restore_matching(training['init_checkpoint'])
+    if training.init_checkpoint and not checkpoints.listed(params['train_dir']):
+        restore_matching(training.init_checkpoint)
     learning_rate = decayed_learning_rate(training, params['dataset_size'])
     train_op = minimize(objective.total, learning_rate)
 
-    for name, value in list(objective.terms.items()) + [('total', objective.total)]:
+    for name, value in [*objective.terms.items(), ('total', objective.total)]:
         tf.summary.scalar('loss/' + name, value)
     tf.summary.scalar('learning_rate', learning_rate)
-    beside = batch.alphas if objective.reference is None else objective.reference
+    truth = batch.alphas if objective.reference is None else objective.reference
+    count = pictures.STRIP_EXAMPLES
     strip = tf.summary.image('examples', pictures.strip(
-        batch.images[:STRIP_EXAMPLES], losses.foreground_alpha(objective.logits[:STRIP_EXAMPLES]),
-        beside[:STRIP_EXAMPLES]), max_outputs=1, collections=[])
+        batch.images[:count], losses.foreground_alpha(objective.logits[:count]),
+        truth[:count]), max_outputs=1, collections=[])
     strip_hook = tf.train.SummarySaverHook(
-        save_steps=training['save_checkpoints_steps'], output_dir=params['train_dir'],
+        save_steps=training.save_checkpoints_steps, output_dir=params['train_dir'],
         summary_op=strip)
     tf.add_to_collection(TOTAL_LOSS, objective.total)
     return tf.estimator.EstimatorSpec(mode, loss=objective.total, train_op=train_op,
                                       training_hooks=[strip_hook])
 
 
-def build_network(images: tf.Tensor, hparams: Dict[str, Any], is_training: bool):
-    """`models.build` of the network that the hyperparameters describe, quantized if they say so."""
-    settings = dict(hparams['network'])
-    if hparams['training']['batch_norm_decay'] is not None:
-        settings['batch_norm_decay'] = hparams['training']['batch_norm_decay']
-    logits, end_points = models.build(hparams['model'], images, is_training, **settings)
-    if hparams['quantization']:
-        logits = quantization.quantize(images, logits, hparams['quantization'], is_training,
-                                       hparams['training']['quant_delay'])
-    return logits, end_points
-
-
-def build_objective(batch: losses.Batch, hparams: Dict[str, Any],
-                    is_training: bool) -> losses.Objective:
-    """The network of the hyperparameters and what it is trained for, weight decay in the total."""
-    network, training = models.network(hparams['model']), hparams['training']
-
-    def run(images: tf.Tensor):
-        # In self-supervision norms stay as they are: photos of one kind would bend them.
-        return build_network(images, hparams, is_training and not training['soc'])
-
-    def frozen(images: tf.Tensor):
-        with tf.variable_scope(FROZEN, custom_getter=_not_trainable):
-            return build_network(images, hparams, is_training=False)
-
-    if is_training and training['soc']:
-        objective = network.consistency(run, frozen, batch)
-    else:
-        settings = {name: training.get(name, default)
-                    for name, default in models.settings(network.objective).items()}
-        objective = network.objective(run, batch, **settings)
-    decay = losses.weight_decay(tf.trainable_variables(), training['weight_decay'])
-    return objective._replace(total=objective.total + decay)
-
-
-def _not_trainable(getter: Callable, *args, **kwargs) -> tf.Variable:
-    return getter(*args, **dict(kwargs, trainable=False))
-
-
-def decayed_learning_rate(training: Dict[str, Any], dataset_size: int) -> tf.Tensor:
-    """lr × decay^(epoch/20), a scalar (PortraitNet's Section 4.3); constant for a decay of 1."""
+def decayed_learning_rate(training: Training, dataset_size: int) -> tf.Tensor:
+    """Computes lr × decay^(epoch/20), a scalar (PortraitNet's Section 4.3)."""
     epochs = (tf.cast(tf.train.get_or_create_global_step(), tf.float32) *
-              (training['batch_size'] / dataset_size))
-    return training['learning_rate'] * training['learning_rate_decay'] ** (epochs / DECAY_EPOCHS)
+              (training.batch_size / dataset_size))
+    return training.learning_rate * training.learning_rate_decay ** (epochs / DECAY_EPOCHS)
 
 
-def fastest_gradients():
-    """The context to build a network in for this machine."""
-    if tf.config.experimental.list_physical_devices('GPU'):
-        return tf.get_default_graph().gradient_override_map({})
-    return cpu_gradients(tf.get_default_graph())
+def fastest_gradients(stock: bool = False) -> ContextManager:
+    """Returns the context in which to build a network for training on this machine.
+
+    Args:
+        stock: use TensorFlow's own gradients on a CPU, too.
+    """
+    graph = tf.get_default_graph()
+    if stock or tf.config.experimental.list_physical_devices('GPU'):
+        return graph.gradient_override_map({})
+    return cpu_gradients(graph)
 
 
 def minimize(loss: tf.Tensor, learning_rate: float) -> tf.Operation:
-    """A step of Adam and of batch norm's moving statistics.
+    """Makes a step of Adam and of batch norm's moving statistics.
 
-    A loss or gradient that is not finite ends the step before it changes a weight, so that no
-    checkpoint ever holds one.
+    A loss or gradient that is not finite ends the step before any weight changes, so no checkpoint
+    ever holds one.
     """
     optimizer = tf.train.AdamOptimizer(learning_rate)
-    # Gating would have every gradient function's results computed, needed or not. The check below
+    # Gating would compute every result of a gradient function, needed or not. The check below
     # already keeps weights from changing while gradients are computed.
     gradients, variables = zip(*optimizer.compute_gradients(
         loss, gate_gradients=optimizer.GATE_NONE))
@@ -133,9 +102,9 @@ def minimize(loss: tf.Tensor, learning_rate: float) -> tf.Operation:
 
 
 def restore_matching(checkpoint: str) -> None:
-    """Starts the model variables from a checkpoint where names and shapes match, and says which.
+    """Initializes the model variables that a checkpoint has with the same name and shape.
 
-    A frozen copy starts from the same as the network itself.
+    A frozen copy starts from the same values as the network. Prints what was restored.
 
     Raises:
         UserError: for a checkpoint that cannot be read or fits nothing.
@@ -143,16 +112,15 @@ def restore_matching(checkpoint: str) -> None:
     try:
         shapes = dict(tf.train.list_variables(checkpoint))
     except (tf.errors.OpError, ValueError):
-        raise UserError('--init_checkpoint {}: is no checkpoint that can be read; give its path '
-                        'without .index or .data, or its directory'.format(checkpoint))
+        raise UserError(f'--init_checkpoint {checkpoint}: cannot be read as a checkpoint; give its '
+                        f'path without .index or .data, or its directory')
     ours = {variable.op.name: variable for variable in tf.model_variables()}
     theirs = {name: re.sub(f'^{FROZEN}/', '', name) for name in ours}
     matching = [name for name, variable in ours.items()
                 if shapes.get(theirs[name]) == variable.shape.as_list()]
     if not matching:
-        raise UserError('--init_checkpoint {}: none of its {} variables has a name and shape of '
-                        'this network; check --model and --width_multiplier'.format(
-                            checkpoint, len(shapes)))
+        raise UserError(f'--init_checkpoint {checkpoint}: none of its {len(shapes)} variables has '
+                        f'a name and shape of this network; check --model and --width_multiplier')
     for frozen in (False, True):
         tf.train.init_from_checkpoint(checkpoint, {
             theirs[name]: ours[name] for name in matching if (theirs[name] != name) == frozen})
@@ -163,74 +131,74 @@ def restore_matching(checkpoint: str) -> None:
         print(f'  not restored: {name} {there}')
 
 
-def train(hparams: Dict[str, Any], train_dir: str, input_fn: Callable[[], tf.data.Dataset],
+def train(hparams: HParams, train_dir: str, input_fn: Callable[[], tf.data.Dataset],
           dataset_size: int, first_step: int) -> int:
-    """Trains until `max_steps`, Ctrl-C or SIGTERM; checkpoints and summaries go to `train_dir`.
+    """Trains until `max_steps`, Ctrl-C or SIGTERM; writes checkpoints and summaries.
 
     Args:
-        hparams: the hyperparameters.
-        train_dir: of a checked resume (`checkpoints.prepare_resume`).
+        hparams: of the run.
+        train_dir: where to write; `checkpoints.prepare_resume` has seen it.
         input_fn: builds the dataset.
-        dataset_size: images in it.
-        first_step: the step of the checkpoint that training goes on from.
+        dataset_size: images in the dataset.
+        first_step: step of the checkpoint that training goes on from.
 
     Returns:
-        the exit status: 0 when `max_steps` is reached, 128 + the signal that ended it before.
+        the exit status: 0 at `max_steps`, or 128 + the signal that ended training before.
 
     Raises:
         UserError: when the loss is no longer finite.
     """
-    training = hparams['training']
+    training = hparams.training
     # Evaluation runs beside training, maybe on the same GPU: take only the memory that is needed.
     session_config = tf.ConfigProto(gpu_options=tf.GPUOptions(allow_growth=True))
     config = tf.estimator.RunConfig(
-        model_dir=train_dir, tf_random_seed=training['seed'], session_config=session_config,
-        save_checkpoints_steps=training['save_checkpoints_steps'],
-        keep_checkpoint_max=training['keep_checkpoint_max'],
-        save_summary_steps=training['save_summary_steps'], log_step_count_steps=None)
+        model_dir=train_dir, tf_random_seed=training.seed, session_config=session_config,
+        save_checkpoints_steps=training.save_checkpoints_steps,
+        keep_checkpoint_max=training.keep_checkpoint_max,
+        save_summary_steps=training.save_summary_steps, log_step_count_steps=None)
     estimator = tf.estimator.Estimator(
         model_fn, config=config, params={
             'hparams': hparams, 'train_dir': train_dir, 'dataset_size': dataset_size})
     progress = ProgressHook(train_dir, first_step, training)
     stop = StopOnSignalHook()
     try:
-        estimator.train(input_fn, hooks=[progress, stop], max_steps=training['max_steps'],
+        estimator.train(input_fn, hooks=[progress, stop], max_steps=training.max_steps,
                         saving_listeners=[SavedStepsListener(train_dir)])
     except tf.errors.InvalidArgumentError as error:
         if NOT_FINITE not in error.message:
             raise
         good = checkpoints.listed(train_dir)
-        raise UserError('the loss or a gradient became NaN or infinite at step {}; the last good '
-                        'checkpoint is {}; go on from it with a lower --learning_rate'.format(
-                            progress.step + 1, good[-1] if good else 'none'))
+        raise UserError(f'the loss or a gradient became NaN or infinite at step '
+                        f'{progress.step + 1}; the last good checkpoint is '
+                        f'{good[-1] if good else "none"}; go on from it with a lower '
+                        f'--learning_rate')
     except tf.errors.ResourceExhaustedError:
-        raise UserError(f"--batch_size {training['batch_size']}: out of memory; try a smaller one")
+        raise UserError(f'--batch_size {training.batch_size}: out of memory; try a smaller one')
     finally:
         progress.close()
     if stop.signal is None:
         return 0
-    print('stopped at step {}, checkpoint saved; the same command goes on from there'.format(
-        progress.step), file=sys.stderr)
+    print(f'stopped at step {progress.step}, checkpoint saved; the same command goes on from there',
+          file=sys.stderr)
     return 128 + stop.signal
 
 
 class ProgressHook(tf.train.SessionRunHook):
-    """Speed, loss and time left: a bar on a terminal, plain lines elsewhere, a curve on disk."""
+    """Shows speed, loss and time left: a bar on a terminal, lines elsewhere, a curve on disk."""
 
-    def __init__(self, train_dir: str, first_step: int, training: Dict[str, Any]):
+    def __init__(self, train_dir: str, first_step: int, training: Training):
         self.step = first_step
-        self._batch_size = training['batch_size']
-        self._every = training['save_summary_steps']
-        self._max_steps = training['max_steps']
+        self._training = training
         self._writer = tf.summary.FileWriterCache.get(train_dir)
-        self._bar = None
-        self._mark = None
+        self._bar: Any = None
+        # Step and time at which the speed was last shown.
+        self._mark: Any = None
 
     def begin(self) -> None:
         self._loss, = tf.get_collection(TOTAL_LOSS)
 
     def after_create_session(self, session, coord) -> None:
-        self._bar = tqdm(total=self._max_steps, initial=self.step, unit=' steps',
+        self._bar = tqdm(total=self._training.max_steps, initial=self.step, unit=' steps',
                          disable=not sys.stderr.isatty(), dynamic_ncols=True)
 
     def before_run(self, run_context) -> tf.train.SessionRunArgs:
@@ -238,25 +206,27 @@ class ProgressHook(tf.train.SessionRunHook):
 
     def after_run(self, run_context, run_values) -> None:
         self.step += 1
-        loss = run_values.results
-        now = time.time()
         self._bar.update()
         if self._mark is None:
-            # The first step pays for start-up and does not count.
-            self._mark = (self.step, now)
-        steps, seconds = self.step - self._mark[0], now - self._mark[1]
-        if not steps or self.step % self._every and self.step != self._max_steps:
-            return
-        images_per_second = steps * self._batch_size / seconds
+            # The first step includes start-up and does not count.
+            self._mark = (self.step, time.time())
+        elif (self.step % self._training.save_summary_steps == 0 or
+                self.step == self._training.max_steps):
+            self._show(run_values.results)
+
+    def _show(self, loss: float) -> None:
+        now, (last_step, last_time) = time.time(), self._mark
         self._mark = (self.step, now)
+        steps_per_second = (self.step - last_step) / (now - last_time)
+        images_per_second = steps_per_second * self._training.batch_size
         self._writer.add_summary(tf.Summary(value=[tf.Summary.Value(
             tag='images_per_second', simple_value=images_per_second)]), self.step)
         self._bar.set_postfix_str(f'{images_per_second:.1f} images/s, loss {loss:.4f}')
         if self._bar.disable:
-            left = (self._max_steps - self.step) * seconds / steps
-            print('step {}/{}  loss {:.4f}  {:.2f} steps/s  {:.1f} images/s  {} left'.format(
-                self.step, self._max_steps, loss, steps / seconds, images_per_second,
-                tqdm.format_interval(left)), flush=True)
+            left = (self._training.max_steps - self.step) / steps_per_second
+            print(f'step {self.step}/{self._training.max_steps}  loss {loss:.4f}  '
+                  f'{steps_per_second:.2f} steps/s  {images_per_second:.1f} images/s  '
+                  f'{tqdm.format_interval(left)} left', flush=True)
 
     def close(self) -> None:
         """Ends the bar, however training ended."""
@@ -265,24 +235,24 @@ class ProgressHook(tf.train.SessionRunHook):
 
 
 class SavedStepsListener(tf.train.CheckpointSaverListener):
-    """Writes down which checkpoints there have been; the Estimator deletes old ones."""
+    """Notes the step of every checkpoint; the Estimator deletes old ones."""
 
     def __init__(self, train_dir: str):
         self._path = os.path.join(train_dir, checkpoints.SAVED)
 
     def after_save(self, session, global_step_value: int) -> None:
-        steps = set(files.read_json(self._path) or [])
-        files.write_json(sorted(steps | {int(global_step_value)}), self._path)
+        steps: List[int] = files.read_json(self._path) or []
+        files.write_json(sorted({*steps, int(global_step_value)}), self._path)
 
 
 class StopOnSignalHook(tf.train.SessionRunHook):
-    """Lets the running step end, then training leave with a checkpoint; a second signal kills."""
+    """Ends training with a checkpoint after the running step; a second signal kills."""
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
     def __init__(self):
-        self.signal = None
-        self._handlers = {}
+        self.signal: Optional[int] = None
+        self._handlers: Dict[int, Any] = {}
 
     def begin(self) -> None:
         self._handlers = {number: signal.signal(number, self._on_signal)

@@ -1,43 +1,49 @@
-"""Mobile DeepLabv3, the paper's measured rival: MobileNetV2 and a head without ASPP's dilations.
+"""Mobile DeepLabv3, the paper's measured rival: MobileNetV2 and a head without dilated ASPP.
 
-The head's variables are named as in the public DeepLab checkpoints (`aspp0`, `image_pooling`, …).
+The head's variables have the names of the public DeepLab checkpoints (`aspp0`, `image_pooling`).
 """
 
-from collections import OrderedDict
-from typing import Tuple
+import dataclasses
+from typing import Dict, Tuple
 
 import tensorflow as tf
 from tensorflow.contrib import slim
 
 from mmnet.models import layers
 from mmnet.models.mobilenet_v2 import mobilenet_v2
+from mmnet.settings import Settings, setting
 
 
-def deeplab(images: tf.Tensor, is_training: bool, width_multiplier: float = 1.0,
-            output_stride: int = 16,
-            batch_norm_decay: float = 0.9997) -> Tuple[tf.Tensor, OrderedDict]:
+@dataclasses.dataclass(frozen=True)
+class DeepLabSettings(Settings):
+    """The rows of Mobile DeepLabv3 in Tables 2 and 3, and batch norm's decay."""
+    width_multiplier: float = setting(
+        1.0, 'scales the backbone\'s channels; the head keeps its 256', above=0)
+    output_stride: int = setting(
+        16, 'input pixels per cell of the backbone\'s map', choices=(8, 16))
+    batch_norm_decay: float = layers.batch_norm_decay(0.9997)
+
+
+def deeplab(images: tf.Tensor, is_training: bool,
+            settings: DeepLabSettings) -> Tuple[tf.Tensor, Dict[str, tf.Tensor]]:
     """Builds Mobile DeepLabv3.
 
     Args:
-        images: float32 RGB in [0, 1], `[N, H, W, 3]`; H and W multiples of `output_stride`.
+        images: float32 RGB in [0, 1], `[N, H, W, 3]`; H and W are multiples of the output stride.
         is_training: whether batch norm uses the batch's statistics and dropout is on.
-        width_multiplier: scales the backbone's channels; the head keeps its 256.
-        output_stride: 8 or 16.
-        batch_norm_decay: of the moving statistics; smaller for runs of few steps.
+        settings: width and output stride.
 
     Returns:
         logits `[N, H, W, 2]`, channel 1 the foreground, and the end points by name.
 
     Raises:
-        ValueError: for another output stride, or a size that is no multiple of it.
+        ValueError: for a size that is not a multiple of the output stride.
     """
-    if output_stride not in (8, 16):
-        raise ValueError(f'output_stride {output_stride} is not built; 8 or 16 would do')
-    layers.check_size(images, output_stride)
+    layers.check_size(images, settings.output_stride)
     with slim.arg_scope(layers.batch_norm_scope(
-            is_training, batch_norm_decay, epsilon=1e-5, activation_fn=tf.nn.relu6,
+            is_training, settings.batch_norm_decay, epsilon=1e-5, activation_fn=tf.nn.relu6,
             weights_initializer=tf.truncated_normal_initializer(stddev=0.09))):
-        net, end_points = mobilenet_v2(images, width_multiplier, output_stride)
+        net, end_points = mobilenet_v2(images, settings.width_multiplier, settings.output_stride)
         with slim.arg_scope([slim.conv2d], activation_fn=tf.nn.relu):
             net = head(net, is_training)
         end_points['concat_projection'] = net
@@ -48,11 +54,11 @@ def deeplab(images: tf.Tensor, is_training: bool, width_multiplier: float = 1.0,
 
 
 def head(net: tf.Tensor, is_training: bool) -> tf.Tensor:
-    """A 1×1 branch and a global pooling branch, concatenated and projected, then dropout."""
+    """Builds a 1×1 branch and a global pooling branch, concatenates and projects them."""
     height, width = net.shape.as_list()[1:3]
     pooled = tf.reduce_mean(net, axis=[1, 2], keepdims=True)
     pooled = slim.conv2d(pooled, 256, 1, scope='image_pooling')
-    # Bilinear resizing of a single pixel is a copy of it everywhere.
+    # Resizing a single pixel bilinearly repeats it.
     pooled = tf.tile(pooled, [1, height, width, 1])
     net = slim.conv2d(net, 256, 1, scope='aspp0')
     net = slim.conv2d(tf.concat([pooled, net], axis=3), 256, 1, scope='concat_projection')

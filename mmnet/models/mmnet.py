@@ -1,15 +1,16 @@
-"""MMNet: multi-branch dilated depthwise blocks with a linear bottleneck (Sections 2.1, Figure 2).
+"""MMNet: multi-branch dilated depthwise blocks with a linear bottleneck (Section 2.1, Figure 2).
 
-`TABLE` is the paper's Tables 1 and 6 in one; the functions below it are its blocks.
+`TABLE` merges the paper's Tables 1 and 6. The functions below it are the paper's blocks.
 """
 
-from collections import OrderedDict
-from typing import NamedTuple, Optional, Sequence, Tuple
+import dataclasses
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import tensorflow as tf
 from tensorflow.contrib import slim
 
 from mmnet.models import layers
+from mmnet.settings import Settings, setting
 
 STRIDE = 16
 
@@ -23,32 +24,39 @@ class Conv(NamedTuple):
 
 
 class Encoder(NamedTuple):
-    """Figure 3: dilation rates, stride, channels of a branch, channels of the bottleneck."""
+    """Figure 3: dilation rates, stride, channels per branch, channels of the merge."""
     name: str
     rates: Sequence[int]
     stride: int
     branch_channels: int
     channels: int
+    activation_fn: Optional[Callable] = None
 
 
-class Enhancement(Encoder):
-    """Section 2.1.3: an encoder block in the decoder, never strided."""
+class Enhancement(NamedTuple):
+    """Section 2.1.3: an encoder block in the decoder, without stride."""
+    name: str
+    rates: Sequence[int]
+    branch_channels: int
+    channels: int
 
 
 class Decoder(NamedTuple):
-    """Figure 4 (a): channels, and where there is a skip the block it comes from."""
+    """Figure 4 (a): channels, and the block that the skip connection comes from."""
     name: str
     channels: int
     skip: str
 
 
 class Logits(NamedTuple):
-    """The two logits, still at a quarter of the input's size, and the factor that is left."""
+    """The final block: two logits, and the factor that brings them to the input's size."""
     name: str
     upsampling: int
 
 
-TABLE = [
+Row = Union[Conv, Encoder, Enhancement, Decoder, Logits]
+
+TABLE: List[Row] = [
     Conv('initial', 3, 2, 32),
     Encoder('encoder_1', [1, 2, 4, 8], 2, 16, 16),
     Encoder('encoder_2', [1, 2, 4, 8], 1, 16, 24),
@@ -59,63 +67,75 @@ TABLE = [
     Encoder('encoder_7', [1, 2, 4], 1, 64, 40),
     Encoder('encoder_8', [1, 2, 4], 1, 64, 40),
     Encoder('encoder_9', [1, 2], 2, 80, 80),
-    Encoder('encoder_10', [1, 2], 1, 120, 80),
+    # The auxiliary head reads this block, the only one whose merge has an activation.
+    Encoder('encoder_10', [1, 2], 1, 120, 80, tf.nn.relu6),
     Decoder('decoder_1', 64, skip='encoder_5'),
     Decoder('decoder_2', 40, skip='encoder_1'),
-    Enhancement('enhancement_1', [1, 2, 4], 1, 40, 40),
-    Enhancement('enhancement_2', [1, 2, 4], 1, 40, 40),
-    # The paper upsamples decoder 3's sixteen channels twice by 2, then takes the 1×1 convolution of
-    # the final block. All of it is linear: two channels, upsampled once by 4, are exactly the same.
+    Enhancement('enhancement_1', [1, 2, 4], 40, 40),
+    Enhancement('enhancement_2', [1, 2, 4], 40, 40),
+    # The paper upsamples decoder 3's sixteen channels twice by 2, then takes the final 1×1
+    # convolution. All of this is linear, so upsampling the two logits once by 4 is the same.
     Conv('decoder_3', 1, 1, 16),
     Logits('final', upsampling=4),
 ]
 
 
-def mmnet(images: tf.Tensor, is_training: bool, width_multiplier: float = 1.0,
-          dilation: bool = True, enhancement: bool = True, refinement: bool = True,
-          batch_norm_decay: float = 0.999) -> Tuple[tf.Tensor, OrderedDict]:
+@dataclasses.dataclass(frozen=True)
+class MMNetSettings(Settings):
+    """The width multiplier, the ablations of Table 4, and batch norm's decay."""
+    width_multiplier: float = setting(
+        1.0, 'scales the channels of every layer but the logits', above=0)
+    dilation: bool = setting(True, 'sets every dilation rate to 1 (Table 4, "no dilation")')
+    enhancement: bool = setting(True, 'leaves the enhancement blocks out (Table 4)')
+    refinement: bool = setting(True, 'passes the skip connections on unrefined (Table 4)')
+    batch_norm_decay: float = layers.batch_norm_decay(0.999)
+
+
+def mmnet(images: tf.Tensor, is_training: bool,
+          settings: MMNetSettings) -> Tuple[tf.Tensor, Dict[str, tf.Tensor]]:
     """Builds MMNet.
 
     Args:
-        images: float32 RGB in [0, 1], `[N, H, W, 3]`; H and W multiples of 16.
+        images: float32 RGB in [0, 1], `[N, H, W, 3]`; H and W are multiples of 16.
         is_training: whether batch norm uses the batch's statistics.
-        width_multiplier: scales the channels of every layer but the logits.
-        dilation: False sets every dilation rate to 1 (Table 4, "no dilation").
-        enhancement: False leaves the enhancement blocks out (Table 4).
-        refinement: False passes the skips on as they are (Table 4).
-        batch_norm_decay: of the moving statistics; smaller for runs of few steps.
+        settings: width and ablations.
 
     Returns:
-        logits `[N, H, W, 2]`, channel 1 the foreground, and the end points by block name;
-        `aux_logits` `[N, H/16, W/16, 2]` belong to the auxiliary loss. The head stays in the
-        evaluation graph, so that its loss can be watched; an export drops it.
+        logits `[N, H, W, 2]`, channel 1 the foreground, and the end points by block name.
+        `aux_logits` `[N, H/16, W/16, 2]` belong to the auxiliary loss. Evaluation keeps that head
+        so that its loss can be watched; an export drops it.
 
     Raises:
-        ValueError: for a size that is no multiple of 16.
+        ValueError: for a size that is not a multiple of 16.
     """
     layers.check_size(images, STRIDE)
-    end_points = OrderedDict()
+
+    def width(channels: int) -> int:
+        return round_channels(channels, settings.width_multiplier)
+
+    def rates(row: Union[Encoder, Enhancement]) -> Sequence[int]:
+        return row.rates if settings.dilation else [1] * len(row.rates)
+
+    end_points: Dict[str, tf.Tensor] = {}
     with tf.variable_scope('MMNet'), slim.arg_scope(layers.batch_norm_scope(
-            is_training, batch_norm_decay, epsilon=1e-3, activation_fn=tf.nn.relu6,
+            is_training, settings.batch_norm_decay, epsilon=1e-3, activation_fn=tf.nn.relu6,
             weights_initializer=slim.xavier_initializer())):
         net = images
         for row in TABLE:
             if isinstance(row, Conv):
-                net = slim.conv2d(net, round_channels(row.channels, width_multiplier), row.kernel,
-                                  stride=row.stride, scope=row.name)
-            elif isinstance(row, Enhancement) and not enhancement:
-                continue
+                net = slim.conv2d(net, width(row.channels), row.kernel, stride=row.stride,
+                                  scope=row.name)
             elif isinstance(row, Encoder):
-                net = encoder_block(
-                    net, row.rates if dilation else [1] * len(row.rates), row.stride,
-                    round_channels(row.branch_channels, width_multiplier),
-                    round_channels(row.channels, width_multiplier), scope=row.name,
-                    # The auxiliary head reads encoder 10, the one block with an activation.
-                    activation_fn=tf.nn.relu6 if row.name == 'encoder_10' else None)
+                net = encoder_block(net, rates(row), row.stride, width(row.branch_channels),
+                                    width(row.channels), row.activation_fn, row.name)
             elif isinstance(row, Decoder):
-                net = decoder_block(net, end_points[row.skip],
-                                    round_channels(row.channels, width_multiplier), refinement,
-                                    scope=row.name)
+                net = decoder_block(net, end_points[row.skip], width(row.channels),
+                                    settings.refinement, row.name)
+            elif isinstance(row, Enhancement):
+                if not settings.enhancement:
+                    continue
+                net = encoder_block(net, rates(row), 1, width(row.branch_channels),
+                                    width(row.channels), None, row.name)
             else:
                 net = layers.upsample(layers.logits_conv(net, row.name), row.upsampling)
             end_points[row.name] = net
@@ -124,17 +144,29 @@ def mmnet(images: tf.Tensor, is_training: bool, width_multiplier: float = 1.0,
 
 
 def round_channels(channels: int, width_multiplier: float) -> int:
-    """The nearest multiple of 8 to `round(channels * width_multiplier)`, at least 8."""
+    """Rounds `channels * width_multiplier`, then to the nearest multiple of 8, at least 8."""
     return max(8, (int(round(channels * width_multiplier)) + 4) // 8 * 8)
 
 
 def encoder_block(net: tf.Tensor, rates: Sequence[int], stride: int, branch_channels: int,
-                  channels: int, activation_fn: Optional, scope: str) -> tf.Tensor:
-    """Multi-branch dilated convolution with a linear bottleneck (Section 2.1.1, Figure 3).
+                  channels: int, activation_fn: Optional[Callable], scope: str) -> tf.Tensor:
+    """Builds a multi-branch dilated block with a linear bottleneck (Section 2.1.1, Figure 3).
 
-    Every branch is a 1×1 expansion, a 3×3 depthwise convolution of stride 2 where the block has
-    one, and a 3×3 depthwise convolution of the branch's dilation rate. All branches read the same
-    input, so their expansions (and strided convolutions) run as one wide layer, then split.
+    Each branch is a 1×1 expansion and a 3×3 depthwise convolution of its own dilation rate. In a
+    strided block, a 3×3 depthwise convolution of stride 2 stands between the two. All branches read
+    the same input, so their expansions (and strided convolutions) run as one wide layer.
+
+    Args:
+        net: `[N, H, W, C]`.
+        rates: dilation rate of each branch.
+        stride: 1 or 2.
+        branch_channels: channels of each branch.
+        channels: channels of the merge.
+        activation_fn: of the merge; None for a linear bottleneck.
+        scope: name of the block.
+
+    Returns:
+        `[N, H/stride, W/stride, channels]`.
     """
     branches = len(rates)
     with tf.variable_scope(scope):
@@ -151,7 +183,7 @@ def encoder_block(net: tf.Tensor, rates: Sequence[int], stride: int, branch_chan
 
 def decoder_block(net: tf.Tensor, skip: tf.Tensor, channels: int, refinement: bool,
                   scope: str) -> tf.Tensor:
-    """1×1 convolution, bilinear ×2, and the skip beside it (Section 2.1.2, Figure 4 a)."""
+    """Builds a 1×1 convolution, ×2 upsampling and the skip beside it (2.1.2, Figure 4 a)."""
     with tf.variable_scope(scope):
         net = layers.upsample(slim.conv2d(net, channels, 1, scope='conv'))
         if refinement:
@@ -160,6 +192,6 @@ def decoder_block(net: tf.Tensor, skip: tf.Tensor, channels: int, refinement: bo
 
 
 def refinement_block(skip: tf.Tensor, channels: int) -> tf.Tensor:
-    """3×3 depthwise separable convolution on a skip connection (Figure 4 b)."""
+    """Builds a 3×3 depthwise separable convolution on a skip connection (Figure 4 b)."""
     skip = layers.depthwise_conv(skip, scope='refine_depthwise')
     return slim.conv2d(skip, channels, 1, scope='refine')

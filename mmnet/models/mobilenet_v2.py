@@ -1,10 +1,9 @@
-"""MobileNetV2, the backbone that several networks share (Sandler et al., CVPR 2018, Table 2).
+"""MobileNetV2, the backbone of three networks (Sandler et al., CVPR 2018, Table 2).
 
-Variables are named as in the public slim checkpoints, `MobilenetV2/expanded_conv_3/...`.
+Variables have the names of the public slim checkpoints, `MobilenetV2/expanded_conv_3/...`.
 """
 
-from collections import OrderedDict
-from typing import NamedTuple, Tuple
+from typing import Dict, NamedTuple, Tuple
 
 import tensorflow as tf
 from tensorflow.contrib import slim
@@ -13,7 +12,7 @@ from mmnet.models import layers
 
 
 class Bottlenecks(NamedTuple):
-    """A row of Table 2: expansion t, channels c, repeats n, stride s of the first."""
+    """A row of Table 2: expansion t, channels c, repeats n, stride s of the first block."""
     expansion: int
     channels: int
     repeats: int
@@ -33,24 +32,24 @@ TABLE = [
 
 def mobilenet_v2(images: tf.Tensor, width_multiplier: float = 1.0, output_stride: int = 32,
                  last_convolution: bool = False,
-                 expand_first: bool = False) -> Tuple[tf.Tensor, OrderedDict]:
-    """Builds the backbone up to its last bottleneck, or to the 1280-channel layer behind it.
+                 expand_first: bool = False) -> Tuple[tf.Tensor, Dict[str, tf.Tensor]]:
+    """Builds the backbone up to its last bottleneck, or to the 1280-channel layer after it.
 
-    Norm, activation and initializer come from the caller's arg scope.
+    The caller's arg scope sets norm, activation and initializer.
 
     Args:
         images: float32, `[N, H, W, 3]`.
-        width_multiplier: scales the channels of every layer, the first convolution too.
-        output_stride: 8, 16 or 32; once it is reached, strides turn into dilation.
+        width_multiplier: scales the channels of every layer, the first convolution included.
+        output_stride: 8, 16 or 32. Once it is reached, dilation replaces strides.
         last_convolution: adds the 1280-channel layer.
-        expand_first: gives the first bottleneck a 1×1 convolution like the others', though it
-            expands nothing; so PortraitNet's parameters count.
+        expand_first: gives the first bottleneck a 1×1 convolution, too, although it expands
+            nothing; PortraitNet's parameter count demands it.
 
     Returns:
-        the last map, `[N, H/output_stride, W/output_stride, 320 * width_multiplier]` or 1280
-        channels, and the end points by scope name, e.g. `expanded_conv_3`.
+        the last map, `[N, H/output_stride, W/output_stride, C]` with C = 320 × `width_multiplier`
+        or 1280, and the end points by scope name, e.g. `expanded_conv_3`.
     """
-    end_points = OrderedDict()
+    end_points: Dict[str, tf.Tensor] = {}
     with tf.variable_scope('MobilenetV2'):
         net = slim.conv2d(images, round_channels(32, width_multiplier), 3, stride=2, scope='Conv')
         end_points['Conv'] = net
@@ -64,7 +63,7 @@ def mobilenet_v2(images: tf.Tensor, width_multiplier: float = 1.0, output_stride
                 net = bottleneck(net, row.expansion, round_channels(row.channels, width_multiplier),
                                  1 if dilate else stride, rate, scope,
                                  expand=row.expansion > 1 or expand_first)
-                # The block that gives up its stride still sees undiluted input: only the blocks
+                # A block that gives up its stride still reads an undilated map. Only the blocks
                 # after it are dilated.
                 if dilate:
                     rate *= stride
@@ -79,7 +78,7 @@ def mobilenet_v2(images: tf.Tensor, width_multiplier: float = 1.0, output_stride
 
 
 def round_channels(channels: int, width_multiplier: float) -> int:
-    """The nearest multiple of 8, at least 8, never below 90 % of the unrounded value."""
+    """Rounds to the nearest multiple of 8, at least 8 and at least 90 % of the exact value."""
     wanted = channels * width_multiplier
     rounded = max(8, int(wanted + 4) // 8 * 8)
     return rounded if rounded >= 0.9 * wanted else rounded + 8
@@ -87,7 +86,17 @@ def round_channels(channels: int, width_multiplier: float) -> int:
 
 def bottleneck(net: tf.Tensor, expansion: int, channels: int, stride: int, rate: int,
                scope: str, expand: bool) -> tf.Tensor:
-    """Inverted residual with a linear bottleneck (Table 1 there)."""
+    """Builds an inverted residual with a linear bottleneck (Table 1 there).
+
+    Args:
+        net: `[N, H, W, C]`.
+        expansion: the block works on `expansion` × C channels.
+        channels: of the output.
+        stride: 1 or 2, of the depthwise convolution.
+        rate: dilation rate of the depthwise convolution.
+        scope: name of the block.
+        expand: whether the block has the 1×1 convolution that expands.
+    """
     shortcut = net
     with tf.variable_scope(scope):
         if expand:

@@ -1,63 +1,70 @@
 """MODNet (Ke et al., AAAI 2022): semantic estimation, detail prediction, semantic-detail fusion.
 
-A function a branch. Channels are those of the released network; what the article leaves out is
-the paper's (arXiv:2011.11961) or the release's.
+Each branch is a function. Channels are those of the released network. Details that the article
+leaves out come from the paper (arXiv:2011.11961) or from the release.
 """
 
-from collections import OrderedDict
-from typing import Sequence, Tuple
+import dataclasses
+from typing import Dict, Sequence, Tuple
 
 import tensorflow as tf
 from tensorflow.contrib import slim
 
 from mmnet.models import layers
 from mmnet.models.mobilenet_v2 import mobilenet_v2
+from mmnet.settings import Settings, setting
 
 STRIDE = 32
-# Of the semantic branch at strides 16 and 8, and of the two others.
+# Channels of the semantic branch at strides 16 and 8, and of the two other branches.
 CHANNELS_16, CHANNELS_8, HR_CHANNELS = 96, 32, 32
-# The last block of the encoder at strides 2 and 4.
+# The encoder's last blocks at strides 2 and 4.
 STRIDE_2, STRIDE_4 = 'expanded_conv', 'expanded_conv_2'
-# Of ASPP, which e-ASPP stands in for.
+# Dilation rates of ASPP, which e-ASPP replaces.
 RATES = (1, 6, 12, 18)
 
 
-def modnet(images: tf.Tensor, is_training: bool, squeeze_excitation: bool = False,
-           batch_norm_decay: float = 0.9) -> Tuple[tf.Tensor, OrderedDict]:
+@dataclasses.dataclass(frozen=True)
+class MODNetSettings(Settings):
+    """The form of the semantic branch, and batch norm's decay."""
+    squeeze_excitation: bool = setting(
+        False, 'replaces e-ASPP by squeeze-and-excitation, as the released network does')
+    batch_norm_decay: float = layers.batch_norm_decay(0.9)
+
+
+def modnet(images: tf.Tensor, is_training: bool,
+           settings: MODNetSettings) -> Tuple[tf.Tensor, Dict[str, tf.Tensor]]:
     """Builds MODNet.
 
     Args:
-        images: float32 RGB in [0, 1], `[N, H, W, 3]`; H and W multiples of 32.
+        images: float32 RGB in [0, 1], `[N, H, W, 3]`; H and W are multiples of 32.
         is_training: whether batch norm uses the batch's statistics.
-        squeeze_excitation: a squeeze-and-excitation block in the place of e-ASPP, as in the
-            released network.
-        batch_norm_decay: of the moving statistics.
+        settings: the form of the semantic branch.
 
     Returns:
-        logits `[N, H, W, 2]`, channel 1 the foreground, and the end points by name. Among them
-        `semantic` `[N, H/16, W/16, 1]` and `detail` `[N, H, W, 1]`, logits of the coarse mask and
-        of the boundary's detail matte; both are for training only.
+        logits `[N, H, W, 2]`, channel 1 the foreground, and the end points by name. `semantic`
+        `[N, H/16, W/16, 1]` and `detail` `[N, H, W, 1]` are the logits of the coarse mask and of
+        the detail matte; both serve training only.
 
     Raises:
-        ValueError: for a size that is no multiple of 32.
+        ValueError: for a size that is not a multiple of 32.
     """
     layers.check_size(images, STRIDE)
     images = layers.normalize(images, mean=[0.5] * 3, scale=2.0)
     with slim.arg_scope(layers.batch_norm_scope(
-            is_training, batch_norm_decay, epsilon=1e-5, activation_fn=tf.nn.relu6,
+            is_training, settings.batch_norm_decay, epsilon=1e-5, activation_fn=tf.nn.relu6,
             weights_initializer=slim.variance_scaling_initializer(mode='FAN_OUT'))):
         net, end_points = mobilenet_v2(images, last_convolution=True)
         with tf.variable_scope('MODNet'):
-            coarse, end_points['semantic'] = semantic_branch(net, squeeze_excitation)
+            coarse, end_points['semantic'] = semantic_branch(net, settings.squeeze_excitation)
             detailed, end_points['detail'] = detail_branch(
                 images, end_points[STRIDE_2], end_points[STRIDE_4], coarse)
             logit = fusion_branch(images, coarse, detailed)
-    # The background's logit is 0, so that the softmax is the sigmoid of the foreground's.
+    # With a background logit of 0, the softmax is the sigmoid of the foreground's.
     return tf.pad(logit, [[0, 0], [0, 0], [0, 0], [1, 0]]), end_points
 
 
 def semantic_branch(net: tf.Tensor, squeeze_excitation: bool) -> Tuple[tf.Tensor, tf.Tensor]:
-    """Where the person is: from stride 32 to a map of stride 8, and the coarse mask's logit."""
+    """Finds the person: from stride 32 to a map of stride 8, and the coarse mask's logit."""
     with tf.variable_scope('semantic'):
         net = squeeze_excite(net) if squeeze_excitation else efficient_aspp(net)
         net = ibn_conv(layers.upsample(net), CHANNELS_16, 5, scope='conv_16')
@@ -67,7 +74,7 @@ def semantic_branch(net: tf.Tensor, squeeze_excitation: bool) -> Tuple[tf.Tensor
 
 def detail_branch(images: tf.Tensor, stride_2: tf.Tensor, stride_4: tf.Tensor,
                   coarse: tf.Tensor) -> Tuple[tf.Tensor, tf.Tensor]:
-    """The boundary: a map of stride 2 at high resolution, and the detail matte's logit.
+    """Draws the boundary: a map of stride 2 at high resolution, and the detail matte's logit.
 
     Args:
         images: normalized, `[N, H, W, 3]`.
@@ -82,15 +89,15 @@ def detail_branch(images: tf.Tensor, stride_2: tf.Tensor, stride_4: tf.Tensor,
         net = tf.concat([net, ibn_conv(stride_4, HR_CHANNELS, 1, scope='skip_4')], axis=3)
         net = ibn_conv(net, 2 * HR_CHANNELS, 3, scope='conv_4')
         net = tf.concat([net, layers.upsample(coarse), quarter], axis=3)
-        net = ibn_convs(net, [2 * HR_CHANNELS, 2 * HR_CHANNELS, HR_CHANNELS], 'conv_4_{}')
+        net = ibn_convs(net, [2 * HR_CHANNELS, 2 * HR_CHANNELS, HR_CHANNELS], 'conv_4')
         net = tf.concat([layers.upsample(net), skip], axis=3)
-        net = ibn_convs(net, [2 * HR_CHANNELS] + [HR_CHANNELS] * 3, 'conv_2_{}')
+        net = ibn_convs(net, [2 * HR_CHANNELS] + [HR_CHANNELS] * 3, 'conv_2')
         full = tf.concat([layers.upsample(net), images], axis=3)
         return net, logit_conv(ibn_conv(full, HR_CHANNELS, 3, scope='conv_1'), 1)
 
 
 def fusion_branch(images: tf.Tensor, coarse: tf.Tensor, detailed: tf.Tensor) -> tf.Tensor:
-    """The alpha's logit `[N, H, W, 1]` from both branches' maps, of stride 8 and 2."""
+    """Fuses both branches' maps of stride 8 and 2 into the alpha's logit `[N, H, W, 1]`."""
     with tf.variable_scope('fusion'):
         net = ibn_conv(layers.upsample(coarse), HR_CHANNELS, 5, scope='conv_4')
         net = tf.concat([layers.upsample(net), detailed], axis=3)
@@ -100,10 +107,11 @@ def fusion_branch(images: tf.Tensor, coarse: tf.Tensor, detailed: tf.Tensor) -> 
 
 
 def efficient_aspp(net: tf.Tensor) -> tf.Tensor:
-    """e-ASPP: scales are fused channel by channel, so that channels are fused only once.
+    """Builds e-ASPP, which fuses scales channel by channel, and channels only once.
 
-    A quarter of the channels; a depthwise dilated convolution a rate; their weighted sum, with a
-    weight a rate and channel; a 1×1 convolution across channels; all channels again.
+    A 1×1 convolution keeps a quarter of the channels. Each dilation rate has a depthwise
+    convolution; their sum has a weight for each rate and channel. Two 1×1 convolutions mix the
+    channels and restore their number.
     """
     channels = net.shape[3].value
     with tf.variable_scope('e_aspp'):
@@ -119,7 +127,7 @@ def efficient_aspp(net: tf.Tensor) -> tf.Tensor:
 
 
 def squeeze_excite(net: tf.Tensor) -> tf.Tensor:
-    """Channels weighted by what a bottleneck makes of their means, reduction 4."""
+    """Weights the channels by a bottleneck of their means, reduction 4."""
     channels = net.shape[3].value
     with tf.variable_scope('squeeze_excite'), slim.arg_scope(
             [slim.conv2d], normalizer_fn=None, biases_initializer=None):
@@ -130,9 +138,7 @@ def squeeze_excite(net: tf.Tensor) -> tf.Tensor:
 
 
 def ibn_conv(net: tf.Tensor, channels: int, kernel: int, scope: str, stride: int = 1) -> tf.Tensor:
-    """Convolution with bias, batch norm on the first half of its channels, instance norm on the
-    second, ReLU.
-    """
+    """Applies a convolution with bias, half batch norm and half instance norm, and ReLU."""
     with tf.variable_scope(scope):
         net = layers.linear_conv(net, channels, kernel, stride, scope='conv')
         batch, instance = tf.split(net, 2, axis=3)
@@ -141,12 +147,12 @@ def ibn_conv(net: tf.Tensor, channels: int, kernel: int, scope: str, stride: int
 
 
 def ibn_convs(net: tf.Tensor, channels: Sequence[int], scope: str) -> tf.Tensor:
-    """3×3 `ibn_conv`s one after another."""
+    """Applies 3×3 `ibn_conv`s one after another, named `<scope>_1`, `<scope>_2` and so on."""
     for index, each in enumerate(channels, start=1):
-        net = ibn_conv(net, each, 3, scope=scope.format(index))
+        net = ibn_conv(net, each, 3, scope=f'{scope}_{index}')
     return net
 
 
 def logit_conv(net: tf.Tensor, kernel: int, stride: int = 1) -> tf.Tensor:
-    """Convolution with bias to one logit."""
+    """Applies a convolution with bias to one logit."""
     return layers.linear_conv(net, 1, kernel, stride, scope='logit')

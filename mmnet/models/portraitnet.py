@@ -1,10 +1,10 @@
 """PortraitNet (Zhang et al., Computers & Graphics 2019): MobileNetV2 and a U-shaped decoder.
 
-`TABLE` is the decoder of its Figure 2 (a), `d_block` Figure 2 (b).
+`TABLE` is the decoder of its Figure 2 (a); `d_block` is its Figure 2 (b).
 """
 
-from collections import OrderedDict
-from typing import NamedTuple, Optional, Tuple
+import dataclasses
+from typing import Dict, NamedTuple, Optional, Tuple
 
 import numpy as np
 import tensorflow as tf
@@ -12,15 +12,16 @@ from tensorflow.contrib import slim
 
 from mmnet.models import layers
 from mmnet.models.mobilenet_v2 import mobilenet_v2
+from mmnet.settings import Settings, setting
 
 STRIDE = 32
-# Section 4.2: (pixel − mean) × 0.017, in the paper's BGR order (103.94, 116.78, 123.68).
+# Section 4.2: (pixel − mean) × 0.017. The paper prints BGR order (103.94, 116.78, 123.68).
 MEAN = np.array([123.68, 116.78, 103.94], np.float32)
 SCALE = np.float32(0.017)
 
 
 class Up(NamedTuple):
-    """A D-block, then twice the size; and where a stage of the encoder is added, its block."""
+    """A D-block, then ×2 upsampling, then the sum with an encoder block where there is a skip."""
     name: str
     channels: int
     skip: Optional[str]
@@ -35,26 +36,33 @@ TABLE = [
 ]
 
 
-def portraitnet(images: tf.Tensor, is_training: bool, boundary_head: bool = True,
-                batch_norm_decay: float = 0.9) -> Tuple[tf.Tensor, OrderedDict]:
+@dataclasses.dataclass(frozen=True)
+class PortraitNetSettings(Settings):
+    """The boundary head, and batch norm's decay."""
+    boundary_head: bool = setting(
+        True, 'leaves out the head that predicts the boundary (PortraitNet-M and -C)')
+    batch_norm_decay: float = layers.batch_norm_decay(0.9)
+
+
+def portraitnet(images: tf.Tensor, is_training: bool,
+                settings: PortraitNetSettings) -> Tuple[tf.Tensor, Dict[str, tf.Tensor]]:
     """Builds PortraitNet.
 
     Args:
-        images: float32 RGB in [0, 1], `[N, H, W, 3]`; H and W multiples of 32.
+        images: float32 RGB in [0, 1], `[N, H, W, 3]`; H and W are multiples of 32.
         is_training: whether batch norm uses the batch's statistics.
-        boundary_head: False leaves out what predicts the boundary (PortraitNet-M and -C).
-        batch_norm_decay: of the moving statistics.
+        settings: whether there is a boundary head.
 
     Returns:
-        logits `[N, H, W, 2]`, channel 1 the foreground, and the end points by block name;
-        `aux_logits` `[N, H, W, 2]` are those of the boundary, channel 1 the boundary.
+        logits `[N, H, W, 2]`, channel 1 the foreground, and the end points by block name.
+        `aux_logits` `[N, H, W, 2]` are the boundary's, channel 1 the boundary.
 
     Raises:
-        ValueError: for a size that is no multiple of 32.
+        ValueError: for a size that is not a multiple of 32.
     """
     layers.check_size(images, STRIDE)
     with slim.arg_scope(layers.batch_norm_scope(
-            is_training, batch_norm_decay, epsilon=1e-5, activation_fn=tf.nn.relu6,
+            is_training, settings.batch_norm_decay, epsilon=1e-5, activation_fn=tf.nn.relu6,
             weights_initializer=slim.variance_scaling_initializer(mode='FAN_OUT'))):
         net, end_points = mobilenet_v2(layers.normalize(images, MEAN / 255, SCALE * 255),
                                        expand_first=True)
@@ -62,18 +70,18 @@ def portraitnet(images: tf.Tensor, is_training: bool, boundary_head: bool = True
                 [slim.conv2d, slim.separable_conv2d], activation_fn=tf.nn.relu):
             for row in TABLE:
                 with tf.variable_scope(row.name):
-                    net = layers.double_size(d_block(net, row.channels))
+                    net = layers.deconv_upsample(d_block(net, row.channels))
                 if row.skip:
                     net += end_points[row.skip]
                 end_points[row.name] = net
             logits = head(net, 'mask')
-            if boundary_head:
+            if settings.boundary_head:
                 end_points['aux_logits'] = head(net, 'boundary')
     return logits, end_points
 
 
 def d_block(net: tf.Tensor, channels: int) -> tf.Tensor:
-    """Two depthwise separable convolutions beside a shortcut (Figure 2 b)."""
+    """Builds two depthwise separable convolutions beside a shortcut (Figure 2 b)."""
     shortcut = net
     if net.shape[3].value != channels:
         shortcut = slim.conv2d(net, channels, 1, activation_fn=None, scope='shortcut')
@@ -81,11 +89,11 @@ def d_block(net: tf.Tensor, channels: int) -> tf.Tensor:
     net = slim.conv2d(net, channels, 1, scope='pointwise_1')
     net = layers.depthwise_conv(net, scope='depthwise_2')
     net = slim.conv2d(net, channels, 1, activation_fn=None, scope='pointwise_2')
-    # In `net + shortcut` contrib.quantize would see a residual, now on this side, now on that.
+    # contrib.quantize would take `net + shortcut` for a residual, in an order that varies.
     return tf.nn.relu(tf.add_n([net, shortcut]))
 
 
 def head(net: tf.Tensor, scope: str) -> tf.Tensor:
-    """3×3 convolution without bias to two logits."""
+    """Applies a 3×3 convolution without bias to two logits."""
     return slim.conv2d(net, 2, 3, activation_fn=None, normalizer_fn=None, biases_initializer=None,
                        scope=scope)

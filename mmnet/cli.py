@@ -1,0 +1,148 @@
+"""The common parts of all command lines: start-up, parser, number types, exit status.
+
+    from mmnet import cli
+
+    with cli.starting():
+        import tensorflow as tf
+
+    def main() -> int:
+        parser = cli.Parser('Counts to a number.')
+        parser.add_argument('--count', type=cli.positive(int), default=3, help='where to stop')
+        ...
+
+    if __name__ == '__main__':
+        cli.run(main)
+
+This module needs the standard library only, so it runs in every environment.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import logging
+import os
+import sys
+import warnings
+from typing import Callable, Iterator, Optional
+
+from mmnet.errors import UserError
+
+INTERRUPTED = 130
+
+
+@contextlib.contextmanager
+def starting() -> Iterator[None]:
+    """The context in which a program imports TensorFlow and what stands on it.
+
+    Importing TensorFlow takes seconds: Ctrl-C ends the program in one line here, too. The
+    environment must be set before TensorFlow is imported, and this is the only place that sets it.
+    """
+    # TensorFlow's own allocator keeps large buffers. The system would zero them again every step.
+    os.environ.setdefault('TF_CPU_ALLOCATOR_USE_BFC', 'true')
+    # TensorFlow 1.15 prints pages of deprecation notices, which would bury a run's own lines.
+    os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+    logging.getLogger('tensorflow').setLevel(logging.ERROR)
+    warnings.filterwarnings('ignore', category=FutureWarning, module='tensor(flow|board)')
+    # imageio-ffmpeg warns about every video that it turns upright.
+    logging.getLogger('imageio_ffmpeg').setLevel(logging.ERROR)
+    try:
+        yield
+    except KeyboardInterrupt:
+        _exit_interrupted()
+
+
+def run(main: Callable[[], Optional[int]]) -> None:
+    """Runs a program's `main` and exits with the status it returns.
+
+    A `UserError` becomes one line and status 1; Ctrl-C becomes one line and status 130.
+    """
+    try:
+        sys.exit(main())
+    except UserError as error:
+        print(f'{_program()}: error: {error}', file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        _exit_interrupted()
+
+
+def _exit_interrupted() -> None:
+    print(f'{_program()}: interrupted', file=sys.stderr)
+    sys.exit(INTERRUPTED)
+
+
+def _program() -> str:
+    return os.path.basename(sys.argv[0])
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that reports bad usage in one line."""
+
+    def __init__(self, description: str):
+        super().__init__(description=description, formatter_class=_HelpFormatter)
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        self.exit(2, f'{self.prog}: error: {message}; --help lists the flags\n')
+
+
+class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Shows a default only if it says something, and keeps the line breaks of a description."""
+
+    def _get_help_string(self, action: argparse.Action) -> Optional[str]:
+        if action.default in (None, False, '') or action.required:
+            return action.help
+        return super()._get_help_string(action)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text if '\n' in text else super()._fill_text(text, width, indent)
+
+
+@dataclasses.dataclass(frozen=True)
+class Bounds:
+    """The range of a number: above `above` or at least `minimum`, and below `below`."""
+    above: Optional[float] = None
+    minimum: Optional[float] = None
+    below: Optional[float] = None
+
+    def __contains__(self, value: float) -> bool:
+        """Whether a number lies within; infinity and NaN never do."""
+        return (float('-inf') < value < float('inf') and
+                (self.above is None or value > self.above) and
+                (self.minimum is None or value >= self.minimum) and
+                (self.below is None or value < self.below))
+
+    def __str__(self) -> str:
+        parts = [f'{word} {limit:g}' for word, limit in (
+            ('above', self.above), ('at least', self.minimum), ('below', self.below))
+            if limit is not None]
+        return ' and '.join(parts) or 'of any size'
+
+
+def number(kind: type, bounds: Bounds) -> Callable[[str], float]:
+    """A flag's type: `int` or `float` within bounds."""
+    def parse(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or value not in bounds:
+            raise argparse.ArgumentTypeError(f'{text} is not {describe(kind, bounds)}')
+        return value
+    return parse
+
+
+def describe(kind: type, bounds: Bounds) -> str:
+    """Says which numbers are allowed, for example "a whole number above 0"."""
+    return f'{"a whole number" if kind is int else "a number"} {bounds}'
+
+
+def positive(kind: type) -> Callable[[str], float]:
+    """A flag's type: a number above 0."""
+    return number(kind, Bounds(above=0))
+
+
+def not_negative(kind: type) -> Callable[[str], float]:
+    """A flag's type: a number of at least 0."""
+    return number(kind, Bounds(minimum=0))
+
+
+fraction = number(float, Bounds(above=0, below=1))

@@ -1,0 +1,79 @@
+"""The graph of a run: hyperparameters and a batch in, logits and an objective out.
+
+    logits, end_points = graph.build_network(graph.as_float(pixels), hparams, is_training=False)
+    alpha = losses.foreground_alpha(logits)
+
+Training, evaluation, inference and export all build their graphs here.
+"""
+
+import dataclasses
+from typing import Callable, Dict, Tuple
+
+import tensorflow as tf
+
+from mmnet import losses, models, quantization
+from mmnet.hparams import HParams
+
+# The scope of the frozen copy that self-supervision compares with.
+FROZEN = 'frozen'
+
+
+def as_float(pixels: tf.Tensor) -> tf.Tensor:
+    """Converts uint8 in [0, 255] to float32 in [0, 1]."""
+    return tf.cast(pixels, tf.float32) * (1 / 255)
+
+
+def build_network(images: tf.Tensor, hparams: HParams,
+                  is_training: bool) -> Tuple[tf.Tensor, Dict[str, tf.Tensor]]:
+    """Builds the network that the hyperparameters describe, quantized if they say so.
+
+    Args:
+        images: float32 RGB in [0, 1], `[N, H, W, 3]`.
+        hparams: of the run.
+        is_training: whether batch norm uses the batch's statistics and ranges are learned.
+
+    Returns:
+        logits `[N, H, W, 2]`, channel 1 the foreground, and the end points by name.
+
+    Raises:
+        ValueError: for an image size that the network cannot take.
+    """
+    logits, end_points = models.network_spec(hparams.model).build(
+        images, is_training, hparams.network)
+    if hparams.quantization:
+        logits = quantization.quantize(
+            images, logits, hparams.quantization.weight_bits,
+            hparams.quantization.activation_bits, is_training, hparams.training.quant_delay)
+    return logits, end_points
+
+
+def build_objective(batch: losses.Batch, hparams: HParams,
+                    is_training: bool) -> losses.Objective:
+    """Builds the network and what it is trained for; the total includes weight decay.
+
+    Args:
+        batch: images and alphas. Self-supervision does not read the alphas.
+        hparams: of the run.
+        is_training: whether to build the graph of a training step.
+    """
+    spec, training = models.network_spec(hparams.model), hparams.training
+
+    def run(images: tf.Tensor) -> Tuple[tf.Tensor, Dict[str, tf.Tensor]]:
+        # Self-supervision keeps batch norm's statistics: a few photos of one kind would bend them.
+        return build_network(images, hparams, is_training and not training.soc)
+
+    def run_frozen(images: tf.Tensor) -> Tuple[tf.Tensor, Dict[str, tf.Tensor]]:
+        with tf.variable_scope(FROZEN, custom_getter=_not_trainable):
+            return build_network(images, hparams, is_training=False)
+
+    if is_training and training.soc:
+        assert spec.consistency is not None
+        objective = spec.consistency(run, run_frozen, batch)
+    else:
+        objective = spec.objective(run, batch, hparams.objective)
+    decay = losses.weight_decay(tf.trainable_variables(), training.weight_decay)
+    return dataclasses.replace(objective, total=objective.total + decay)
+
+
+def _not_trainable(getter: Callable, *args, **kwargs) -> tf.Variable:
+    return getter(*args, **dict(kwargs, trainable=False))

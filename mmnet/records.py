@@ -1,0 +1,78 @@
+"""Writes down what evaluation measured: `eval_<split>.jsonl`, TensorBoard, a line to read."""
+
+import json
+import os
+from typing import Any, Dict, List
+
+import tensorflow as tf
+
+from mmnet import files
+from mmnet.errors import UserError
+
+# Values by name, not multiplied: `gradient_error`, `mad`, …; of a checkpoint also `global_step`,
+# `split` and `parameters`.
+Record = Dict[str, Any]
+
+
+def path_of(train_dir: str, split: str) -> str:
+    """Returns the file that holds the records of a split."""
+    return os.path.join(train_dir, f'eval_{split}.jsonl')
+
+
+def read_records(path: str) -> List[Record]:
+    """Reads the lines of an `eval_<split>.jsonl`; returns none if there is no such file.
+
+    Raises:
+        UserError: if the file is damaged.
+    """
+    if not os.path.exists(path):
+        return []
+    try:
+        with open(path) as file:
+            return [json.loads(line) for line in file]
+    except ValueError:
+        raise UserError(f'{path}: is damaged; move it away, and evaluation writes it anew')
+
+
+def write_record(path: str, record: Record) -> None:
+    """Writes a checkpoint's record as a line, ordered by step, replacing an older one of its step.
+
+    Raises:
+        UserError: if the file is damaged or cannot be written.
+    """
+    records = [other for other in read_records(path)
+               if other['global_step'] != record['global_step']] + [record]
+    records.sort(key=lambda each: each['global_step'])
+    files.write_text(''.join(json.dumps(each) + '\n' for each in records), path)
+
+
+def write_summaries(directory: str, record: Record, strip: bytes) -> None:
+    """Adds a checkpoint's scores and pictures to TensorBoard.
+
+    Args:
+        directory: of the event file.
+        record: with the losses under the names that training uses.
+        strip: a serialized image summary, or b''.
+    """
+    with tf.Graph().as_default():
+        writer = tf.summary.FileWriter(directory)
+        writer.add_summary(tf.Summary(value=[
+            tf.Summary.Value(tag=name, simple_value=value) for name, value in record.items()
+            if isinstance(value, float)]), record['global_step'])
+        if strip:
+            writer.add_summary(strip, record['global_step'])
+        writer.close()
+
+
+def paper_units(record: Record) -> str:
+    """Formats a record as a line in the units of Table 3: gradient error × 1000, MAD × 100."""
+    parts = [f'gradient error {1000 * record["gradient_error"]:.2f} (×10⁻³)',
+             f'MAD {100 * record["mad"]:.2f} (×10⁻²)',
+             f'mean IOU {record["mean_iou"]:.4f}',
+             f'edge IOU {record["mean_edge_iou"]:.4f}',
+             f'{record["images"]} images']
+    if 'global_step' in record:
+        parts.insert(0, f'step {record["global_step"]}')
+        parts.insert(-1, f'loss {record["loss/total"]:.4f}')
+        parts.append(f'{record["parameters"] / 1e6:.3f} M parameters ({record["parameters"]:,})')
+    return '  '.join(parts + ['best so far'] * bool(record.get('best')))
