@@ -1,30 +1,29 @@
 #!/usr/bin/env python
 """Times the input pipeline against a plain one that decodes and resizes in every epoch.
 
-The plain one, kept here alone, does what a first version would: tf.data decodes each JPEG and PNG,
+The plain pipeline is the first version that anybody would write: tf.data decodes each JPEG and PNG,
 resizes, and augments with TensorFlow's own ops. Both run in turn in one process.
 """
 
 import math
 import os
-import sys
 import time
 from typing import List
 
-import numpy as np
+from mmnet import cli
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+with cli.starting():
+    import numpy as np
+    import tensorflow as tf
 
-from mmnet import flags  # noqa: E402  (needs the path above)
-from mmnet.data.augment import MAX_ROTATION, MAX_SCALE  # noqa: E402
-from mmnet.data.pairs import Pair, find_pairs  # noqa: E402
-from mmnet.data.pipeline import load_pixels, training_dataset  # noqa: E402
-
-import tensorflow as tf  # noqa: E402
+    from mmnet import flags
+    from mmnet.data.augment import MAX_ROTATION, MAX_SCALE
+    from mmnet.data.pairs import Pair, find_pairs
+    from mmnet.data.pipeline import load_pixels, training_dataset
 
 
 def plain_dataset(pairs: List[Pair], size: int, batch_size: int) -> tf.data.Dataset:
-    """Decodes, resizes, scales, rotates, crops and flips, all in every epoch."""
+    """Makes a dataset that decodes, resizes, scales, rotates, crops and flips in every epoch."""
     def read(path: tf.Tensor, channels: int) -> tf.Tensor:
         pixels = tf.io.decode_image(tf.io.read_file(path), channels, expand_animations=False)
         return tf.image.resize(pixels, [size, size], method='bilinear')
@@ -52,7 +51,7 @@ def plain_dataset(pairs: List[Pair], size: int, batch_size: int) -> tf.data.Data
 
 
 class Reader:
-    """Pulls batches out of a dataset."""
+    """Reads batches from a dataset."""
 
     def __init__(self, dataset: tf.data.Dataset, batch_size: int):
         self._batch_size = batch_size
@@ -73,12 +72,13 @@ class Reader:
 
 
 def main() -> int:
-    parser = flags.Parser(__doc__.split('\n')[0])
+    parser = cli.Parser(__doc__.split('\n')[0])
     flags.add_data_flags(parser, split='train')
-    parser.add_argument('--image_size', type=flags.positive(int), nargs='+', default=[128, 256],
+    parser.add_argument('--image_size', type=cli.positive(int), nargs='+', default=[128, 256],
                         help='sizes to measure')
-    parser.add_argument('--batch_size', type=flags.positive(int), default=32, help='images a batch')
-    parser.add_argument('--images', type=flags.positive(int), default=1000,
+    parser.add_argument('--batch_size', type=cli.positive(int), default=32,
+                        help='images in a batch')
+    parser.add_argument('--images', type=cli.positive(int), default=1000,
                         help='images in each of five turns')
     args = parser.parse_args()
     pairs = find_pairs(args.dataset_path, args.dataset_split_name, args.skip_bad_pairs)
@@ -86,7 +86,7 @@ def main() -> int:
         pixels = load_pixels(pairs, size, skip_bad_pairs=args.skip_bad_pairs)
         speeds = []
         for _ in range(5):
-            # Each gets the cores for itself: a dataset goes on prefetching while it is open.
+            # Each has the cores to itself: an open dataset goes on prefetching.
             turn = []
             for dataset in (plain_dataset(pairs, size, args.batch_size),
                             training_dataset(pixels, args.batch_size)):
@@ -96,10 +96,10 @@ def main() -> int:
                 reader.close()
             speeds.append(turn)
         plain, ours = np.median(speeds, axis=0)
-        print('{0}×{0}: plain {1:.0f} images/s, ours {2:.0f} images/s, {3:.1f} times'.format(
-            size, plain, ours, ours / plain), flush=True)
+        print(f'{size}×{size}: plain {plain:.0f} images/s, ours {ours:.0f} images/s, '
+              f'{ours / plain:.1f} times', flush=True)
     return 0
 
 
 if __name__ == '__main__':
-    flags.run(main)
+    cli.run(main)

@@ -1,27 +1,25 @@
 #!/usr/bin/env python
 """Times a training step of MMNet against the authors' formulation of the same network.
 
-The authors' formulation is that of authors.py, with TensorFlow's own gradients.
-Both run in turn in one process, so that the printed ratio holds on a noisy machine.
+The authors' formulation is in mmnet/models/authors.py; it has TensorFlow's own gradients. Both run
+in turn in one process, so the printed ratio holds on a noisy machine.
 """
 
-import os
-import sys
 import time
 from typing import Callable
 
-import numpy as np
+from mmnet import cli
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+with cli.starting():
+    import numpy as np
+    import tensorflow as tf
 
-from authors import authors_network  # noqa: E402  (needs the path above)
-from mmnet import flags, losses, models, training  # noqa: E402
-
-import tensorflow as tf  # noqa: E402
+    from mmnet import losses, models, training
+    from mmnet.models.authors import authors_network
 
 
 def authors_step(images: tf.Tensor, alphas: tf.Tensor) -> tf.Operation:
-    """Their network, the same losses and optimizer, gradients as TensorFlow makes them."""
+    """Builds a step of their network: our losses and optimizer, TensorFlow's gradients."""
     logits, aux_logits = authors_network(images, is_training=True)
     total = _total(images, logits, aux_logits, alphas)
     with tf.control_dependencies(tf.get_collection(tf.GraphKeys.UPDATE_OPS)):
@@ -29,7 +27,7 @@ def authors_step(images: tf.Tensor, alphas: tf.Tensor) -> tf.Operation:
 
 
 def our_step(images: tf.Tensor, alphas: tf.Tensor) -> tf.Operation:
-    """The step that train.py runs."""
+    """Builds the step that train.py runs."""
     with training.fastest_gradients():
         logits, end_points = models.build('mmnet', images, is_training=True)
         total = _total(images, logits, end_points['aux_logits'], alphas)
@@ -44,7 +42,7 @@ def _total(images: tf.Tensor, logits: tf.Tensor, aux_logits: tf.Tensor,
 
 
 def make_step(build: Callable, size: int, batch_size: int) -> Callable[[], float]:
-    """A function that runs one step and returns its seconds."""
+    """Makes a function that runs one step and returns its seconds."""
     with tf.Graph().as_default() as graph:
         tf.train.get_or_create_global_step()
         rng = np.random.RandomState(0)
@@ -63,11 +61,11 @@ def make_step(build: Callable, size: int, batch_size: int) -> Callable[[], float
 
 
 def main() -> int:
-    parser = flags.Parser(__doc__.split('\n')[0])
-    parser.add_argument('--image_size', type=flags.positive(int), nargs='+', default=[128, 256],
+    parser = cli.Parser(__doc__.split('\n')[0])
+    parser.add_argument('--image_size', type=cli.positive(int), nargs='+', default=[128, 256],
                         help='sizes to measure')
-    parser.add_argument('--batch_size', type=flags.positive(int), default=32, help='images a step')
-    parser.add_argument('--steps', type=flags.positive(int), default=10, help='steps each')
+    parser.add_argument('--batch_size', type=cli.positive(int), default=32, help='images in a step')
+    parser.add_argument('--steps', type=cli.positive(int), default=10, help='steps of each')
     args = parser.parse_args()
     for size in args.image_size:
         theirs = make_step(authors_step, size, args.batch_size)
@@ -75,12 +73,12 @@ def main() -> int:
         theirs(), ours()
         times = np.array([(theirs(), ours()) for _ in range(args.steps)])
         medians = np.median(times, axis=0)
-        print('{0}×{0}: authors\' {1:.3f} s, ours {2:.3f} s, median ratio {3:.3f} '
-              '({4:.3f} to {5:.3f} pair by pair)'.format(
-                  size, medians[0], medians[1], medians[1] / medians[0],
-                  *np.percentile(times[:, 1] / times[:, 0], [0, 100])), flush=True)
+        ratios = times[:, 1] / times[:, 0]
+        print(f'{size}×{size}: authors\' {medians[0]:.3f} s, ours {medians[1]:.3f} s, median ratio '
+              f'{medians[1] / medians[0]:.3f} ({ratios.min():.3f} to {ratios.max():.3f} pair by '
+              f'pair)', flush=True)
     return 0
 
 
 if __name__ == '__main__':
-    flags.run(main)
+    cli.run(main)

@@ -1,32 +1,34 @@
 #!/usr/bin/env python
-"""Converts a network as TensorFlow 1.15 does it by itself: the baseline of benchmark_tflite.py.
+"""Converts a network with TensorFlow 1.15's own converter: the baseline of benchmark_tflite.py.
 
-MMNet-1.0 in its authors' formulation, or Mobile DeepLabv3; random weights, float32, softmax last.
+The network is MMNet-1.0 in its authors' formulation, or Mobile DeepLabv3. It has random weights,
+float32, and ends in a softmax.
 """
 
 import os
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-# The converter is a program beside Python's.
-os.environ['PATH'] = os.path.dirname(sys.executable) + os.pathsep + os.environ.get('PATH', '')
+from mmnet import cli
 
-from authors import authors_network  # noqa: E402  (needs the path above)
-from mmnet import files, flags, models  # noqa: E402
+with cli.starting():
+    import tensorflow as tf
 
-import tensorflow as tf  # noqa: E402
+    from mmnet import files, models
+    from mmnet.models.authors import authors_network
 
 
 def main() -> int:
-    parser = flags.Parser(__doc__.split('\n')[0])
+    parser = cli.Parser(__doc__.split('\n')[0])
     parser.add_argument('model', choices=('mmnet', 'deeplab'), help='mmnet is MMNet-1.0')
     parser.add_argument('output', help='the .tflite file to write')
-    parser.add_argument('--image_size', type=flags.positive(int), default=256, help='its side')
-    parser.add_argument('--width_multiplier', type=flags.positive(float), default=0.75,
+    parser.add_argument('--image_size', type=cli.positive(int), default=256, help='its side')
+    parser.add_argument('--width_multiplier', type=cli.positive(float), default=0.75,
                         help='of deeplab')
     parser.add_argument('--output_stride', type=int, choices=(8, 16), default=16,
                         help='of deeplab')
     args = parser.parse_args()
+    # The converter is a program in the same folder as Python.
+    os.environ['PATH'] = os.path.dirname(sys.executable) + os.pathsep + os.environ.get('PATH', '')
     images = tf.placeholder(tf.float32, [1, args.image_size, args.image_size, 3])
     if args.model == 'mmnet':
         logits, _ = authors_network(images, is_training=False)
@@ -44,4 +46,4 @@ def main() -> int:
 
 
 if __name__ == '__main__':
-    flags.run(main)
+    cli.run(main)

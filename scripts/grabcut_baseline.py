@@ -1,27 +1,25 @@
 #!/usr/bin/env python
-"""Measures OpenCV's GrabCut on a split as networks are: the classical baseline of Figure 5.
+"""Measures OpenCV's GrabCut on a split, as networks are measured: the baseline of Figure 5.
 
-Its trimap is automatic: where the masks of the training split nearly all agree.
+The trimap is automatic: it is certain where nearly all masks of the training split agree.
 """
 
-import os
-import sys
+from mmnet import cli
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
-from mmnet import evaluation, files, flags, grabcut  # noqa: E402  (needs the path above)
-from mmnet.data.pairs import find_pairs  # noqa: E402
+with cli.starting():
+    from mmnet import evaluation, files, flags, grabcut, records
+    from mmnet.data.pairs import find_pairs
 
 
 def main() -> int:
-    parser = flags.Parser(__doc__.split('\n')[0])
+    parser = cli.Parser(__doc__.split('\n')[0])
     flags.add_data_flags(parser, split='test')
     parser.add_argument('--trimap_split_name', default='train',
                         help='the split whose masks make the trimap')
-    parser.add_argument('--image_size', type=flags.positive(int), default=grabcut.SIZE,
+    parser.add_argument('--image_size', type=cli.positive(int), default=grabcut.SIZE,
                         help='side of the square that photos are resized to')
-    parser.add_argument('--json', help='file for the figures, not multiplied; replaced if it is '
-                        'there')
+    parser.add_argument('--json', help='write the figures, not multiplied, to this file; '
+                        'replaces it')
     args = parser.parse_args()
     pairs = find_pairs(args.dataset_path, args.dataset_split_name, args.skip_bad_pairs)
     labels = grabcut.trimap(args.dataset_path, args.trimap_split_name, args.image_size,
@@ -30,11 +28,11 @@ def main() -> int:
                                      skip_bad_pairs=args.skip_bad_pairs)
     record, _ = evaluator.evaluate(evaluation.image_by_image(
         lambda image: grabcut.alpha(image, labels)))
-    print(evaluation.in_papers_units(record))
+    print(records.paper_units(record))
     if args.json:
         files.write_json(record, args.json)
     return 0
 
 
 if __name__ == '__main__':
-    flags.run(main)
+    cli.run(main)

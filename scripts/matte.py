@@ -11,18 +11,18 @@ import contextlib
 import os
 import re
 import sys
-from typing import Dict, List, NamedTuple, Optional, Set
+from typing import Any, Dict, List, NamedTuple, Optional, Set
 
-import numpy as np
-from PIL import Image
-from tqdm import tqdm
+from mmnet import cli
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+with cli.starting():
+    import numpy as np
+    from PIL import Image
+    from tqdm import tqdm
 
-from mmnet import files, flags, inference, video  # noqa: E402  (needs the path above)
-from mmnet.data import decode  # noqa: E402
-from mmnet.data.pairs import UNREADABLE  # noqa: E402
-from mmnet.errors import UserError  # noqa: E402
+    from mmnet import files, flags, inference, video
+    from mmnet.data import decode
+    from mmnet.errors import UserError
 
 PHOTOS = ('.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff')
 VIDEOS = ('.mp4', '.mov', '.m4v', '.avi', '.mkv', '.webm')
@@ -31,7 +31,7 @@ VIDEO_FILES = {'cutout': '.mov', 'alpha': '.mp4', 'composite': '.mp4'}
 
 
 class Source(NamedTuple):
-    """One input and the beginning of its outputs' names."""
+    """An input, and how the names of its outputs begin."""
     path: str
     output: str
 
@@ -39,40 +39,39 @@ class Source(NamedTuple):
 def main() -> int:
     args = make_parser().parse_args()
     if args.background and 'composite' not in args.write:
-        raise UserError('--background {}: is for composites; pass --write composite, too'.format(
-            args.background))
+        raise UserError(f'--background {args.background}: is for composites; pass --write '
+                        f'composite, too')
     background = inference.parse_background(args.background or 'blur')
     sources = find_sources(args.input, args.output_dir)
-    network = inference.load(args.model, '--model')
+    predictor = inference.load(args.model, '--model')
     files.make_directory(args.output_dir)
     failures: List[str] = []
     written: Set[str] = set()
     for source in tqdm(sources, unit=' inputs', disable=len(sources) < 2 or
                        not sys.stderr.isatty()):
         try:
-            paths = claim(source, args, written)
+            paths = output_paths(source, args, written)
             if camera_number(source.path) is None and not is_video(source.path):
-                process_photo(source.path, paths, network, background, args)
+                process_photo(source.path, paths, predictor, background, args)
             else:
-                process_video(source.path, paths, network, background, args)
-            tqdm.write(f"{source.path} -> {' '.join(paths.values())}")
+                process_video(source.path, paths, predictor, background, args)
+            tqdm.write(f'{source.path} -> {" ".join(paths.values())}')
         except UserError as error:
             failures.append(str(error))
-        except UNREADABLE as error:
+        except decode.UNREADABLE as error:
             failures.append(f'{source.path}: cannot be read as a photo ({error})')
-        # Whatever a library makes of an odd file: hours of other files may be waiting.
+        # A library may raise anything for an odd file, and hours of other files may be waiting.
         except Exception as error:
             failures.append(f'{source.path}: failed ({type(error).__name__}: {error})')
     if failures:
-        print(f'{len(failures)} of {len(sources)} inputs were not done:',
-              file=sys.stderr)
+        print(f'{len(failures)} of {len(sources)} inputs were not done:', file=sys.stderr)
         for failure in failures:
             print('  ' + failure, file=sys.stderr)
     return 1 if failures else 0
 
 
-def make_parser() -> flags.Parser:
-    parser = flags.Parser(__doc__.split('\n')[0])
+def make_parser() -> cli.Parser:
+    parser = cli.Parser(__doc__.split('\n')[0])
     parser.add_argument('input', nargs='+', help='photos, videos, folders of them, or camera:0, '
                         'which is recorded until Ctrl-C')
     flags.add_matting_flags(parser)
@@ -84,26 +83,27 @@ def make_parser() -> flags.Parser:
     parser.add_argument('--background', help='of composites: a colour such as white or #1f9e59, a '
                         'picture\'s path, or blur for the photo\'s own, which is the default')
     parser.add_argument('--foreground', action='store_true', help='estimate the person\'s own '
-                        'colours where the old background shines through, in hair above all')
-    parser.add_argument('--force', action='store_true', help='replace results that are there')
+                        'colours where the old background shows through, mostly in hair')
+    parser.add_argument('--force', action='store_true', help='replace existing results')
     return parser
 
 
 def kinds(text: str) -> List[str]:
-    """A flag's type: what to write, separated by commas."""
+    """The type of `--write`: kinds of results with commas between them."""
     names = text.split(',')
     for name in names:
         if name not in PHOTO_FILES:
-            raise argparse.ArgumentTypeError('"{}" is none of {}, with commas and no spaces '
-                                             'between'.format(name, ', '.join(sorted(PHOTO_FILES))))
+            raise argparse.ArgumentTypeError(
+                f'"{name}" is none of {", ".join(sorted(PHOTO_FILES))}, with commas and no spaces '
+                f'between')
     return names
 
 
 def find_sources(inputs: List[str], output_dir: str) -> List[Source]:
-    """Lists the inputs, and what is in those that are folders.
+    """Lists the inputs, and the contents of those that are folders.
 
     Raises:
-        UserError: for an input that is not there, or a folder with nothing to do.
+        UserError: for a missing input, or a folder without photos and videos.
     """
     sources = []
     for path in inputs:
@@ -119,7 +119,7 @@ def find_sources(inputs: List[str], output_dir: str) -> List[Source]:
 
 
 def in_folder(folder: str, output_dir: str) -> List[Source]:
-    """All photos and videos in a folder and in those inside it, but for the results."""
+    """Lists all photos and videos in a folder and its subfolders, except the output directory."""
     sources = []
     for parent, folders, names in os.walk(folder):
         folders[:] = sorted(each for each in folders if not each.startswith('.') and
@@ -128,7 +128,7 @@ def in_folder(folder: str, output_dir: str) -> List[Source]:
                     for name in sorted(names)
                     if name.lower().endswith(PHOTOS + VIDEOS) and not name.startswith('.')]
     if not sources:
-        raise UserError(f"{folder}: holds no photos or videos ({' '.join(PHOTOS + VIDEOS)})")
+        raise UserError(f'{folder}: holds no photos or videos ({" ".join(PHOTOS + VIDEOS)})')
     return sources
 
 
@@ -142,7 +142,7 @@ def source_of(path: str, folder: str, output_dir: str) -> Source:
 
 
 def camera_number(path: str) -> Optional[int]:
-    """The number in `camera:0`; None for anything else."""
+    """Returns the number in `camera:0`; None for anything else."""
     match = re.match(r'camera:(\d+)$', path)
     return int(match.group(1)) if match else None
 
@@ -151,50 +151,49 @@ def is_video(path: str) -> bool:
     return path.lower().endswith(VIDEOS)
 
 
-def claim(source: Source, args: argparse.Namespace, written: Set[str]) -> Dict[str, str]:
-    """The files to write for an input, by what they hold.
+def output_paths(source: Source, args: argparse.Namespace, written: Set[str]) -> Dict[str, str]:
+    """Returns the files to write for an input, by kind, and notes them in `written`.
 
     Raises:
-        UserError: if one is there, or an earlier input has written it.
+        UserError: if one exists already, or an earlier input has written it.
     """
     moving = camera_number(source.path) is not None or is_video(source.path)
     extensions = VIDEO_FILES if moving else PHOTO_FILES
-    paths = {kind: f'{source.output}_{kind}{extensions[kind]}'
-             for kind in args.write}
+    paths = {kind: f'{source.output}_{kind}{extensions[kind]}' for kind in args.write}
     for path in paths.values():
         if path in written:
-            raise UserError('{}: {} is another input\'s result; give inputs of the same name '
-                            'another --output_dir'.format(source.path, path))
+            raise UserError(f'{source.path}: {path} is another input\'s result; give inputs of the '
+                            f'same name another --output_dir')
         if os.path.exists(path) and not args.force:
-            raise UserError(f'{source.path}: {path} is there already; pass --force to replace it')
+            raise UserError(f'{source.path}: {path} exists already; pass --force to replace it')
     written.update(paths.values())
     files.make_directory(os.path.dirname(source.output))
     return paths
 
 
-def process_photo(path: str, paths: Dict[str, str], network: inference.Network,
+def process_photo(path: str, paths: Dict[str, str], predictor: inference.Predictor,
                   background: inference.Background, args: argparse.Namespace) -> None:
     """Writes a photo's results, each whole or not at all."""
     image, opacity = decode.read_image(path), decode.read_opacity(path)
     profile = colour_profile(path)
-    for kind, pixels in results(image, network, background, args, opacity).items():
-        settings = {} if kind == 'alpha' else {'icc_profile': profile}
+    for kind, pixels in results(image, predictor, background, args, opacity).items():
+        options: Dict[str, Any] = {} if kind == 'alpha' else {'icc_profile': profile}
         if kind == 'composite':
-            settings.update(quality=95)
+            options.update(quality=95)
         with files.replacing(paths[kind]) as partial:
             Image.fromarray(pixels).save(
-                partial, 'JPEG' if kind == 'composite' else 'PNG', **settings)
+                partial, 'JPEG' if kind == 'composite' else 'PNG', **options)
 
 
 def colour_profile(path: str) -> Optional[bytes]:
-    """The photo's colour space, which its results share; None where pixels are converted."""
+    """Returns the photo's colour space for its results; None where pixels were converted."""
     with Image.open(path) as image:
         return image.info.get('icc_profile') if image.mode in ('RGB', 'RGBA') else None
 
 
-def process_video(path: str, paths: Dict[str, str], network: inference.Network,
+def process_video(path: str, paths: Dict[str, str], predictor: inference.Predictor,
                   background: inference.Background, args: argparse.Namespace) -> None:
-    """Writes a video's results; Ctrl-C ends a camera's, and gives up a file's."""
+    """Writes a video's results; Ctrl-C ends a camera's recording and gives up a file."""
     number = camera_number(path)
     with contextlib.ExitStack() as stack:
         source = stack.enter_context(
@@ -203,15 +202,16 @@ def process_video(path: str, paths: Dict[str, str], network: inference.Network,
             paths[kind], source, transparent=kind == 'cutout')) for kind in paths}
         if number is not None:
             print(f'{path}: recording; Ctrl-C ends it', file=sys.stderr)
-        count, last = 0, None
+        count = 0
+        last: Optional[np.ndarray] = None
         made: Dict[str, np.ndarray] = {}
         try:
             for count, image in enumerate(tqdm(
                     source.images, total=source.frames, desc=os.path.basename(path),
                     unit=' frames', leave=False, disable=not sys.stderr.isatty()), start=1):
-                # A camera's frame comes again while it waits for the network.
+                # A camera repeats a frame while it waits for the network.
                 if image is not last:
-                    last, made = image, results(image, network, background, args)
+                    last, made = image, results(image, predictor, background, args)
                 for kind, pixels in made.items():
                     if kind == 'alpha':
                         pixels = np.repeat(pixels[..., np.newaxis], 3, axis=2)
@@ -223,11 +223,11 @@ def process_video(path: str, paths: Dict[str, str], network: inference.Network,
             raise UserError(f'{path}: holds no pictures')
 
 
-def results(image: np.ndarray, network: inference.Network, background: inference.Background,
+def results(image: np.ndarray, predictor: inference.Predictor, background: inference.Background,
             args: argparse.Namespace, opacity: Optional[np.ndarray] = None
             ) -> Dict[str, np.ndarray]:
-    """What there is to write for a photo, uint8, by name; what is cut away of it stays away."""
-    alpha = inference.matte(network, image, args.refine)
+    """Makes a photo's results, uint8, by kind; parts that are see-through stay see-through."""
+    alpha = inference.matte(predictor, image, args.refine)
     if opacity is not None:
         alpha = alpha * (opacity.astype(np.float32) / 255)
     foreground = inference.foreground_colours(image, alpha) if args.foreground else image
@@ -238,4 +238,4 @@ def results(image: np.ndarray, network: inference.Network, background: inference
 
 
 if __name__ == '__main__':
-    flags.run(main)
+    cli.run(main)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 """Turns a public portrait set, or any two folders, into the layout that training reads.
 
-Photos are copied as they are, masks become 8-bit PNG. Running it again goes on where it was
-interrupted. What cannot be used is left out, and listed in DEST/skipped.txt.
+Photos are copied unchanged; masks become 8-bit PNG. The same command goes on where it was
+interrupted. Pairs that cannot be used are left out and listed in DEST/skipped.txt.
 
   aisegment    SOURCE holds clip_img and matting
   eg1800       SOURCE holds images_data_crop, images_mask, trainlist.mat, testlist.mat
@@ -13,24 +13,27 @@ interrupted. What cannot be used is left out, and listed in DEST/skipped.txt.
 """
 
 import argparse
+import dataclasses
 import hashlib
 import os
 import shutil
 import sys
 from collections import Counter
 from multiprocessing.pool import ThreadPool
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, Optional, Set, Tuple
 
-from PIL import Image
-from tqdm import tqdm
+from mmnet import cli
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+with cli.starting():
+    from PIL import Image
+    from tqdm import tqdm
 
-from mmnet import files, flags  # noqa: E402  (needs the path above)
-from mmnet.data import decode, layouts, pairs  # noqa: E402
-from mmnet.errors import UserError  # noqa: E402
+    from mmnet import files
+    from mmnet.data import decode, pairs
+    from mmnet.datasets import layouts
+    from mmnet.errors import UserError
 
-SETTINGS = 'prepared.json'
+MADE_WITH = 'prepared.json'
 SKIPPED = 'skipped.txt'
 
 
@@ -41,12 +44,12 @@ def main() -> int:
     else:
         layout = layouts.LAYOUTS[args.format](args.source)
     items, problems = assign_splits(layout, args)
-    files.claim(args.dest, SETTINGS, {
+    files.reserve_directory(args.dest, MADE_WITH, {
         'format': args.format, 'source': os.path.abspath(args.source),
         'test_list': args.test_list and os.path.abspath(args.test_list),
         'test_fraction': args.test_fraction, 'seed': args.seed})
 
-    made: Counter = Counter()
+    made: Dict[str, int] = Counter()
     with ThreadPool(os.cpu_count()) as pool:
         done = pool.imap(lambda item: prepare(item, args.dest), items)
         for item, problem in zip(items, tqdm(done, total=len(items), desc='preparing',
@@ -59,30 +62,33 @@ def main() -> int:
     return 0 if made else 1
 
 
-def make_parser() -> flags.Parser:
-    parser = flags.Parser(__doc__)
+def make_parser() -> cli.Parser:
+    parser = cli.Parser(__doc__)
     parser.add_argument('format', choices=sorted(layouts.LAYOUTS), help='the set')
-    parser.add_argument('source', help='where it is')
+    parser.add_argument('source', help='where the set is')
     parser.add_argument('dest', help='the folder to make; train.py takes it as --dataset_path')
     split = parser.add_argument_group(
         'split', 'EG1800\'s lists, P3M-10k and PPM-100 say themselves what is for testing.')
-    split.add_argument('--test_list', help='a text file of the names to test on, a line each; all '
-                       'others are for training')
-    split.add_argument('--test_fraction', type=flags.fraction, default=0.1,
+    split.add_argument('--test_list', help='a text file of the names to test on, one on each line; '
+                       'all others are for training')
+    split.add_argument('--test_fraction', type=cli.fraction, default=0.1,
                        help='without a list: the share to test on')
-    split.add_argument('--seed', type=flags.not_negative(int), default=0,
-                       help='without a list: another one draws another share')
+    split.add_argument('--seed', type=cli.not_negative(int), default=0,
+                       help='without a list: another seed draws another share')
     folder = parser.add_argument_group('folder')
     folder.add_argument('--image_folder', default='image', help='name of the folder of photos')
     folder.add_argument('--mask_folder', default='mask', help='name of the folder of masks')
-    folder.add_argument('--mask_suffix', default='', help='what masks\' names have behind their '
-                        'photos\', such as _mask')
+    folder.add_argument('--mask_suffix', default='', help='ending of the masks\' names behind '
+                        'those of their photos, such as _mask')
     return parser
 
 
 def assign_splits(layout: layouts.Layout,
                   args: argparse.Namespace) -> Tuple[List[layouts.Item], List[Tuple[str, str]]]:
     """Gives every item a split: from the list, from the set itself, or drawn.
+
+    Returns:
+        the items, and each problem as a path and a reason.
 
     Raises:
         UserError: for a list that cannot be read.
@@ -92,13 +98,14 @@ def assign_splits(layout: layouts.Layout,
         wanted = read_list(args.test_list)
         problems += [(args.test_list, f'names {stem}, which is not there')
                      for stem in sorted(wanted - {item.stem for item in layout.items})]
-        return [item._replace(split='test' if item.stem in wanted else 'train')
+        return [dataclasses.replace(item, split='test' if item.stem in wanted else 'train')
                 for item in layout.items], problems
-    return [item if item.split else item._replace(split=draw(item.stem, args))
+    return [item if item.split else dataclasses.replace(item, split=draw(item.stem, args))
             for item in layout.items], problems
 
 
-def read_list(path: str) -> set:
+def read_list(path: str) -> Set[str]:
+    """Reads the stems that a text file names, one on each line."""
     try:
         with open(path) as file:
             lines = file.read().split('\n')
@@ -109,14 +116,14 @@ def read_list(path: str) -> set:
 
 
 def draw(stem: str, args: argparse.Namespace) -> str:
-    """A split that depends on the name and the seed alone: it stays when photos are added."""
+    """Draws a split from the name and the seed alone, so it stays when photos are added."""
     digest = hashlib.sha1(f'{args.seed} {stem}'.encode()).digest()
     share = int.from_bytes(digest[:8], 'big') / 2 ** 64
     return 'test' if share < args.test_fraction else 'train'
 
 
 def prepare(item: layouts.Item, dest: str) -> Optional[Tuple[str, str]]:
-    """Writes a pair, unless it is there; returns path and reason if it cannot be used."""
+    """Writes a pair unless it exists; returns path and reason if it cannot be used."""
     extension = os.path.splitext(item.image)[1]
     if extension.lower() not in pairs.EXTENSIONS:
         extension = '.png'
@@ -126,11 +133,11 @@ def prepare(item: layouts.Item, dest: str) -> Optional[Tuple[str, str]]:
         return None
     try:
         image = decode.read_image(item.image)
-    except pairs.UNREADABLE as error:
+    except decode.UNREADABLE as error:
         return item.image, f'the image cannot be read ({error})'
     try:
         mask = item.read_mask()
-    except pairs.UNREADABLE + layouts.UNREADABLE as error:
+    except decode.UNREADABLE + layouts.UNREADABLE as error:
         return item.image, f'the mask cannot be read ({error})'
     if not mask.any():
         return item.image, 'the mask is empty'
@@ -149,14 +156,14 @@ def prepare(item: layouts.Item, dest: str) -> Optional[Tuple[str, str]]:
 
 
 def report(dest: str, made: Dict[str, int], problems: List[Tuple[str, str]]) -> None:
-    """Says what was made, and how much was left out for which reason."""
-    print('{}: {}'.format(dest, ', '.join(
-        '{} {}'.format(count, split) for split, count in sorted(made.items())) or 'no pairs'))
+    """Prints the number of pairs in each split, and why others were left out."""
+    counts = ', '.join(f'{count} {split}' for split, count in sorted(made.items()))
+    print(f'{dest}: {counts or "no pairs"}')
     if made and not any(split.startswith('test') for split in made):
         print('nothing to test on: name some with --test_list, or raise --test_fraction',
               file=sys.stderr)
     path = os.path.join(dest, SKIPPED)
-    files.write_text(''.join('{}: {}\n'.format(*problem) for problem in problems), path)
+    files.write_text(''.join(f'{name}: {reason}\n' for name, reason in problems), path)
     if problems:
         print(f'{len(problems)} skipped, listed in {path}:', file=sys.stderr)
         reasons = Counter(reason.split(' (')[0] for _, reason in problems)
@@ -165,4 +172,4 @@ def report(dest: str, made: Dict[str, int], problems: List[Tuple[str, str]]) -> 
 
 
 if __name__ == '__main__':
-    flags.run(main)
+    cli.run(main)

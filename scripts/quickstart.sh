@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# From nothing to a person cut out of a picture, in less than ten minutes on two cores:
+# Goes from nothing to a person cut out of a picture, in about ten minutes on two cores:
 #   scripts/quickstart.sh [--dir DIR] [--steps N] [PHOTO…]
-# Draws portraits with exact alphas, trains a small MMNet on them with evaluation beside it, rounds it
-# to 8 bits, exports it, and cuts out portraits that it has not seen; your PHOTOs, too.
-# All goes into DIR (quickstart); N is 1300, more is better and slower. Ctrl-C is safe at any time: the
-# same command goes on from there.
+# It draws portraits with exact alphas, trains a small MMNet on them with evaluation beside it, rounds
+# it to 8 bits, exports it, and cuts out portraits that it has not seen, and your PHOTOs.
+# All files go into DIR (quickstart). N is 1300; more is better and slower. Ctrl-C is safe at any time:
+# the same command goes on from there.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
@@ -17,20 +17,20 @@ while [ $# -gt 0 ]; do
         --dir | --steps) [ $# -gt 1 ] || fail "$1 needs a value"
             if [ "$1" = --dir ]; then dir=$2; else steps=$2; fi
             shift ;;
-        -*) fail "unknown flag $1; --dir and --steps are known" ;;
+        -*) fail "unknown flag $1; choose from --dir and --steps" ;;
         *) [ -f "$1" ] || fail "$1: no such photo"
             photos+=("$1") ;;
     esac
     shift
 done
-[[ $steps =~ ^[1-9][0-9]*$ ]] || fail "--steps $steps: is no whole number above 0"
+[[ $steps =~ ^[1-9][0-9]*$ ]] || fail "--steps $steps: is not a whole number above 0"
 
 say() { printf '\n== %s\n' "$*"; }
-# TensorFlow 1.15 warns of its age in a hundred lines; what goes wrong is still said.
+# TensorFlow 1.15 prints a hundred lines of deprecation warnings; errors still show.
 export PYTHONWARNINGS=ignore TF_CPP_MIN_LOG_LEVEL=3
 python=$root/.venv/bin/python
-# Above the progress bar of what runs beside it.
-above() { if [ -t 1 ]; then sed -u $'s/^/\r\033[K/'; else cat; fi; }
+# Clears the line of the progress bar before each line of the evaluation beside it.
+clear_bar() { if [ -t 1 ]; then sed -u $'s/^/\r\033[K/'; else cat; fi; }
 
 evaluator=
 trap 'if [ -n "$evaluator" ]; then kill "$evaluator" 2>/dev/null || true; fi' EXIT
@@ -48,14 +48,14 @@ say "3/6 training MMNet-0.5 at 128×128, $steps steps, with evaluation beside it
 network=(--model mmnet --width_multiplier 0.5 --image_size 128 --dataset_path "$data"
     --batch_size 16 --batch_norm_decay 0.99 --seed 0 --keep_checkpoint_max 20)
 "$python" "$root/evaluate.py" --dataset_path "$data" --checkpoint_path "$dir/float" --watch \
-    --max_steps "$steps" > >(above) 2>>"$dir/evaluation.log" &
+    --max_steps "$steps" > >(clear_bar) 2>>"$dir/evaluation.log" &
 evaluator=$!
 "$python" "$root/train.py" "${network[@]}" --train_dir "$dir/float" --learning_rate 4e-3 \
     --max_steps "$steps" --save_checkpoints_steps 200
 wait "$evaluator" || fail "evaluation failed; see $dir/evaluation.log"
 evaluator=
 
-# With other --steps there is another network to begin with.
+# Other --steps start from another network.
 quantized=$dir/quantized-$steps
 say "4/6 training on with weights and activations rounded to 8 bits: $quantized"
 "$python" "$root/train.py" "${network[@]}" --train_dir "$quantized" --quantize \
@@ -69,18 +69,18 @@ if [ ! "$model" -nt "$quantized/checkpoint" ]; then
         --precision uint8 --force
 fi
 
-say "6/6 cutting out people the network has not seen: $dir/cutouts"
+say "6/6 cutting out people that the network has not seen: $dir/cutouts"
 "$python" "$root/scripts/matte.py" --model "$model" "$data/test/image" ${photos[@]+"${photos[@]}"} \
     --output_dir "$dir/cutouts" --refine --foreground --force >/dev/null
 
 say "gradient error and MAD on the test portraits; less is better"
-echo "always foreground:"
+echo "alpha = 1 everywhere:"
 "$python" "$root/evaluate.py" --dataset_path "$data" --always_foreground
 echo "untrained network:"
 "$python" "$root/evaluate.py" --dataset_path "$data" --checkpoint_path "$dir/float/model.ckpt-0"
 echo "trained, 8-bit file:"
 "$python" "$root/evaluate.py" --dataset_path "$data" --tflite_path "$model"
 
-say "what it makes of them, $((SECONDS / 60)) min $((SECONDS % 60)) s after the start"
+say "the results, $((SECONDS / 60)) min $((SECONDS % 60)) s after the start"
 "$python" "$root/scripts/show_mattes.py" --model "$model" --dataset_path "$data" \
     ${photos[@]+"${photos[@]}"} --output "$dir/mattes.jpg" --refine --force

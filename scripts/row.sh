@@ -1,49 +1,38 @@
 #!/usr/bin/env bash
-# Trains or evaluates the row of the papers' tables that the calling script's name spells out:
-#   {train,valid}_mmnet_dm<width>_<size>.sh and {train,valid}_deeplab_os<stride>_dm<width>_<size>.sh,
-#   {train,valid}_portraitnet[_m|_b|_c]_<size>.sh and {train,valid}_modnet[_se]_<size>.sh,
-# with _quant behind the size for quantization-aware training.
-# It is called by those scripts, as `row.sh SCRIPT DATASET TRAIN_DIR [FLAG…]`.
+# Trains or measures a row of the papers' tables. The row's own script calls it:
+#   row.sh train.py    ROW_FLAG… -- DATASET TRAIN_DIR [FLAG…]
+#   row.sh evaluate.py ROW_FLAG… -- DATASET TRAIN_DIR [FLAG…]
+# FLAGs are further flags of that program. evaluate.py follows a train directory while training
+# writes to it; it measures a single checkpoint once.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
-name=$(basename "$1" .sh)
+program=$1 row=()
 shift
-pattern='^(train|valid)_(mmnet|deeplab|portraitnet|modnet)(_(m|b|c|se))?'
-pattern+='(_os([0-9]+))?(_dm([0-9.]+))?_([0-9]+)(_quant)?$'
-if [[ ! $name =~ $pattern ]]; then
-    echo "$name.sh: error: the name spells out no row; see scripts/ for those there are" >&2
-    exit 2
+while [ $# -gt 0 ] && [ "$1" != -- ]; do
+    row+=("$1")
+    shift
+done
+shift || true
+usage="usage: DATASET TRAIN_DIR [FLAG…]; FLAGs are those of $program"
+if [ "${1:-}" = --help ]; then
+    echo "$usage"
+    exit 0
 fi
-action=${BASH_REMATCH[1]} model=${BASH_REMATCH[2]} variant=${BASH_REMATCH[4]}
-stride=${BASH_REMATCH[6]} width=${BASH_REMATCH[8]} size=${BASH_REMATCH[9]} quant=${BASH_REMATCH[10]}
-case $variant in
-    m) settings=(--no_boundary_head --consistency_loss_weight 0) ;;
-    b) settings=(--boundary_loss_weight 0.1 --consistency_loss_weight 0) ;;
-    c) settings=(--no_boundary_head) ;;
-    se) settings=(--squeeze_excitation) ;;
-    *) settings=() ;;
-esac
-
 if [ $# -lt 2 ] || [[ $1 == -* ]] || [[ $2 == -* ]]; then
-    echo "usage: $name.sh DATASET TRAIN_DIR [FLAG…], flags as of" \
-        "$([ "$action" = train ] && echo train.py || echo evaluate.py)" >&2
+    echo "$usage" >&2
     exit 2
 fi
 dataset=$1 train_dir=$2
 shift 2
-"$root/scripts/setup.sh"
 
-if [ "$action" = train ]; then
-    exec "$root/.venv/bin/python" "$root/train.py" --model "$model" --image_size "$size" \
-        ${width:+--width_multiplier "$width"} ${stride:+--output_stride "$stride"} \
-        ${settings[@]+"${settings[@]}"} ${quant:+--quantize} \
-        --dataset_path "$dataset" --train_dir "$train_dir" "$@"
+if [ "$program" = train.py ]; then
+    place=(--train_dir "$train_dir")
+elif [ -e "$train_dir" ] && [ ! -d "$train_dir" ] || [ -e "$train_dir.index" ]; then
+    place=(--checkpoint_path "$train_dir")
+else
+    place=(--checkpoint_path "$train_dir" --watch)
 fi
-# A train directory is followed while training writes to it; a checkpoint is measured once.
-watch=(--watch)
-if [ -e "$train_dir" ] && [ ! -d "$train_dir" ] || [ -e "$train_dir.index" ]; then
-    watch=()
-fi
-exec "$root/.venv/bin/python" "$root/evaluate.py" --dataset_path "$dataset" \
-    --checkpoint_path "$train_dir" "${watch[@]}" "$@"
+"$root/scripts/setup.sh"
+exec "$root/.venv/bin/python" "$root/$program" "${row[@]}" --dataset_path "$dataset" \
+    "${place[@]}" "$@"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Makes .venv, with Python 3.7 and the pinned packages; does nothing where it is up to date.
+# Makes .venv with Python 3.7, the pinned packages and mmnet itself; does nothing if it is up to date.
 #   scripts/setup.sh [--gpu] [--dev] [--litert]
-# --gpu installs TensorFlow's GPU build, --dev adds what the tests need. --litert makes .venv-litert
-# as well, with LiteRT, today's runtime of exported files, on Python 3.10 or later.
+# --gpu installs TensorFlow's GPU build, --dev adds what the tests need. --litert also makes
+# .venv-litert with LiteRT, today's runtime of exported files, on Python 3.10 or later.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -18,14 +18,14 @@ for flag in "$@"; do
         --dev) dev=yes ;;
         --litert) litert=yes ;;
         -h | --help) sed -n '2,5s/^# *//p' "$0"; exit 0 ;;
-        *) fail "unknown flag $flag; --gpu, --dev and --litert are known" ;;
+        *) fail "unknown flag $flag; choose from --gpu, --dev and --litert" ;;
     esac
 done
-# A GPU environment stays one when a script makes sure that there is an environment.
+# A GPU environment stays one when another script calls this one without --gpu.
 [ -e .venv/gpu ] && kind=gpu
 
 is_37() { "$1" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 7))' 2>/dev/null; }
-# LiteRT's wheels are for these.
+# LiteRT has wheels for these versions.
 is_new() { "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null; }
 
 find_python() {
@@ -65,9 +65,24 @@ find_new_python() {
     fi
 }
 
+# An environment is up to date if it was made here with these files: install ENVIRONMENT FILE…
+wanted_stamp() { echo "$PWD $(cat pyproject.toml "$@" | cksum)"; }
+install_into() {
+    local environment=$1 arguments=() file
+    shift
+    for file in "$@"; do arguments+=(-r "$file"); done
+    say "installing $* into $environment"
+    "$environment/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade \
+        'pip==24.0' 'setuptools==68.0.0' 'wheel==0.42.0'
+    "$environment/bin/python" -m pip install --quiet --disable-pip-version-check "${arguments[@]}"
+    # The scripts import mmnet from here; the files above pin what it needs.
+    "$environment/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
+        --no-build-isolation --editable .
+}
+
 make_litert() {
-    local stamp=.venv-litert/installed python wanted
-    wanted=$(cksum <requirements/py311-litert.txt)
+    local file=requirements/py311-litert.txt stamp=.venv-litert/installed python wanted
+    wanted=$(wanted_stamp "$file")
     if [ -e "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
         return
     fi
@@ -78,26 +93,23 @@ make_litert() {
         say "making .venv-litert with $python"
         "$python" -m venv --clear .venv-litert
     fi
-    say "installing requirements/py311-litert.txt into .venv-litert"
-    .venv-litert/bin/python -m pip install --quiet --disable-pip-version-check \
-        -r requirements/py311-litert.txt
+    install_into .venv-litert "$file"
     echo "$wanted" >"$stamp"
     say "ready: .venv-litert/bin/python ($(.venv-litert/bin/python --version)), LiteRT"
 }
 
-# The scripts of a training and of its evaluation may be started at the same moment.
+# Training and its evaluation may be started at the same moment.
 exec 9>.setup.lock
 if command -v flock >/dev/null; then flock 9; fi
 
 if [ -n "$litert" ]; then make_litert; fi
 
-requirements=(-r "requirements/py37-$kind.txt")
-stamp=.venv/installed
-wanted=$(cat requirements/py37-base.txt "requirements/py37-$kind.txt" | cksum)
+files=("requirements/py37-$kind.txt")
 if [ -n "$dev" ] || [ -e .venv/dev ]; then
-    requirements+=(-r requirements/py37-dev.txt)
-    wanted+=$(cksum <requirements/py37-dev.txt)
+    files+=(requirements/py37-dev.txt)
 fi
+stamp=.venv/installed
+wanted=$(wanted_stamp requirements/py37-base.txt "${files[@]}")
 if [ -e "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
     exit 0
 fi
@@ -109,10 +121,7 @@ if [ ! -x .venv/bin/python ] || ! is_37 .venv/bin/python; then
     say "making .venv with $python"
     "$python" -m venv --clear .venv
 fi
-say "installing ${requirements[*]} into .venv"
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --upgrade \
-    'pip==24.0' 'setuptools==68.0.0' 'wheel==0.42.0'
-.venv/bin/python -m pip install --quiet --disable-pip-version-check "${requirements[@]}"
+install_into .venv "${files[@]}"
 if [ "$kind" = gpu ]; then touch .venv/gpu; fi
 if [ -n "$dev" ]; then touch .venv/dev; fi
 echo "$wanted" >"$stamp"

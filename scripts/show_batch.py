@@ -1,45 +1,42 @@
 #!/usr/bin/env python
 """Writes a contact sheet of what a network is trained on: augmented images and their alphas.
 
-A pair of rows a batch: the images, and below each its alpha over a green background.
+Each batch has two rows: the images, and below each its person on green.
 """
 
-import os
-import sys
+from mmnet import cli
 
-import numpy as np
+with cli.starting():
+    import numpy as np
+    import tensorflow as tf
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
-from mmnet import flags, inference, pictures  # noqa: E402  (needs the path above)
-from mmnet.data.augment import PRESETS  # noqa: E402
-from mmnet.data.pairs import find_pairs  # noqa: E402
-from mmnet.data.pipeline import load_pixels, training_dataset  # noqa: E402
-
-import tensorflow as tf  # noqa: E402
+    from mmnet import flags, inference, pictures
+    from mmnet.data.augment import PRESETS
+    from mmnet.data.pairs import find_pairs
+    from mmnet.data.pipeline import load_pixels, training_dataset
 
 
 def main() -> int:
-    parser = flags.Parser(__doc__.split('\n')[0])
+    parser = cli.Parser(__doc__.split('\n')[0])
     flags.add_data_flags(parser, split='train')
     parser.add_argument('--output', required=True, help='the picture to write, .jpg or .png')
-    parser.add_argument('--image_size', type=flags.positive(int), default=256,
+    parser.add_argument('--image_size', type=cli.positive(int), default=256,
                         help='side of the square that photos are resized to')
     parser.add_argument('--augmentation', choices=list(PRESETS), default='mmnet',
                         help='how photos are varied')
-    parser.add_argument('--batch_size', type=flags.positive(int), default=8,
-                        help='images a batch: columns of the sheet')
-    parser.add_argument('--batches', type=flags.positive(int), default=3, help='batches to show')
-    parser.add_argument('--seed', type=flags.not_negative(int), default=0,
-                        help='of order and augmentation; train.py with the same one sees '
-                        'these batches')
+    parser.add_argument('--batch_size', type=cli.positive(int), default=8,
+                        help='images in a batch: columns of the sheet')
+    parser.add_argument('--batches', type=cli.positive(int), default=3, help='batches to show')
+    parser.add_argument('--seed', type=cli.not_negative(int), default=0,
+                        help='of order and augmentation; train.py sees these batches with the '
+                        'same seed')
     parser.add_argument('--force', action='store_true', help='replace the output file')
     args = parser.parse_args()
     pictures.check_output(args.output, args.force)
     pairs = find_pairs(args.dataset_path, args.dataset_split_name, args.skip_bad_pairs)
     pixels = load_pixels(pairs, args.image_size, skip_bad_pairs=args.skip_bad_pairs)
 
-    # As the Estimator does it: the order of the photos depends on this as well.
+    # The Estimator sets this seed, too, and the order of the photos depends on it.
     tf.set_random_seed(args.seed)
     batch = tf.data.make_one_shot_iterator(
         training_dataset(pixels, args.batch_size, args.augmentation, args.seed)).get_next()
@@ -49,13 +46,13 @@ def main() -> int:
             features, alphas = session.run(batch)
             rows += [np.hstack(features['images']), np.hstack([
                 inference.composite(image, alpha[..., 0] / 255,
-                                    np.multiply(pictures.BACKDROP, 255))
+                                    np.multiply(pictures.STRIP_BACKGROUND, 255))
                 for image, alpha in zip(features['images'], alphas)])]
     pictures.save(np.vstack(rows), args.output)
-    print('{}: {} batches of {}, {}×{}'.format(
-        args.output, args.batches, args.batch_size, args.image_size, args.image_size))
+    print(f'{args.output}: {args.batches} batches of {args.batch_size}, '
+          f'{args.image_size}×{args.image_size}')
     return 0
 
 
 if __name__ == '__main__':
-    flags.run(main)
+    cli.run(main)

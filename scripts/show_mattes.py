@@ -1,25 +1,25 @@
 #!/usr/bin/env python
-"""Writes a picture of what networks make of photos, a row a photo.
+"""Writes a picture of what networks make of photos, a row for each photo.
 
-From left to right: the photo, its ground truth where there is one, the network's alpha, and the
-person on a new background, with the photo's colours and with the person's own (Equation 1's F).
-With several networks (--model A --model B) the alpha of each, as in Figure 5.
+With one network, the columns are the photo, its ground truth if there is one, the network's alpha,
+and the person on a new background: with the photo's colours, then with the person's own (F of
+Equation 1). With several networks (--model A --model B), each alpha has a column, as in Figure 5.
 """
 
 import os
-import sys
 from typing import List, Optional, Sequence
 
-import cv2
-import numpy as np
-from PIL import Image, ImageOps
+from mmnet import cli
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+with cli.starting():
+    import cv2
+    import numpy as np
+    from PIL import Image, ImageOps
 
-from mmnet import flags, grabcut, inference, pictures  # noqa: E402  (needs the path above)
-from mmnet.data import decode  # noqa: E402
-from mmnet.data.pairs import UNREADABLE, find_pairs  # noqa: E402
-from mmnet.errors import UserError  # noqa: E402
+    from mmnet import flags, grabcut, inference, pictures
+    from mmnet.data import decode
+    from mmnet.data.pairs import find_pairs
+    from mmnet.errors import UserError
 
 COLUMNS = ('photo', 'ground truth', 'alpha', 'new background', 'with own colours')
 CELL = (240, 320)
@@ -28,15 +28,15 @@ EMPTY = 235
 
 
 def main() -> int:
-    parser = flags.Parser(__doc__.split('\n')[0])
+    parser = cli.Parser(__doc__.split('\n')[0])
     parser.add_argument('photo', nargs='*', help='photos without a ground truth')
     flags.add_matting_flags(parser, action='append')
-    parser.add_argument('--grabcut', action='store_true', help='show GrabCut, too, its trimap made '
-                        'of the masks in train of --dataset_path')
+    parser.add_argument('--grabcut', action='store_true', help='show GrabCut, too; the masks in '
+                        'train of --dataset_path make its trimap')
     parser.add_argument('--output', required=True, help='the picture to write, .jpg or .png')
     parser.add_argument('--dataset_path', help='show photos of this dataset, too')
     parser.add_argument('--dataset_split_name', default='test', help='folder of the split')
-    parser.add_argument('--count', type=flags.positive(int), default=4,
+    parser.add_argument('--count', type=cli.positive(int), default=4,
                         help='photos of the dataset, evenly spread')
     parser.add_argument('--background', default='#f4efe6', help='a colour such as white or '
                         '#1f9e59, a picture\'s path, or blur for the photo\'s own')
@@ -60,9 +60,9 @@ def main() -> int:
         try:
             photo = decode.read_image(image)
             truth = decode.read_mask(mask) if mask else None
-        except UNREADABLE as error:
+        except decode.UNREADABLE as error:
             raise UserError(f'{image}: cannot be read ({error})')
-        alphas = [inference.matte(network, photo, args.refine) for _, network in networks]
+        alphas = [inference.matte(predictor, photo, args.refine) for _, predictor in networks]
         cells = [photo, truth] + [grey(alpha) for alpha in alphas]
         if not several:
             cells += composites(photo, alphas[0], background)
@@ -73,23 +73,23 @@ def main() -> int:
 
 
 def name_of(path: str) -> str:
-    """What to call a network: its file or directory, of best/ and a checkpoint the one above."""
+    """Names a network after its file or directory; best/ and checkpoints have their parent's."""
     parent, name = os.path.split(os.path.abspath(path))
     if name == 'best' or name.startswith('model.ckpt-'):
         return name_of(parent)
     return name[:-len('.tflite')] if name.endswith('.tflite') else name
 
 
-def load_grabcut(dataset_path: Optional[str]) -> inference.Network:
-    """GrabCut in the place of a network."""
+def load_grabcut(dataset_path: Optional[str]) -> inference.Predictor:
+    """Makes a predictor of GrabCut."""
     if not dataset_path:
-        raise UserError('--grabcut: makes its trimap of masks; name them with --dataset_path')
+        raise UserError('--grabcut: needs masks for its trimap; name them with --dataset_path')
     labels = grabcut.trimap(dataset_path, 'train', grabcut.SIZE)
-    return inference.Network(grabcut.SIZE, lambda image: grabcut.alpha(image, labels))
+    return inference.Predictor(grabcut.SIZE, lambda image: grabcut.alpha(image, labels))
 
 
 def header(columns: Sequence[str]) -> np.ndarray:
-    """The names of the columns."""
+    """Draws the names of the columns."""
     picture = np.full([HEADER, CELL[0] * len(columns), 3], 255, np.uint8)
     for index, name in enumerate(columns):
         (width, height), _ = cv2.getTextSize(name, cv2.FONT_HERSHEY_SIMPLEX, 0.5, 1)
@@ -105,14 +105,14 @@ def grey(alpha: np.ndarray) -> np.ndarray:
 
 def composites(photo: np.ndarray, alpha: np.ndarray,
                background: inference.Background) -> List[np.ndarray]:
-    """The person on a new background, with the photo's colours and with its own."""
+    """Puts the person on a new background: with the photo's colours, then with the own ones."""
     behind = background(photo, alpha)
     own = inference.foreground_colours(photo, alpha)
     return [inference.composite(photo, alpha, behind), inference.composite(own, alpha, behind)]
 
 
 def cell(pixels: Optional[np.ndarray]) -> np.ndarray:
-    """A picture in the middle of a cell; None leaves it empty."""
+    """Draws a picture in the middle of a cell; None leaves the cell empty."""
     if pixels is None:
         return np.full([CELL[1], CELL[0], 3], EMPTY, np.uint8)
     return np.asarray(ImageOps.pad(Image.fromarray(pixels).convert('RGB'), CELL, Image.BICUBIC,
@@ -120,4 +120,4 @@ def cell(pixels: Optional[np.ndarray]) -> np.ndarray:
 
 
 if __name__ == '__main__':
-    flags.run(main)
+    cli.run(main)

@@ -1,4 +1,4 @@
 #!/usr/bin/env bash
 # Evaluates MD8-0.50 at 128×128: valid_deeplab_os8_dm0.5_128.sh DATASET TRAIN_DIR [FLAG…]
 # Table 3, MD8-0.50*: gradient error 3.61, MAD 2.85 in the paper.
-exec "$(dirname "${BASH_SOURCE[0]}")/row.sh" "${BASH_SOURCE[0]}" "$@"
+exec "$(dirname "${BASH_SOURCE[0]}")/row.sh" evaluate.py --dataset_split_name test -- "$@"
