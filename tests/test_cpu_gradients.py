@@ -31,7 +31,9 @@ def gradients(name, size, overridden):
             return [variable.op.name for variable in variables], session.run([loss] + grads)
 
 
-@pytest.mark.parametrize('large', [1, 2 ** 40], ids=['recomputed', 'kept'])
+@pytest.mark.parametrize('large', [
+    pytest.param(1, id='recomputed'),
+    pytest.param(2 ** 40, id='kept', marks=pytest.mark.slow)])
 def test_mmnet_gradients_are_tensorflows(large, monkeypatch):
     monkeypatch.setattr(cpu_gradients, 'LARGE', large)
     names, ours = gradients('mmnet', 32, overridden=True)

@@ -1,15 +1,13 @@
-"""Flags and hyperparameters that follow from the registry of networks."""
+"""Hyperparameters: from flags to JSON and back."""
 
+import copy
 import json
 
-import numpy as np
 import pytest
-import tensorflow as tf
-from tensorflow.contrib import slim
 
-from mmnet import flags, hparams, losses, models, training
+from mmnet import flags, hparams
 from mmnet.errors import UserError
-from mmnet.models import layers
+from mmnet.hparams import HParams
 
 REQUIRED = ['--dataset_path', 'data', '--train_dir', 'run']
 
@@ -18,81 +16,152 @@ def from_flags(*args):
     return hparams.from_flags(flags.train_parser().parse_args(REQUIRED + list(args)))
 
 
-def test_what_is_not_given_is_as_published():
+def test_flags_that_are_left_out_default_to_the_paper_s_values():
     settings = from_flags('--model', 'portraitnet', '--batch_size', '8')
-    published = {'learning_rate': 1e-3, 'learning_rate_decay': 0.95, 'weight_decay': 5e-4,
-                 'augmentation': 'portraitnet', 'boundary_loss_weight': 0.3,
-                 'consistency_loss_weight': 2.0, 'temperature': 1.0, 'focal_gamma': 2.0}
-    assert settings['image_size'] == 224 and settings['training']['batch_size'] == 8
-    assert {name: settings['training'][name] for name in published} == published
+    assert settings.image_size == 224 and settings.training.batch_size == 8
+    training, objective = settings.training, settings.objective
+    assert (training.learning_rate, training.learning_rate_decay) == (1e-3, 0.95)
+    assert (training.weight_decay, training.augmentation) == (5e-4, 'portraitnet')
+    assert (objective.boundary_loss_weight, objective.consistency_loss_weight) == (0.3, 2.0)
+    assert (objective.temperature, objective.focal_gamma) == (1.0, 2.0)
     settings = from_flags()
-    assert (settings['model'], settings['image_size']) == ('mmnet', 256)
-    assert settings['training']['learning_rate'] == 1e-4
-    assert settings['training']['alpha_loss_weight'] == 1.0
+    assert (settings.model, settings.image_size) == ('mmnet', 256)
+    assert settings.training.learning_rate == 1e-4 and not settings.training.stock_gradients
+    assert settings.objective.alpha_loss_weight == 1.0
+    assert settings.network.batch_norm_decay == 0.999
     settings = from_flags('--model', 'modnet', '--image_size', '64', '--squeeze_excitation')
-    assert settings['network'] == {'squeeze_excitation': True}
-    weights = {name: value for name, value in settings['training'].items()
+    content = settings.to_json()
+    assert content['network'] == {'squeeze_excitation': True}
+    weights = {name: value for name, value in content['training'].items()
                if name.endswith('_loss_weight')}
     assert weights == {'semantic_loss_weight': 1.0, 'detail_loss_weight': 10.0,
                        'matte_loss_weight': 1.0}
 
 
-def toy(images, is_training, stripes=3, mirrored=False, batch_norm_decay=0.9):
-    """A network that a test adds.
-
-    Args:
-        images: as ever.
-        stripes: how many channels
-            it has, 100 % of them.
-        mirrored: turns it round.
-        batch_norm_decay: as ever.
-    """
-    net = slim.conv2d(images, stripes, 1, scope='toy')
-    return layers.logits_conv(net[:, :, ::-1] if mirrored else net, 'logits'), {}
+@pytest.mark.parametrize('args', [
+    [], ['--model', 'deeplab', '--output_stride', '8', '--batch_norm_decay', '0.9'],
+    ['--quantize', '--weight_bits', '5', '--no_dilation', '--seed', '3'],
+    ['--model', 'portraitnet', '--focal_gamma', '0', '--stock_gradients']])
+def test_json_keeps_everything(args, tmp_path):
+    settings = from_flags(*args)
+    assert HParams.from_json(json.loads(json.dumps(settings.to_json()))) == settings
+    hparams.write(settings, str(tmp_path))
+    assert hparams.read(str(tmp_path)) == settings
 
 
-def toy_objective(run, batch, toy_loss_weight=4.0):
-    """Its objective.
-
-    Args:
-        toy_loss_weight: of its only term.
-    """
-    logits, _ = run(batch.images)
-    term = tf.reduce_mean(tf.square(logits))
-    return losses.Objective(logits, {'toy': term}, toy_loss_weight * term)
-
-
-def test_a_network_needs_nothing_but_its_entry(monkeypatch, capsys):
-    monkeypatch.setitem(models.NETWORKS, 'toy', models.Network(
-        toy, toy_objective, {'image_size': 48}))
-    settings = from_flags('--model', 'toy', '--stripes', '5', '--mirrored',
-                          '--toy_loss_weight', '2', '--weight_decay', '0')
-    assert settings['image_size'] == 48
-    assert settings['network'] == {'stripes': 5, 'mirrored': True}
-    assert settings['training']['toy_loss_weight'] == 2.0
-    images = np.random.RandomState(0).rand(2, 48, 48, 3).astype(np.float32)
-    objective = training.build_objective(losses.Batch(tf.constant(images), None), settings, True)
-    with tf.Session() as session:
-        session.run(tf.global_variables_initializer())
-        total, term = session.run([objective.total, objective.terms['toy']])
-    assert total == pytest.approx(2 * term) and term > 0
-    with pytest.raises(UserError, match='stripes'):
-        from_flags('--model', 'mmnet', '--stripes', '5')
-    with pytest.raises(UserError, match='--toy_loss_weight.*--alpha_loss_weight'):
-        from_flags('--toy_loss_weight', '5')
-    with pytest.raises(SystemExit):
-        flags.train_parser().parse_args(['--help'])
-    help_text = ' '.join(capsys.readouterr().out.split())
-    assert 'how many channels it has, 100 % of them (toy 3)' in help_text
-    assert 'turns it round (toy)' in help_text and 'of its only term (toy 4.0)' in help_text
+# The three kinds of files that earlier versions wrote: before quantization, before the rivals,
+# before the format had a number.
+TRAINING = {'dataset_path': 'data', 'dataset_split_name': 'train', 'init_checkpoint': None,
+            'batch_norm_decay': None, 'batch_size': 16, 'learning_rate': 1e-3,
+            'weight_decay': 4e-7, 'max_steps': 1500, 'seed': 1, 'save_checkpoints_steps': 500,
+            'keep_checkpoint_max': 5, 'save_summary_steps': 50, 'alpha_loss_weight': 1.0,
+            'compositional_loss_weight': 1.0, 'kl_loss_weight': 1.0, 'gradient_loss_weight': 0.5,
+            'auxiliary_loss_weight': 1.0}
+FIRST = {'model': 'mmnet', 'image_size': 128,
+         'network': {'width_multiplier': 0.5, 'dilation': True, 'enhancement': True,
+                     'refinement': True}, 'training': TRAINING}
+SECOND = {'model': 'deeplab', 'image_size': 128,
+          'network': {'width_multiplier': 0.75, 'output_stride': 8},
+          'quantization': {'weight_bits': 8, 'activation_bits': 8},
+          'training': dict(TRAINING, quant_delay=5, batch_norm_decay=0.99)}
+THIRD = {'model': 'portraitnet', 'image_size': 224, 'network': {'boundary_head': False},
+         'quantization': None,
+         'training': {**{name: value for name, value in TRAINING.items() if 'loss' not in name},
+                      'quant_delay': 0, 'soc': False, 'augmentation': 'portraitnet',
+                      'learning_rate_decay': 0.95, 'boundary_loss_weight': 0.1,
+                      'consistency_loss_weight': 0.0, 'temperature': 1.0, 'focal_gamma': 2.0}}
 
 
-def test_files_of_older_trainings_are_read(tmp_path):
-    settings = from_flags()
-    for name in ('soc', 'augmentation', 'learning_rate_decay', 'quant_delay'):
-        del settings['training'][name]
-    del settings['quantization']
-    (tmp_path / hparams.FILE_NAME).write_text(json.dumps(settings))
+@pytest.mark.parametrize('content', [FIRST, SECOND, THIRD])
+def test_files_of_older_trainings_are_read(content, tmp_path):
+    (tmp_path / hparams.FILE_NAME).write_text(json.dumps(content))
     read = hparams.read(str(tmp_path))
-    assert read['quantization'] is None
-    assert read['training']['augmentation'] == 'mmnet' and not read['training']['soc']
+    again = read.to_json()
+    assert again['network'] == content['network'] and again['format'] == hparams.FORMAT
+    assert again['quantization'] == content.get('quantization')
+    for name, value in content['training'].items():
+        if value is not None:
+            assert again['training'][name] == value, name
+    assert not read.training.soc and not read.training.stock_gradients
+    if content is FIRST:
+        assert read.network.batch_norm_decay == 0.999 and read.training.augmentation == 'mmnet'
+    if content is SECOND:
+        assert read.network.batch_norm_decay == 0.99 and read.training.quant_delay == 5
+
+
+@pytest.mark.parametrize('change, named', [
+    (lambda content: [1], 'network and a training'),
+    (lambda content: dict(content, image_size=-64), 'image_size -64'),
+    (lambda content: dict(content, image_size='large'), 'image_size large'),
+    (lambda content: dict(content, model='unet'), 'unet'),
+    (lambda content: dict(content, model=None), 'name a model'),
+    (lambda content: dict(content, format=99), 'format 99'),
+    (lambda content: dict(content, network={'width_multiplier': 'abc'}), 'width_multiplier abc'),
+    (lambda content: dict(content, network={'heads': 2}), 'no setting heads'),
+    (lambda content: dict(content, training={'batch_size': 0}), 'batch_size 0'),
+    (lambda content: dict(content, training={'magic': 1}), 'no setting magic'),
+    (lambda content: dict(content, quantization={'weight_bits': 3}), 'weight_bits 3')])
+def test_damaged_files_are_named_with_the_reason(change, named, tmp_path):
+    path = tmp_path / hparams.FILE_NAME
+    path.write_text(json.dumps(change(copy.deepcopy(SECOND))))
+    with pytest.raises(UserError, match=f'{path}.*{named}'):
+        hparams.read(str(tmp_path))
+    path.write_text('{"model": ')
+    with pytest.raises(UserError, match='not an hparams file'):
+        hparams.read(str(tmp_path))
+    path.unlink()
+    with pytest.raises(UserError, match='not found'):
+        hparams.read(str(tmp_path))
+
+
+def test_another_network_is_refused_and_other_training_is_not(tmp_path):
+    hparams.write(from_flags('--width_multiplier', '0.5'), str(tmp_path))
+    same = from_flags('--width_multiplier', '0.5', '--batch_norm_decay', '0.9', '--batch_size', '7')
+    hparams.check_same_network(same, str(tmp_path))
+    assert hparams.changes(same, str(tmp_path)) == [
+        'batch_size: 7, 32 before', 'batch_norm_decay: 0.9, 0.999 before']
+    for args, named in ((['--width_multiplier', '1'], 'width_multiplier 0.5'),
+                        (['--width_multiplier', '0.5', '--quantize'], 'quantization None'),
+                        (['--model', 'deeplab'], 'model mmnet')):
+        with pytest.raises(UserError, match=f'--train_dir.*{named}'):
+            hparams.check_same_network(from_flags(*args), str(tmp_path))
+
+
+@pytest.mark.parametrize('args, named', [
+    (['--model', 'unet'], 'deeplab, mmnet'),
+    (['--output_stride', '8'], 'mmnet has no setting output_stride'),
+    (['--image_size', '100'], '96 or 112'),
+    (['--model', 'portraitnet', '--image_size', '100'], '96 or 128'),
+    (['--model', 'portraitnet', '--alpha_loss_weight', '2'], '--boundary_loss_weight'),
+    (['--temperature', '2'], '--temperature: is not a setting of mmnet'),
+    (['--squeeze_excitation'], 'squeeze_excitation'),
+    (['--weight_bits', '4'], 'pass --quantize'), (['--quant_delay', '4'], 'pass --quantize'),
+    (['--model', 'modnet', '--quantize'], 'no 8-bit form.*RSQRT')])
+def test_flags_that_do_not_fit_are_named(args, named):
+    with pytest.raises(UserError, match=named):
+        from_flags(*args)
+
+
+def test_self_supervision_takes_the_network_of_its_checkpoint():
+    trained = from_flags('--model', 'modnet', '--image_size', '64', '--batch_norm_decay', '0.8',
+                         '--learning_rate', '0.5')
+
+    def adapted(*args):
+        return hparams.adapted(flags.train_parser().parse_args(REQUIRED + ['--soc', *args]),
+                               trained)
+    settings = adapted('--batch_size', '2')
+    assert settings.network == trained.network and settings.image_size == 64
+    assert settings.training.soc and settings.training.batch_size == 2
+    # Careful defaults, not those of the training.
+    assert (settings.training.learning_rate, settings.training.max_steps) == (1e-5, 1000)
+    assert settings.training.weight_decay == 0 and settings.objective == trained.objective
+    assert adapted('--batch_norm_decay', '0.7').network.batch_norm_decay == 0.7
+    for args, named in ((['--squeeze_excitation'], 'squeeze_excitation False'),
+                        (['--detail_loss_weight', '5'], '--detail_loss_weight'),
+                        (['--image_size', '128'], 'image_size 64, not 128'),
+                        (['--model', 'mmnet'], 'model modnet, not mmnet')):
+        with pytest.raises(UserError, match=f'--soc|{named}') as error:
+            adapted(*args)
+        assert named in str(error.value)
+    with pytest.raises(UserError, match='cannot adapt mmnet.*modnet can be adapted'):
+        hparams.adapted(flags.train_parser().parse_args(REQUIRED), from_flags())

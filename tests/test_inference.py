@@ -10,15 +10,15 @@ import scipy.ndimage
 from PIL import Image
 
 from mmnet import inference
-from mmnet.data.synthetic import draw_portrait
+from mmnet.datasets.synthetic import draw_portrait
 from mmnet.errors import UserError
 
 RNG = np.random.RandomState(0)
 
 
 def red_channel(size):
-    """A network whose alpha is the photo's red."""
-    return inference.Network(size, lambda image: image[..., :1].astype(np.float32) / 255)
+    """A predictor whose alpha is the photo's red."""
+    return inference.Predictor(size, lambda image: image[..., :1].astype(np.float32) / 255)
 
 
 def test_an_alpha_has_the_photo_s_own_size():
@@ -91,7 +91,8 @@ def test_estimated_colours_are_nearer_to_the_person_s_own():
     """On drawn portraits F is known: composites on another background come out better with it."""
     errors = []
     for seed in range(6):
-        image, alpha, foreground, _ = draw_portrait(np.random.RandomState(seed), 120, 160)
+        portrait = draw_portrait(np.random.RandomState(seed), 120, 160)
+        image, alpha, foreground = portrait.image, portrait.alpha, portrait.foreground
         pixels = np.round(image * 255).astype(np.uint8)
         soft = (alpha > 0.1) & (alpha < 0.9)
         expected = inference.composite(foreground * 255, alpha, np.array([255, 255, 255]))

@@ -1,43 +1,33 @@
-"""scripts/show_batch.py: the contact sheet holds what training gets."""
+"""Strips and picture files."""
 
 import numpy as np
 import pytest
-import tensorflow as tf
+from PIL import Image
 
-from mmnet.data import decode
-from mmnet.data.pairs import find_pairs
-from mmnet.data.pipeline import load_pixels, training_dataset
-from tests.conftest import run
-
-
-def test_a_contact_sheet(dataset, tmp_path):
-    sheet = tmp_path / 'sheet.png'
-    args = ['scripts/show_batch.py', '--dataset_path', dataset, '--output', sheet, '--image_size',
-            32, '--batch_size', 4, '--batches', 2, '--seed', 3]
-    status, out, err = run(*args)
-    assert status == 0, err
-    assert '2 batches of 4' in out
-    pixels = decode.read_image(str(sheet))
-    assert pixels.shape == (4 * 32, 4 * 32, 3)
-    tf.set_random_seed(3)
-    batch = tf.data.make_one_shot_iterator(training_dataset(
-        load_pixels(find_pairs(dataset, 'train'), 32), 4, seed=3)).get_next()
-    with tf.Session() as session:
-        for rows in np.split(pixels, 2):
-            features, alphas = session.run(batch)
-            images = features['images']
-            np.testing.assert_array_equal(rows[:32], np.hstack(list(images)))
-            share = np.hstack(list(alphas)).astype(float) / 255
-            backdrop = np.array([0.16, 0.62, 0.35]) * 255
-            expected = share * np.hstack(list(images)) + (1 - share) * backdrop
-            assert abs(rows[32:] - expected).max() < 1.01
-    status, _, err = run(*args)
-    assert status == 1 and '--force' in err and err.count('\n') == 1
+from mmnet import pictures
+from mmnet.errors import UserError
+from tests.helpers import constants, value
 
 
-@pytest.mark.parametrize('flags, named', [
-    (['--output', 'sheet.gif'], '.png'), (['--dataset_path', 'nowhere'], 'nowhere')])
-def test_bad_input_ends_in_a_line(dataset, tmp_path, flags, named):
-    status, _, err = run('scripts/show_batch.py', '--dataset_path', dataset, '--output',
-                         tmp_path / 'sheet.png', *flags)
-    assert status == 1 and named in err and err.count('\n') == 1
+def test_a_strip_has_a_row_for_each_example():
+    rng = np.random.RandomState(0)
+    images, alphas, truths = rng.rand(2, 4, 5, 3), rng.rand(2, 4, 5, 1), rng.rand(2, 4, 5, 1)
+    strip = value(pictures.strip(*constants(images, alphas, truths)))
+    assert strip.shape == (1, 8, 20, 3) and strip.dtype == np.uint8
+    person = images[1] * alphas[1] + np.array(pictures.STRIP_BACKGROUND) * (1 - alphas[1])
+    for cell, expected in enumerate((images[1], alphas[1], truths[1], person)):
+        shown = strip[0, 4:, 5 * cell:5 * cell + 5] / 255
+        np.testing.assert_allclose(shown, np.broadcast_to(expected, [4, 5, 3]), atol=1 / 255)
+
+
+def test_files_are_what_their_names_say(tmp_path):
+    pixels = np.random.RandomState(0).randint(0, 256, [6, 8, 3]).astype(np.uint8)
+    for name, form in (('a.png', 'PNG'), ('a.JPG', 'JPEG')):
+        pictures.save(pixels, str(tmp_path / name))
+        with Image.open(str(tmp_path / name)) as image:
+            assert image.format == form and image.size == (8, 6)
+    np.testing.assert_array_equal(np.asarray(Image.open(str(tmp_path / 'a.png'))), pixels)
+    with pytest.raises(UserError, match='a.gif: pictures are written as'):
+        pictures.check_output(str(tmp_path / 'a.gif'), force=True)
+    with pytest.raises(UserError, match='--force'):
+        pictures.check_output(str(tmp_path / 'a.png'), force=False)

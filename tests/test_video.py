@@ -11,33 +11,13 @@ import pytest
 
 from mmnet import video
 from mmnet.errors import UserError
-
-
-def write(path, frames, fps=Fraction(30000, 1001), sound=None, transparent=False):
-    size = frames[0].shape[1::-1]
-    with video.writing(str(path), video.Video(size, fps, None, sound, iter(())),
-                       transparent) as send:
-        for frame in frames:
-            send(frame)
-
-
-def moving_bar(count, width=64, height=48):
-    frames = np.full([count, height, width, 3], 60, np.uint8)
-    for index, frame in enumerate(frames):
-        frame[:, index * 4:index * 4 + 8] = [220, 120, 40]
-    return frames
-
-
-def tone(path, seconds):
-    subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), '-v', 'error', '-f', 'lavfi', '-i',
-                    'sine=frequency=440', '-t', str(seconds), str(path)], check=True)
-    return str(path)
+from tests.helpers import moving_bar, tone, write_video
 
 
 @pytest.mark.parametrize('width, height', [(64, 48), (63, 47)])
 def test_size_rate_and_pictures_stay(tmp_path, width, height):
     path, frames = tmp_path / 'clip.mp4', moving_bar(10, width, height)
-    write(path, frames)
+    write_video(path, frames)
     with video.reading(str(path)) as clip:
         assert clip.size == (width, height)
         assert clip.fps == Fraction(30000, 1001) and clip.sound is None
@@ -49,11 +29,11 @@ def test_size_rate_and_pictures_stay(tmp_path, width, height):
 
 
 def test_sound_is_kept(tmp_path):
-    write(tmp_path / 'loud.mp4', moving_bar(15), sound=tone(tmp_path / 'tone.wav', 0.5))
+    write_video(tmp_path / 'loud.mp4', moving_bar(15), sound=tone(tmp_path / 'tone.wav', 0.5))
     with video.reading(str(tmp_path / 'loud.mp4')) as clip:
         assert clip.sound == str(tmp_path / 'loud.mp4')
     # From one video to the next, as matte.py does.
-    write(tmp_path / 'next.mp4', moving_bar(15), sound=str(tmp_path / 'loud.mp4'))
+    write_video(tmp_path / 'next.mp4', moving_bar(15), sound=str(tmp_path / 'loud.mp4'))
     samples = subprocess.run(
         [imageio_ffmpeg.get_ffmpeg_exe(), '-v', 'error', '-i', str(tmp_path / 'next.mp4'), '-f',
          's16le', '-ac', '1', '-ar', '8000', '-'], check=True, stdout=subprocess.PIPE).stdout
@@ -65,7 +45,7 @@ def test_cut_outs_have_transparency(tmp_path):
     rgba = np.zeros([5, 48, 64, 4], np.uint8)
     rgba[:, :, 20:40] = [200, 100, 50, 255]
     rgba[:, :, 30:40, 3] = 128
-    write(tmp_path / 'cut.mov', rgba, transparent=True)
+    write_video(tmp_path / 'cut.mov', rgba, transparent=True)
     reader = imageio_ffmpeg.read_frames(str(tmp_path / 'cut.mov'), pix_fmt='rgba', bpp=4)
     assert next(reader)['codec'] == 'prores'
     frame = np.frombuffer(next(reader), np.uint8).reshape([48, 64, 4])
@@ -75,7 +55,7 @@ def test_cut_outs_have_transparency(tmp_path):
 
 
 def test_a_turned_video_comes_upright(tmp_path):
-    write(tmp_path / 'flat.mp4', moving_bar(3))
+    write_video(tmp_path / 'flat.mp4', moving_bar(3))
     subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), '-v', 'error', '-i',
                     str(tmp_path / 'flat.mp4'), '-c', 'copy', '-metadata:s:v', 'rotate=90',
                     str(tmp_path / 'turned.mp4')], check=True)
@@ -117,7 +97,7 @@ def test_a_camera_that_is_not_there_is_named():
 
 
 def test_a_camera_s_frames_come_at_a_steady_rate(tmp_path):
-    write(tmp_path / 'clip.mp4', moving_bar(6))
+    write_video(tmp_path / 'clip.mp4', moving_bar(6))
     clock = iter(np.arange(20) * 0.1)
     capture = cv2.VideoCapture(str(tmp_path / 'clip.mp4'))
     # It takes a tenth of a second a frame, and twenty a second are wanted.

@@ -1,61 +1,19 @@
-"""PortraitNet: its parameters, its losses by other means, what its objective is made of."""
+"""PortraitNet's losses by other means, and the parts of its objective."""
 
-import cv2
 import numpy as np
 import pytest
 import scipy.special
 import scipy.stats
 import tensorflow as tf
 
-from mmnet import losses, models, portraitnet_losses as own, training
-from mmnet.models import layers, portraitnet
+from mmnet import losses
+from mmnet.losses import portraitnet as own
+from tests.helpers import constants, value
 
 RNG = np.random.RandomState(0)
 LOGITS, OTHERS = RNG.normal(0, 2, [2, 2, 6, 5, 2])
 ALPHAS = RNG.rand(2, 6, 5, 1)
 P = scipy.special.softmax(LOGITS, axis=-1)[..., 1:]
-
-
-def value(tensor):
-    with tf.Session() as session:
-        return session.run(tensor)
-
-
-def constants(*arrays):
-    return [tf.constant(array, tf.float32) for array in arrays]
-
-
-@pytest.mark.parametrize('boundary_head, parameters', [(True, 2080904), (False, 2080760)])
-def test_parameters(boundary_head, parameters):
-    images = tf.placeholder(tf.float32, [1, 224, 224, 3])
-    logits, end_points = models.build('portraitnet', images, True, boundary_head=boundary_head)
-    assert sum(v.shape.num_elements() for v in tf.trainable_variables()) == parameters
-    assert logits.shape.as_list() == [1, 224, 224, 2]
-    assert ('aux_logits' in end_points) == boundary_head
-    sizes = {'expanded_conv_16': (7, 320), 'up_1': (14, 96), 'up_2': (28, 32), 'up_3': (56, 24),
-             'up_4': (112, 16), 'up_5': (224, 8)}
-    for name, (size, channels) in sizes.items():
-        assert end_points[name].shape.as_list() == [1, size, size, channels], name
-
-
-def test_pixels_are_normalized_as_printed():
-    pixels = RNG.randint(0, 256, [1, 4, 4, 3])
-    images, = constants(pixels / 255)
-    normalized = value(layers.normalize(images, portraitnet.MEAN / 255, portraitnet.SCALE * 255))
-    blue_green_red = (pixels[..., ::-1] - [103.94, 116.78, 123.68]) * 0.017
-    np.testing.assert_allclose(normalized, blue_green_red[..., ::-1], atol=1e-5)
-
-
-def test_deconvolutions_start_as_bilinear_upsampling():
-    image = RNG.rand(7, 9).astype(np.float32)
-    net = tf.constant(np.stack([image, 2 * image], axis=-1)[np.newaxis])
-    doubled = layers.double_size(net)
-    with tf.Session() as session:
-        session.run(tf.global_variables_initializer())
-        result = session.run(doubled)
-    expected = cv2.resize(image, (18, 14), interpolation=cv2.INTER_LINEAR)
-    np.testing.assert_allclose(result[0, 1:-1, 1:-1, 0], expected[1:-1, 1:-1], atol=1e-6)
-    np.testing.assert_allclose(result[..., 1], 2 * result[..., 0], atol=1e-6)
 
 
 def test_boundary_loss_is_finite_for_extreme_logits():
@@ -118,7 +76,7 @@ def objective(boundary_head=True, untextured=True, **settings):
 
     arrays = constants(images, alphas, cleaner)
     batch = losses.Batch(*arrays if untextured else arrays[:2])
-    result = own.objective(run, batch, **settings)
+    result = own.objective(run, batch, own.Weights(**settings))
     logits, terms, total = value([result.logits, dict(result.terms), result.total])
     logits_of = [np.tensordot(each, value(weights[0]), 1) for each in (images, cleaner)]
     np.testing.assert_allclose(logits, logits_of[0], atol=1e-5)
@@ -154,15 +112,3 @@ def test_variants(settings, names):
     if 'consistency' not in names:
         assert ran == [2]
         assert terms['mask'] == pytest.approx(cross_entropy(both[0], alphas), rel=1e-4)
-
-
-@pytest.mark.parametrize('step', [0, 10, 1000])
-def test_the_learning_rate_falls_as_printed(step):
-    settings = {'learning_rate': 1e-3, 'learning_rate_decay': 0.95, 'batch_size': 64}
-    tf.train.get_or_create_global_step()
-    rate = training.decayed_learning_rate(settings, dataset_size=1447)
-    with tf.Session() as session:
-        session.run(tf.global_variables_initializer())
-        session.run(tf.train.get_global_step().assign(step))
-        epoch = step * 64 / 1447
-        assert session.run(rate) == pytest.approx(1e-3 * 0.95 ** (epoch / 20), rel=1e-5)

@@ -1,3 +1,5 @@
+"""A pair of scripts for every published row, and what each of them runs."""
+
 import glob
 import os
 import re
@@ -7,7 +9,7 @@ import subprocess
 import pytest
 
 from mmnet import hparams
-from tests.conftest import ROOT
+from tests.helpers import ROOT
 
 # Tables 2 and 3: what this code trains.
 ROWS = ([f'mmnet_dm{width}_256' for width in ('0.5', '0.75', '1.0', '1.4')] +
@@ -44,6 +46,7 @@ def script(name, *args):
     return process.returncode, process.stdout, process.stderr
 
 
+@pytest.mark.slow
 def test_a_row_is_trained_and_evaluated(dataset, tmp_path):
     row = 'deeplab_os8_dm0.35_128'
     expected = {'model': 'deeplab', 'image_size': 128, 'width_multiplier': 0.35,
@@ -54,9 +57,9 @@ def test_a_row_is_trained_and_evaluated(dataset, tmp_path):
                             '--batch_size', 2)
     assert status == 0, err
     settings = hparams.read(str(run_dir))
-    flat = dict(settings['network'], **settings)
+    flat = settings.identity()
     assert {key: flat[key] for key in expected} == expected
-    assert settings['training']['batch_size'] == 2
+    assert settings.training.batch_size == 2
     status, out, err = script(f'valid_{row}.sh', dataset, run_dir)
     assert status == 0, err
     assert 'step 0 ' in out and 'step 1 ' in out
@@ -64,6 +67,7 @@ def test_a_row_is_trained_and_evaluated(dataset, tmp_path):
     assert status == 0 and out.count('step') == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('row, flags', [
     ('portraitnet_224', ''),
     ('portraitnet_m_224', '--no_boundary_head --consistency_loss_weight 0 '),
@@ -86,3 +90,25 @@ def test_variants(tmp_path, row, flags):
 def test_missing_arguments_end_in_one_line():
     status, _, err = script('train_mmnet_dm1.0_256.sh', 'dataset')
     assert status == 2 and 'DATASET TRAIN_DIR' in err and err.count('\n') == 1
+
+
+def test_help_says_what_to_give():
+    for name, program in (('train_mmnet_dm1.0_256.sh', 'train.py'),
+                          ('valid_mmnet_dm1.0_256.sh', 'evaluate.py')):
+        status, out, err = script(name, '--help')
+        assert status == 0 and 'DATASET TRAIN_DIR' in out and program in out and not err
+
+
+def test_each_script_shows_the_flags_of_its_name():
+    """The command in a script against the settings that its name spells out."""
+    parts = {'os': '--output_stride', 'dm': '--width_multiplier'}
+    for row in ROWS:
+        with open(os.path.join(ROOT, 'scripts', f'train_{row}.sh')) as file:
+            words = file.read().split('exec ')[1].split()
+        shown = dict(zip(words, words[1:]))
+        model, *rest = row.split('_')
+        assert shown['--model'] == model and shown['--image_size'] in rest
+        for part in rest:
+            if part[:2] in parts:
+                assert shown[parts[part[:2]]] == part[2:]
+        assert ('--quantize' in words) == row.endswith('quant')

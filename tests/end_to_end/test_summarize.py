@@ -2,7 +2,9 @@
 
 import pytest
 
-from tests.conftest import run
+from tests.helpers import run
+
+pytestmark = pytest.mark.slow
 
 # Where the columns begin.
 COLUMNS = [0, 19, 50, 65, 78]

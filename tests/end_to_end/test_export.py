@@ -1,5 +1,6 @@
 """From a trained network to files that both runtimes run, by the entry points."""
 
+import dataclasses
 import json
 import os
 import re
@@ -14,18 +15,12 @@ from mmnet.data.pairs import find_pairs
 from mmnet.errors import UserError
 from mmnet.tflite import check, flatbuffer
 from mmnet.tflite.export import export
-from tests.conftest import run, write_split
-from tests.test_entry_points import evaluate, train
-from tests.test_tflite import run_in_litert
+from tests.helpers import evaluate, export_file, run, run_in_litert, train, write_split
 
 # One worker makes the files that these tests share.
-pytestmark = pytest.mark.xdist_group('export')
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group('export')]
 
 PRECISIONS = ('float32', 'uint8', 'int8')
-
-
-def export_file(checkpoint, output, *flags):
-    return run('export_tflite.py', '--checkpoint_path', checkpoint, '--output', output, *flags)
 
 
 @pytest.fixture(scope='module')
@@ -106,8 +101,8 @@ def test_the_quantized_checkpoint_is_evaluated_with_its_rounding(trained):
     status, out, err = evaluate(dataset, root / 'quantized')
     assert status == 0, err
     assert '68,996' in out, 'ranges are no parameters'
-    assert hparams.read(str(root / 'quantized'))['quantization'] == {
-        'weight_bits': 8, 'activation_bits': 8}
+    assert hparams.read(str(root / 'quantized')).quantization == \
+        hparams.Quantization(weight_bits=8, activation_bits=8)
 
 
 @pytest.mark.parametrize('head', ['lut', 'builtin'])
@@ -165,7 +160,7 @@ def test_a_file_that_computes_something_else_is_noticed(trained, tmp_path):
         file.write(exported.content)
     check.compare(path, exported)
     with pytest.raises(UserError, match='differs from the graph'):
-        check.compare(path, exported._replace(alpha=exported.alpha * 0.999))
+        check.compare(path, dataclasses.replace(exported, alpha=exported.alpha * 0.999))
 
     exported = export(checkpoint, settings, 32, 'int8', 'logistic')
     with open(path, 'wb') as file:
@@ -178,19 +173,10 @@ def test_a_file_that_computes_something_else_is_noticed(trained, tmp_path):
         check.compare(path, exported)
 
 
-def test_quantization_flags(trained, tmp_path):
-    dataset, root = trained
+def test_fewer_bits_can_be_trained_but_not_exported(trained, tmp_path):
+    dataset, _ = trained
     status, _, err = train(dataset, tmp_path / 'run', '--quantize')
     assert status == 1 and '--init_checkpoint' in err and '--quant_delay' in err
-    status, _, err = train(dataset, tmp_path / 'run', '--weight_bits', 4)
-    assert status == 1 and '--quantize' in err
-    status, _, err = train(dataset, root / 'quantized', '--quantize', '--weight_bits', 5,
-                           '--init_checkpoint', root / 'float')
-    assert status == 1 and "'weight_bits': 8" in err and err.count('\n') == 1
-    status, _, err = train(dataset, root / 'float', '--quantize', '--init_checkpoint',
-                           root / 'float')
-    assert status == 1 and 'quantization None' in err
-    # Fewer bits can be trained, and from scratch, but not be put into a file.
     status, _, err = train(dataset, tmp_path / 'run', '--quantize', '--activation_bits', 4,
                            '--quant_delay', 1, '--max_steps', 2)
     assert status == 0, err

@@ -12,27 +12,12 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from mmnet import checkpoints, evaluation, files
+from mmnet import checkpoints, files, graph, hparams, losses, models
 from mmnet.data import decode
 from mmnet.data.pairs import find_pairs
-from tests.conftest import run, start, write_split
+from tests.helpers import SMALL, evaluate, records_of, run, start, train, write_split
 
-SMALL = ['--image_size', 32, '--width_multiplier', 0.5, '--batch_size', 4,
-         '--save_summary_steps', 2, '--batch_norm_decay', 0.9, '--seed', 1]
-
-
-def train(dataset, train_dir, *flags):
-    flags = SMALL + list(flags)
-    return run('train.py', '--dataset_path', dataset, '--train_dir', train_dir, *flags)
-
-
-def evaluate(dataset, checkpoint_path, *flags):
-    return run('evaluate.py', '--dataset_path', dataset, '--checkpoint_path', checkpoint_path,
-               *flags)
-
-
-def records(train_dir, split='test'):
-    return evaluation.read_records(str(train_dir / f'eval_{split}.jsonl'))
+pytestmark = pytest.mark.slow
 
 
 def saved_steps(train_dir):
@@ -73,9 +58,9 @@ def test_training_leaves_checkpoints_hparams_and_summaries(trained):
     assert 'step 8/8' in out and 'images/s' in out
     assert saved_steps(run_dir) == [0, 4, 8]
     with open(str(run_dir / 'hparams.json')) as file:
-        hparams = json.load(file)
-    assert hparams['model'] == 'mmnet' and hparams['image_size'] == 32
-    assert hparams['network'] == {'width_multiplier': 0.5, 'dilation': True, 'enhancement': True,
+        content = json.load(file)
+    assert content['model'] == 'mmnet' and content['image_size'] == 32
+    assert content['network'] == {'width_multiplier': 0.5, 'dilation': True, 'enhancement': True,
                                   'refinement': True}
     tags, _ = events(run_dir)
     for tag in ('loss/alpha', 'loss/compositional', 'loss/kl', 'loss/gradient', 'loss/auxiliary',
@@ -90,13 +75,10 @@ def test_a_finished_training_is_left_alone(trained):
     assert status == 0 and 'already at step 8' in out
 
 
-@pytest.mark.parametrize('flags, named', [
-    (['--model', 'deeplab'], 'model mmnet'), (['--image_size', 64], 'image_size 32'),
-    (['--no_dilation'], 'dilation True')])
-def test_a_train_directory_of_another_network_is_refused(trained, flags, named):
+def test_a_train_directory_of_another_network_is_refused(trained):
     dataset, run_dir, _ = trained
-    status, _, err = train(dataset, run_dir, *flags)
-    assert status == 1 and named in err and err.count('\n') == 1
+    status, _, err = train(dataset, run_dir, '--no_dilation')
+    assert status == 1 and 'dilation True' in err and err.count('\n') == 1
 
 
 @pytest.mark.parametrize('batch_size', [2, 32])
@@ -105,17 +87,15 @@ def test_every_image_counts_once_whatever_the_batch_size(trained, batch_size):
     dataset, run_dir, _ = trained
     status, out, err = evaluate(dataset, run_dir, '--batch_size', batch_size)
     assert status == 0, err
-    record, = [each for each in records(run_dir) if each['global_step'] == 8]
+    record, = [each for each in records_of(run_dir) if each['global_step'] == 8]
     assert record['images'] == 5 and record['parameters'] == 68996
     assert 'gradient error' in out and '68,996' in out
 
     pairs = [(f'{dataset}/test/image/{i:03}.jpg',
               f'{dataset}/test/mask/{i:03}.png') for i in range(5)]
-    from mmnet import hparams as hparams_file, losses
-    from mmnet.training import build_network
     with tf.Graph().as_default(), tf.Session() as session:
         images = tf.placeholder(tf.float32, [None, 32, 32, 3])
-        logits, _ = build_network(images, hparams_file.read(str(run_dir)), is_training=False)
+        logits, _ = graph.build_network(images, hparams.read(str(run_dir)), is_training=False)
         alpha = losses.foreground_alpha(logits)
         tf.train.Saver(tf.model_variables()).restore(session, str(run_dir / 'model.ckpt-8'))
         mads = []
@@ -132,9 +112,9 @@ def test_one_checkpoint_and_the_best(trained):
     status, out, err = evaluate(dataset, run_dir / 'model.ckpt-4')
     assert status == 0, err
     assert 'step 4 ' in out
-    assert {record['global_step'] for record in records(run_dir)} >= {4}
+    assert {record['global_step'] for record in records_of(run_dir)} >= {4}
     scores = json.loads((run_dir / 'best' / 'scores.json').read_text())
-    best = min((record for record in records(run_dir) if record['global_step']),
+    best = min((record for record in records_of(run_dir) if record['global_step']),
                key=lambda record: record['gradient_error'])
     assert scores['global_step'] == best['global_step']
     # It can be evaluated like any train directory.
@@ -161,13 +141,13 @@ def test_watching_evaluates_every_checkpoint_once_and_names_deleted_ones(trained
     (copy / 'checkpoint').write_text(state.replace(str(run_dir), str(copy)))
     status, out, err = evaluate(dataset, copy, '--watch')
     assert status == 0, err
-    assert [record['global_step'] for record in records(copy)] == [0, 8]
+    assert [record['global_step'] for record in records_of(copy)] == [0, 8]
     assert 'step 4: training has deleted' in err
     # A second look finds nothing to do.
     status, out, err = evaluate(dataset, copy, '--watch')
     assert status == 0 and out.count('step 8') == 0
     status, _, err = evaluate(dataset, copy, '--watch', '--max_steps', 100, '--timeout', 1)
-    assert status == 0 and len(records(copy)) == 2
+    assert status == 0 and len(records_of(copy)) == 2
 
 
 def test_watching_waits_for_training_and_follows_it(dataset, tmp_path):
@@ -179,7 +159,7 @@ def test_watching_waits_for_training_and_follows_it(dataset, tmp_path):
     assert status == 0, err
     out, err = watcher.communicate()
     assert watcher.returncode == 0, err
-    assert [record['global_step'] for record in records(run_dir)] == [0, 3, 6]
+    assert [record['global_step'] for record in records_of(run_dir)] == [0, 3, 6]
 
 
 def test_kill_9_at_any_moment_loses_nothing_but_steps(dataset, tmp_path):
@@ -191,7 +171,7 @@ def test_kill_9_at_any_moment_loses_nothing_but_steps(dataset, tmp_path):
     def latest():
         return max(saved_steps(run_dir), default=-1)
 
-    for _ in range(3):
+    for _ in range(2):
         before = latest()
         process = start('train.py', '--dataset_path', dataset, '--train_dir', run_dir,
                         *(SMALL + flags))
@@ -215,17 +195,16 @@ def test_kill_9_at_any_moment_loses_nothing_but_steps(dataset, tmp_path):
     assert resumed + 1 in starts, 'TensorBoard is told where training started anew'
 
 
-@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
-def test_signals_save_a_checkpoint_and_leave(dataset, tmp_path, number):
+def test_ctrl_c_saves_a_checkpoint_and_leaves(dataset, tmp_path):
     run_dir = tmp_path / 'run'
     process = start('train.py', '--dataset_path', dataset, '--train_dir', run_dir,
                     '--max_steps', 10000, '--save_checkpoints_steps', 5000, *SMALL)
     for line in process.stdout:
         if line.startswith('step'):
             break
-    process.send_signal(number)
+    process.send_signal(signal.SIGINT)
     _, err = process.communicate()
-    assert process.returncode == 128 + number
+    assert process.returncode == 130
     step = saved_steps(run_dir)[-1]
     assert step > 0 and f'stopped at step {step}' in err
 
@@ -252,7 +231,6 @@ def test_two_trainings_do_not_share_a_directory(dataset, tmp_path):
 
 def test_deeplab_starts_from_a_backbone_checkpoint(dataset, tmp_path):
     """A checkpoint with a slim MobileNetV2's names, one variable of another shape."""
-    from mmnet import models
     with tf.Graph().as_default(), tf.Session() as session:
         models.build('deeplab', tf.zeros([1, 32, 32, 3]), False, width_multiplier=0.5)
         backbone = [v for v in tf.model_variables() if v.op.name.startswith('MobilenetV2')]
@@ -275,16 +253,11 @@ def test_deeplab_starts_from_a_backbone_checkpoint(dataset, tmp_path):
     status, _, err = train(dataset, tmp_path / 'other', '--init_checkpoint', tmp_path / 'backbone')
     assert status == 1 and 'none of its' in err and '--model' in err
     status, _, err = train(dataset, tmp_path / 'other', '--init_checkpoint', tmp_path / 'nothing')
-    assert status == 1 and 'no checkpoint that can be read' in err
+    assert status == 1 and 'cannot be read as a checkpoint' in err
 
 
 @pytest.mark.parametrize('flags, status, named', [
-    (['--image_size', 100], 1, '96 or 112'),
-    (['--output_stride', 8], 1, 'output_stride'),
-    (['--model', 'unet'], 1, 'deeplab, mmnet'),
-    (['--learning_rate', 'fast'], 2, '--learning_rate'),
-    (['--batch_size', 0], 2, '--batch_size'),
-    (['--weight_decay', 'nan'], 2, '--weight_decay'),
+    (['--image_size', 100], 1, '96 or 112'), (['--batch_size', 0], 2, '--batch_size'),
     (['--dataset_split_name', 'val'], 1, 'val/image')])
 def test_bad_flags_end_in_one_line(dataset, tmp_path, flags, status, named):
     actual, out, err = train(dataset, tmp_path / 'run', *flags)
@@ -323,7 +296,7 @@ def test_undecodable_test_images_are_named_or_skipped(trained, tmp_path):
     assert status == 1 and 'image/002.jpg' in err and 'Traceback' not in err
     status, _, err = evaluate(copy, train_dir / 'model.ckpt-8', '--skip_bad_pairs')
     assert status == 0, err
-    assert records(train_dir)[-1]['images'] == 4
+    assert records_of(train_dir)[-1]['images'] == 4
 
 
 def test_help_lists_the_flags():

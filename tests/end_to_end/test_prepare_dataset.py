@@ -12,7 +12,9 @@ import scipy.io
 from PIL import Image
 
 from mmnet.data import decode, pairs
-from tests.conftest import draw_pair, run
+from tests.helpers import draw_pair, run
+
+pytestmark = pytest.mark.slow
 
 SCRIPT = 'scripts/prepare_dataset.py'
 

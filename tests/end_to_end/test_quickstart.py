@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmnet import checkpoints, evaluation, hparams
+from mmnet import checkpoints, hparams, records
 from mmnet.data import decode
-from tests.conftest import ROOT, draw_pair
+from tests.helpers import ROOT, draw_pair
+
+pytestmark = pytest.mark.slow
 
 SCRIPT = os.path.join(ROOT, 'scripts', 'quickstart.sh')
 
@@ -42,9 +44,9 @@ def test_from_nothing_to_a_cut_out(tmp_path):
     assert process.returncode == 0, err
     assert os.path.getmtime(str(quick / 'portraits' / 'train' / 'image' / '00000.jpg')) == drawn
     assert checkpoints.step_of(checkpoints.listed(str(quick / 'float'))[-1]) == 8
-    assert hparams.read(str(quick / 'quantized-8'))['quantization']
+    assert hparams.read(str(quick / 'quantized-8')).quantization
     steps = [record['global_step'] for record in
-             evaluation.read_records(str(quick / 'float' / 'eval_test.jsonl'))]
+             records.read_records(str(quick / 'float' / 'eval_test.jsonl'))]
     assert steps[0] == 0 and steps[-1] == 8 and steps == sorted(set(steps))
     lines = [line for line in out.split('\n') if line.startswith(('gradient error', 'step 0 '))]
     assert len(lines) >= 3 and all('MAD' in line for line in lines)

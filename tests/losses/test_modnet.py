@@ -1,15 +1,14 @@
-"""MODNet: its parameters, its norm, its losses by other means."""
+"""MODNet's losses by other means."""
 
 import numpy as np
 import pytest
 import scipy.ndimage
 import scipy.special
 import tensorflow as tf
-from tensorflow.contrib import slim
 
-from mmnet import losses, models, modnet_losses as own
-from mmnet.models import layers, modnet
-from tests.test_portraitnet import constants, value
+from mmnet import losses
+from mmnet.losses import modnet as own
+from tests.helpers import constants, value
 
 RNG = np.random.RandomState(0)
 
@@ -19,63 +18,6 @@ def figure(size=64):
     y, x = np.mgrid[:size, :size]
     disk = np.clip((size * 0.3 - np.hypot(x - size * 0.5, y - size * 0.45)) / 3 + 0.5, 0, 1)
     return disk[np.newaxis, ..., np.newaxis]
-
-
-def test_parameters_of_the_released_form():
-    images = tf.placeholder(tf.float32, [None, 64, 64, 3])
-    models.build('modnet', images, True, squeeze_excitation=True)
-    counts = {}
-    for variable in tf.trainable_variables():
-        block = variable.op.name.split('/')[0]
-        counts[block] = counts.get(block, 0) + variable.shape.num_elements()
-    assert counts == {'MobilenetV2': 2223872, 'MODNet': 6487075 - 2223872}
-
-
-@pytest.mark.parametrize('squeeze_excitation', [False, True])
-def test_branches(squeeze_excitation):
-    images = tf.placeholder(tf.float32, [None, 64, 96, 3])
-    logits, end_points = models.build('modnet', images, False,
-                                      squeeze_excitation=squeeze_excitation)
-    with tf.Session() as session:
-        session.run(tf.global_variables_initializer())
-        found = session.run([logits, end_points['semantic'], end_points['detail']],
-                            {images: RNG.rand(2, 64, 96, 3)})
-    assert [each.shape for each in found] == [(2, 64, 96, 2), (2, 4, 6, 1), (2, 64, 96, 1)]
-    assert (found[0][..., 0] == 0).all() and found[0][..., 1].std() > 0
-
-
-def test_half_the_channels_have_batch_norm_and_half_instance_norm():
-    pixels = RNG.normal(3, 2, [4, 8, 8, 5]).astype(np.float32)
-    with slim.arg_scope(layers.batch_norm_scope(True, 0.9, 1e-5, None,
-                                                slim.xavier_initializer())):
-        net = modnet.ibn_conv(tf.constant(pixels), 6, 1, scope='block')
-    with tf.Session() as session:
-        session.run(tf.global_variables_initializer())
-        weights, result = session.run([tf.trainable_variables()[0], net])
-    assert [v.shape.as_list() for v in tf.trainable_variables()] == [[1, 1, 5, 6], [6], [3], [3]]
-    plain = pixels.dot(weights[0, 0])
-
-    def normal(part, axis):
-        return (part - part.mean(axis, keepdims=True)) / np.sqrt(
-            part.var(axis, keepdims=True) + 1e-5)
-    expected = np.concatenate([normal(plain[..., :3], (0, 1, 2)),
-                               normal(plain[..., 3:], (1, 2))], axis=-1)
-    np.testing.assert_allclose(result, np.maximum(expected, 0), atol=1e-4)
-
-
-def test_e_aspp_sees_as_far_as_its_rates():
-    size, centre = 41, 20
-    net = tf.constant(RNG.rand(1, size, size, 8).astype(np.float32))
-    with slim.arg_scope(layers.batch_norm_scope(False, 0.9, 1e-3, None,
-                                                slim.xavier_initializer())):
-        out = modnet.efficient_aspp(net)
-    gradient, = tf.gradients(out[:, centre, centre], net)
-    with tf.Session() as session:
-        session.run(tf.global_variables_initializer())
-        reached = np.abs(session.run(gradient)).sum(axis=(0, 3)) > 0
-    expected = {(dy * rate, dx * rate) for rate in modnet.RATES
-                for dy in (-1, 0, 1) for dx in (-1, 0, 1)}
-    assert {(y - centre, x - centre) for y, x in zip(*np.nonzero(reached))} == expected
 
 
 def test_semantic_loss_by_hand():
@@ -135,7 +77,7 @@ def fake_network(seed, size=64):
 def test_the_objective_has_the_articles_weights():
     images, alpha = RNG.rand(1, 64, 64, 3), figure()
     run, _ = fake_network(1)
-    result = own.objective(run, losses.Batch(*constants(images, alpha)))
+    result = own.objective(run, losses.Batch(*constants(images, alpha)), own.Weights())
     terms, total = value([dict(result.terms), result.total])
     assert total == pytest.approx(terms['semantic'] + 10 * terms['detail'] + terms['matte'],
                                   rel=1e-5)

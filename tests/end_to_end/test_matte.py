@@ -8,13 +8,11 @@ from PIL import Image
 
 from mmnet import inference, video
 from mmnet.data import decode
-from tests.conftest import draw_pair, run, write_split
-from tests.test_entry_points import train
-from tests.test_export import export_file
-from tests.test_video import moving_bar, tone, write
+from tests.helpers import (draw_pair, export_file, moving_bar, run, tone, train, write_split,
+                           write_video)
 
 # One worker makes the network that these tests share.
-pytestmark = pytest.mark.xdist_group('matte')
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group('matte')]
 
 
 @pytest.fixture(scope='module')
@@ -124,7 +122,7 @@ def test_one_bad_file_does_not_stop_the_rest(trained, tmp_path):
 
 
 def test_videos_keep_size_rate_and_sound(trained, tmp_path):
-    write(tmp_path / 'clip.mp4', moving_bar(8), sound=tone(tmp_path / 'tone.wav', 0.3))
+    write_video(tmp_path / 'clip.mp4', moving_bar(8), sound=tone(tmp_path / 'tone.wav', 0.3))
     status, _, err = run('scripts/matte.py', '--model', trained / 'run', tmp_path / 'clip.mp4',
                          '--output_dir', tmp_path, '--write', 'cutout,alpha,composite')
     assert status == 0, err

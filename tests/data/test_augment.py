@@ -1,0 +1,166 @@
+import dataclasses
+
+import cv2
+import numpy as np
+import pytest
+
+from mmnet.data import augment
+from tests.helpers import blurred_noise
+
+
+def corners(transform, size):
+    """Where the result's corners lie in the source, in pixels covered: [0, size] is inside."""
+    edge = np.array([[x, y, 1] for x in (-0.5, size - 0.5) for y in (-0.5, size - 0.5)])
+    return edge.dot(transform.T) + 0.5
+
+
+def test_no_transform_shows_an_empty_corner():
+    rng = np.random.RandomState(0)
+    scales, angles, flips = [], [], []
+    for _ in range(5000):
+        transform = augment.random_transform(rng, 64)
+        assert corners(transform, 64).min() > -1e-9 and corners(transform, 64).max() < 64 + 1e-9
+        linear = transform[:, :2]
+        scales.append(np.linalg.norm(linear[:, 1]) ** -1)
+        angles.append(np.degrees(np.arctan2(-linear[0, 1], linear[1, 1])))
+        flips.append(np.linalg.det(linear) < 0)
+    angles, scales = np.array(angles), np.array(scales)
+    upright = angles == 0
+    assert upright.mean() == pytest.approx(0.5, abs=0.03)
+    assert np.mean(flips) == pytest.approx(0.5, abs=0.03)
+    assert 14.5 < angles.max() <= 15 and -15 <= angles.min() < -14.5
+    assert 1 <= scales[upright].min() < 1.01 and 1.14 < scales[upright].max() <= 1.15
+    # A rotated image is scaled no further than its corners need.
+    assert scales.max() < np.sqrt(1.5) + 1e-6
+
+
+@pytest.mark.parametrize('name', sorted(augment.PRESETS))
+def test_image_and_mask_stay_aligned(name):
+    rng = np.random.RandomState(0)
+    base = blurred_noise(rng)
+    pixels = np.stack([np.dstack([base, base[..., 1]])] * 2)
+    images, alphas, *untextured = augment.augment_batch(pixels, np.array([0, 1] * 8),
+                                                        augment.PRESETS[name], rng)
+    assert bool(untextured) == (name in ('portraitnet', 'mmnet_texture'))
+    untextured = untextured[0] if untextured else images
+    assert images.shape == (16, 64, 64, 3) and alphas.shape == (16, 64, 64, 1)
+    assert images.dtype == untextured.dtype == np.uint8
+    # Outside the photo, which only PortraitNet's deformations show, there is a colour without
+    # foreground.
+    same = untextured[..., 1] == alphas[..., 0]
+    assert same.all() if name.startswith('mmnet') else 0.6 < same.mean() < 1
+    assert len(np.unique(untextured.reshape(16, -1), axis=0)) > 12
+
+
+def test_the_warp_follows_its_transform():
+    """Pixel values that tell their own place show where each pixel came from."""
+    y, x = np.mgrid[:64, :64].astype(np.uint8)
+    pixels = np.dstack([x, y, x, y])[np.newaxis]
+    transform = augment.random_transform(np.random.RandomState(5), 64)
+    preset = dataclasses.replace(augment.PRESETS['mmnet'],
+                                 transform=lambda rng, size: transform)
+    images, alphas = augment.augment_batch(pixels, np.array([0]), preset, None)
+    grid = np.dstack([x, y, np.ones_like(x)]).astype(float)
+    expected = np.clip(grid.dot(transform.T), 0, 63)
+    np.testing.assert_allclose(images[0, ..., :2], expected, atol=0.6)
+    np.testing.assert_allclose(alphas[0, ..., 0], expected[..., 1], atol=0.6)
+
+
+def test_portraitnets_deformations_have_its_ranges():
+    rng = np.random.RandomState(0)
+    scales, angles, flips, shifts = [], [], [], []
+    for _ in range(5000):
+        transform = augment.random_deformation(rng, 64)
+        linear = transform[:, :2]
+        scales.append(np.linalg.norm(linear[:, 1]) ** -1)
+        angles.append(np.degrees(np.arctan2(-linear[0, 1], linear[1, 1])))
+        flips.append(np.linalg.det(linear) < 0)
+        # Where the result's centre lies in the source.
+        shifts.append((transform.dot([31.5, 31.5, 1]) - 31.5) / 64)
+    for drawn, neutral, low, high in ((scales, 1, 0.5, 1.5), (angles, 0, -45, 45),
+                                      (np.ravel(shifts), 0, -0.25, 0.25)):
+        still = np.isclose(drawn, neutral, atol=1e-9)
+        assert still.mean() == pytest.approx(0.5, abs=0.03)
+        span = high - low
+        assert low - 1e-9 <= np.min(drawn) < low + 0.02 * span
+        assert high - 0.02 * span < np.max(drawn) <= high + 1e-9
+    assert np.mean(flips) == pytest.approx(0.5, abs=0.03)
+
+
+def test_what_lies_outside_a_photo_is_no_foreground():
+    pixels = np.full([1, 64, 64, 4], 255, np.uint8)
+    preset = dataclasses.replace(
+        augment.PRESETS['portraitnet_deformation'],
+        transform=lambda rng, size: np.array([[2.0, 0, -32], [0, 2.0, -32]]))
+    images, alphas = augment.augment_batch(pixels, np.array([0]), preset, None)
+    assert (alphas[0, 20:44, 20:44] == 255).all() and (images[0, 20:44, 20:44] == 255).all()
+    assert (alphas[0, :12] == 0).all() and (images[0, :12] == (124, 117, 104)).all()
+
+
+class Drawn:
+    """A source of randomness whose decisions are given: which textures, and how strong."""
+
+    def __init__(self, decisions, strengths=()):
+        self.decisions, self.strengths = list(decisions), list(strengths)
+
+    def uniform(self, low=0, high=1, size=None):
+        if size is not None:
+            return np.array([0.0 if self.decisions.pop(0) else 1.0 for _ in range(size)])
+        if (low, high) == (0, 1):
+            return 0.0 if self.decisions.pop(0) else 1.0
+        self.bounds = low, high
+        return self.strengths.pop(0)
+
+    def randint(self, high):
+        return 7
+
+    def choice(self, values):
+        return values[-1]
+
+
+IMAGE = blurred_noise(np.random.RandomState(3)).astype(float)
+GREY_OF = IMAGE.dot([0.299, 0.587, 0.114])
+
+
+@pytest.mark.parametrize('which, bounds, strength, expected', [
+    (2, (0.4, 1.7), 0.4, 0.4 * IMAGE + 0.6 * GREY_OF[..., None]),
+    (3, (0.4, 1.7), 0.5, 0.5 * IMAGE),
+    (3, (0.4, 1.7), 1.7, np.minimum(1.7 * IMAGE, 255)),
+    (4, (0.6, 1.5), 0.6, 0.6 * IMAGE + 0.4 * GREY_OF.mean())])
+def test_colour_brightness_and_contrast(which, bounds, strength, expected):
+    rng = Drawn([each == which for each in range(6)], [strength])
+    textured = augment.random_texture(IMAGE.astype(np.uint8), rng)
+    assert rng.bounds == bounds and not rng.decisions
+    np.testing.assert_allclose(textured, expected, atol=1.6)
+
+
+def test_sharpness_moves_away_from_or_towards_a_smoothed_image():
+    image = IMAGE.astype(np.uint8)
+    kernel = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]]) / 13
+    smooth = cv2.filter2D(IMAGE, -1, kernel)
+    for strength in (0.8, 1.3):
+        rng = Drawn([False] * 5 + [True], [strength])
+        textured = augment.random_texture(image, rng)
+        assert rng.bounds == (0.8, 1.3)
+        expected = (strength * IMAGE + (1 - strength) * smooth).clip(0, 255)
+        np.testing.assert_allclose(textured[1:-1, 1:-1], expected[1:-1, 1:-1], atol=1.6)
+
+
+def test_noise_and_blur():
+    grey = np.full([128, 128, 3], 128, np.uint8)
+    noise = augment.random_texture(grey, Drawn([True] + [False] * 5)).astype(float) - 128
+    assert noise.std() == pytest.approx(10, rel=0.03) and abs(noise.mean()) < 0.2
+    assert abs(np.corrcoef(noise[..., 0].ravel(), noise[..., 1].ravel())[0, 1]) < 0.03
+    point = np.zeros([9, 9, 3], np.uint8)
+    point[4, 4] = 255
+    blurred = augment.random_texture(point, Drawn([False, True] + [False] * 4))
+    assert (blurred[2:7, 2:7] > 0).all() and blurred[2:7, 2:7].sum() == blurred.sum()
+
+
+def test_textures_come_one_by_one():
+    rng = np.random.RandomState(0)
+    image = IMAGE.astype(np.uint8)
+    kept = np.mean([np.array_equal(augment.random_texture(image, rng), image)
+                    for _ in range(3000)])
+    # Six coins all on one side; an enhancement by nearly 1 changes nothing either.
+    assert 0.5 ** 6 / 2 < kept < 0.5 ** 6 * 4

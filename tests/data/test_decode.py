@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmnet.data import decode, pairs
+
+GREY = np.arange(256, dtype=np.uint8).reshape(16, 16)
+
+
+def save(tmp_path, image, name='x.png'):
+    path = str(tmp_path / name)
+    image.save(path)
+    return path
+
+
+@pytest.mark.parametrize('mode', ['L', 'RGB', 'RGBA', 'P', 'LA'])
+def test_grey_in_any_mode_is_the_same_image_and_mask(tmp_path, mode):
+    path = save(tmp_path, Image.fromarray(GREY).convert(mode))
+    np.testing.assert_array_equal(decode.read_image(path), np.dstack([GREY] * 3))
+    np.testing.assert_array_equal(decode.read_mask(path), GREY)
+
+
+def test_16_bit_grey_is_scaled(tmp_path):
+    path = save(tmp_path, Image.fromarray(GREY.astype(np.uint16) * 257))
+    np.testing.assert_array_equal(decode.read_mask(path), GREY)
+    np.testing.assert_array_equal(decode.read_image(path)[..., 0], GREY)
+
+
+def test_bilevel_masks(tmp_path):
+    path = save(tmp_path, Image.fromarray(GREY > 100))
+    np.testing.assert_array_equal(decode.read_mask(path), (GREY > 100) * 255)
+
+
+def test_the_alpha_of_a_cut_out_is_the_mask(tmp_path):
+    rgba = np.dstack([np.full_like(GREY, 200), np.full_like(GREY, 100), GREY, GREY])
+    path = save(tmp_path, Image.fromarray(rgba))
+    np.testing.assert_array_equal(decode.read_mask(path), GREY)
+    opaque = np.dstack([rgba[..., :3], np.full_like(GREY, 255)])
+    assert (decode.read_mask(save(tmp_path, Image.fromarray(opaque))) == 255).all()
+
+
+def test_the_transparency_of_a_palette_is_the_mask(tmp_path):
+    image = Image.fromarray((GREY > 100).astype(np.uint8), mode='P')
+    image.putpalette([10, 20, 30, 200, 100, 50])
+    path = str(tmp_path / 'x.png')
+    image.save(path, transparency=0)
+    np.testing.assert_array_equal(decode.read_mask(path), (GREY > 100) * 255)
+
+
+def test_masks_of_class_labels_are_refused(tmp_path):
+    with pytest.raises(ValueError, match='0 and 1'):
+        decode.read_mask(save(tmp_path, Image.fromarray((GREY > 100).astype(np.uint8))))
+
+
+def test_rotated_photos_come_out_upright(tmp_path):
+    upright = np.zeros([32, 24, 3], np.uint8)
+    upright[:8] = 255
+    exif = Image.Exif()
+    exif[pairs.ORIENTATION_TAG] = 6  # turn clockwise to show
+    path = str(tmp_path / 'x.jpg')
+    Image.fromarray(np.rot90(upright)).save(path, exif=exif, quality=100)
+    np.testing.assert_allclose(decode.read_image(path).astype(int), upright, atol=3)
+    assert decode.read_image(path, size=16)[:3].min() > 240
+
+
+def test_resizing_averages_over_pixels(tmp_path):
+    checks = np.indices((64, 64)).sum(axis=0) % 2 * 255
+    path = save(tmp_path, Image.fromarray(checks.astype(np.uint8)))
+    np.testing.assert_allclose(decode.read_mask(path, 16), 127, atol=2)
+    np.testing.assert_array_equal(decode.read_mask(path, 16),
+                                  decode.resize_mask(decode.read_mask(path), 16))

@@ -1,0 +1,76 @@
+import os
+
+import pytest
+from PIL import Image
+
+from mmnet.data import decode, pairs
+from mmnet.errors import UserError
+from tests.helpers import folder, write_split
+
+
+def test_pairs_by_stem_whatever_the_extension(dataset):
+    os.rename(folder(dataset, 'image') + '/000.jpg', folder(dataset, 'image') + '/000.JPEG')
+    os.rename(folder(dataset, 'mask') + '/001.png', folder(dataset, 'mask') + '/001.PNG')
+    open(folder(dataset, 'mask') + '/Thumbs.db', 'w').close()
+    found = pairs.find_pairs(dataset, 'train')
+    assert [pair.stem for pair in found] == [f'{i:03}' for i in range(10)]
+    assert found[0].image.endswith('000.JPEG') and found[1].mask.endswith('001.PNG')
+
+
+def test_masks_may_be_smaller_up_to_rounding():
+    assert pairs.same_aspect((600, 800), (150, 200))
+    assert pairs.same_aspect((601, 799), (150, 200))
+    assert not pairs.same_aspect((600, 800), (200, 150))
+    assert not pairs.same_aspect((600, 800), (160, 200))
+
+
+def spoil(dataset):
+    """One of each kind of bad file; returns their names."""
+    image, mask = folder(dataset, 'image'), folder(dataset, 'mask')
+    os.remove(mask + '/000.png')
+    os.remove(image + '/001.jpg')
+    open(image + '/002.jpg', 'w').close()
+    with open(mask + '/003.png', 'w') as file:
+        file.write('no picture')
+    Image.new('L', (96, 72)).save(mask + '/004.png')
+    Image.new('RGB', (72, 96)).save(image + '/005.png')
+    return ['image/000.jpg', 'mask/001.png', 'image/002.jpg', 'mask/003.png', 'mask/004.png',
+            'image/005.png']
+
+
+def test_all_bad_files_are_listed_at_once(dataset, capsys):
+    names = spoil(dataset)
+    with pytest.raises(UserError, match='6 bad.*--skip_bad_pairs.*4 good'):
+        pairs.find_pairs(dataset, 'train')
+    lines = capsys.readouterr().err.strip().split('\n')
+    assert len(lines) == len(names)
+    for name in names:
+        assert sum(name in line for line in lines) == 1, name
+
+
+def test_bad_pairs_can_be_skipped(dataset, capsys):
+    spoil(dataset)
+    found = pairs.find_pairs(dataset, 'train', skip_bad_pairs=True)
+    assert [pair.stem for pair in found] == ['006', '007', '008', '009']
+    assert 'skipped 6' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('skip', [False, True])
+def test_an_empty_split_is_refused(tmp_path, skip):
+    with pytest.raises(UserError, match='no image/mask pairs'):
+        pairs.find_pairs(write_split(tmp_path, 'train', 0), 'train', skip)
+
+
+def test_a_missing_split_is_refused(dataset):
+    with pytest.raises(UserError, match='val/image.*--dataset_split_name'):
+        pairs.find_pairs(dataset, 'val')
+
+
+def test_headers_are_read_upright(tmp_path):
+    exif = Image.Exif()
+    exif[pairs.ORIENTATION_TAG] = 6
+    for name in ('a.jpg', 'a.png'):
+        Image.new('RGB', (40, 30)).save(str(tmp_path / name), exif=exif)
+        assert pairs.upright_size(str(tmp_path / name)) == (30, 40)
+        assert decode.read_image(str(tmp_path / name)).shape == (40, 30, 3)
+        assert decode.read_mask(str(tmp_path / name)).shape == (40, 30)

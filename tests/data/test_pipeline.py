@@ -1,0 +1,126 @@
+import os
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mmnet.data import decode, pairs, pipeline
+from mmnet.errors import UserError
+from tests.helpers import folder
+
+
+def batches(pixels, count, **kwargs):
+    with tf.Graph().as_default():
+        iterator = tf.data.make_initializable_iterator(
+            pipeline.training_dataset(pixels, **kwargs))
+        following = iterator.get_next()
+        with tf.Session() as session:
+            session.run(iterator.initializer)
+            return [session.run(following) for _ in range(count)]
+
+
+def numbered(count):
+    """Images that are their own index all over, so that no warp changes them."""
+    return np.tile(np.arange(count, dtype=np.uint8)[:, None, None, None], [1, 16, 16, 4])
+
+
+def test_every_epoch_holds_each_image_once():
+    seen = [int(image[0, 0, 0])
+            for features, _ in batches(numbered(12), 9, batch_size=4)
+            for image in features['images']]
+    for epoch in range(3):
+        assert sorted(seen[12 * epoch:12 * (epoch + 1)]) == list(range(12))
+    assert seen[:12] != seen[12:24]
+
+
+def test_batches_run_on_across_epochs():
+    features, alphas = batches(np.full([2, 16, 16, 4], 255, np.uint8), 1, batch_size=5)[0]
+    images, = features.values()
+    assert images.shape == (5, 16, 16, 3) and alphas.shape == (5, 16, 16, 1)
+    assert images.dtype == alphas.dtype == np.uint8
+
+
+def test_texture_presets_keep_the_images_as_they_were():
+    pixels = np.random.RandomState(0).randint(0, 256, [6, 16, 16, 4]).astype(np.uint8)
+    plain, textured = (batches(pixels, 1, batch_size=6, seed=1, augmentation=name)[0][0]
+                       for name in ('mmnet', 'mmnet_texture'))
+    assert set(plain) == {'images'} and set(textured) == {'images', 'untextured'}
+    # The first image is deformed before anything else is drawn.
+    np.testing.assert_array_equal(plain['images'][0], textured['untextured'][0])
+    assert (textured['images'] != textured['untextured']).any()
+
+
+def test_a_seed_makes_batches_reproducible():
+    pixels = np.random.RandomState(0).randint(0, 256, [6, 16, 16, 4]).astype(np.uint8)
+
+    def stack(**kwargs):
+        return np.stack([features['images']
+                         for features, _ in batches(pixels, 6, batch_size=4, **kwargs)])
+    np.testing.assert_array_equal(stack(seed=1), stack(seed=1))
+    textured = [stack(seed=1, augmentation='portraitnet') for _ in range(2)]
+    np.testing.assert_array_equal(*textured)
+    assert (stack(seed=1) != stack(seed=2)).any()
+    assert (stack(seed=1) != stack(seed=1, first_step=6)).any()
+
+
+def test_pixels_are_the_decoded_pairs(dataset):
+    found = pairs.find_pairs(dataset, 'train')
+    pixels = pipeline.load_pixels(found, 32)
+    assert pixels.shape == (10, 32, 32, 4)
+    np.testing.assert_array_equal(pixels[3, ..., :3], decode.read_image(found[3].image, 32))
+    np.testing.assert_array_equal(pixels[3, ..., 3], decode.read_mask(found[3].mask, 32))
+
+
+def test_photos_without_masks(dataset, capsys):
+    photos = folder(dataset, 'image')
+    found = pairs.find_photos(photos)
+    assert [pair.stem for pair in found] == [f'{i:03}' for i in range(10)]
+    pixels = pipeline.load_pixels(found, 32)
+    np.testing.assert_array_equal(pixels[3, ..., :3], decode.read_image(found[3].image, 32))
+    assert (pixels[..., 3] == 0).all()
+    with open(photos + '/004.jpg', 'w') as file:
+        file.write('no picture')
+    with pytest.raises(UserError, match='1 bad'):
+        pairs.find_photos(photos)
+    assert 'image/004.jpg' in capsys.readouterr().err
+    assert len(pairs.find_photos(photos, skip_bad=True)) == 9
+    for path, complaint in ((dataset, 'holds no photos'), (dataset + '/x', 'no such folder')):
+        with pytest.raises(UserError, match='--dataset_path.*' + complaint):
+            pairs.find_photos(path)
+
+
+def test_the_cache_is_used_until_the_dataset_changes(dataset, tmp_path, monkeypatch):
+    found = pairs.find_pairs(dataset, 'train')
+    cache = str(tmp_path / 'cache')
+    pixels = pipeline.load_pixels(found, 32, cache)
+    np.testing.assert_array_equal(pixels, pipeline.load_pixels(found, 32))
+    assert len(os.listdir(cache)) == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(decode, 'read_image', None)
+        np.testing.assert_array_equal(pixels, pipeline.load_pixels(found, 32, cache))
+    os.utime(found[0].mask, (0, 0))
+    pipeline.load_pixels(found, 32, cache)
+    assert len(os.listdir(cache)) == 2
+
+
+def test_truncated_files_are_listed_and_can_be_skipped(dataset, tmp_path, capsys):
+    found = pairs.find_pairs(dataset, 'train')
+    for path in (found[2].image, found[5].mask):
+        with open(path, 'r+b') as file:
+            file.truncate(os.path.getsize(path) // 2)
+    for cache in (None, str(tmp_path / 'cache')):
+        with pytest.raises(UserError, match='2 bad'):
+            pipeline.load_pixels(found, 32, cache)
+        errors = capsys.readouterr().err
+        assert 'image/002.jpg' in errors and 'mask/005.png' in errors
+        pixels = pipeline.load_pixels(found, 32, cache, skip_bad_pairs=True)
+        np.testing.assert_array_equal(pixels[2, ..., 3], decode.read_mask(found[3].mask, 32))
+        assert len(pixels) == 8
+        # What was written for the failed start is gone; what is there is whole.
+        assert cache is None or [n for n in os.listdir(cache) if n.endswith('partial')] == []
+
+
+def test_a_cache_that_cannot_be_written_is_named(dataset, tmp_path):
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(UserError, match='--cache_dir'):
+        pipeline.load_pixels(pairs.find_pairs(dataset, 'train'), 32, str(tmp_path / 'file' / 'x'))

@@ -1,0 +1,57 @@
+"""Layouts of sets, in one process; tests/end_to_end prepares a look-alike of each."""
+
+import os
+
+import numpy as np
+import pytest
+import scipy.io
+from PIL import Image
+
+from mmnet.datasets import layouts
+from mmnet.errors import UserError
+
+MASK = np.zeros([8, 6], np.uint8)
+MASK[2:, 1:5] = 255
+
+
+def save(path, pixels=MASK):
+    os.makedirs(os.path.dirname(str(path)), exist_ok=True)
+    Image.fromarray(pixels).save(str(path))
+
+
+def found(layout):
+    return {item.stem: item.split for item in layout.items}
+
+
+def test_two_folders(tmp_path):
+    for stem in ('a', 'b', 'c'):
+        save(tmp_path / 'image' / 'deep' / (stem + '.jpg'))
+    for stem in ('a_mask', 'b_mask', 'd_mask', 'e'):
+        save(tmp_path / 'mask' / (stem + '.png'))
+    layout = layouts.folder(str(tmp_path), mask_suffix='_mask')
+    assert found(layout) == {'a': None, 'b': None}
+    np.testing.assert_array_equal(layout.items[0].read_mask(), MASK)
+    assert sorted((os.path.basename(path), reason) for path, reason in layout.problems) == [
+        ('c.jpg', 'an image without a mask'), ('d_mask.png', 'a mask without an image')]
+    with pytest.raises(UserError, match='no such folder'):
+        layouts.folder(str(tmp_path), image_folder='photos')
+
+
+def test_eg1800_takes_its_lists_and_matrices(tmp_path):
+    for number in (1, 2, 3):
+        save(tmp_path / 'images_data_crop' / f'{number:05}.jpg')
+        os.makedirs(str(tmp_path / 'images_mask'), exist_ok=True)
+        scipy.io.savemat(str(tmp_path / 'images_mask' / f'{number:05}_mask.mat'),
+                         {'mask': MASK // 255})
+    scipy.io.savemat(str(tmp_path / 'trainlist.mat'), {'trainlist': [[1]]})
+    scipy.io.savemat(str(tmp_path / 'testlist.mat'), {'testlist': [[3]]})
+    layout = layouts.eg1800(str(tmp_path))
+    assert found(layout) == {'00001': 'train', '00003': 'test'}
+    np.testing.assert_array_equal(layout.items[0].read_mask(), MASK)
+    assert [os.path.basename(path) for path, _ in layout.problems] == ['00002.jpg']
+
+
+def test_every_set_names_a_missing_folder(tmp_path):
+    for name, layout in layouts.LAYOUTS.items():
+        with pytest.raises(UserError, match=str(tmp_path / 'nowhere')):
+            layout(str(tmp_path / 'nowhere'))

@@ -1,0 +1,21 @@
+import pytest
+import tensorflow as tf
+from tensorflow.contrib import slim
+
+from mmnet import models
+from mmnet.models import mobilenet_v2
+
+
+def test_backbone_has_the_names_of_slim_checkpoints():
+    models.build('deeplab', tf.placeholder(tf.float32, [1, 32, 32, 3]), False)
+    shapes = {v.op.name: v.shape.as_list() for v in slim.get_model_variables()}
+    assert shapes['MobilenetV2/Conv/weights'] == [3, 3, 3, 32]
+    assert shapes['MobilenetV2/expanded_conv/depthwise/depthwise_weights'] == [3, 3, 32, 1]
+    assert shapes['MobilenetV2/expanded_conv_3/depthwise/depthwise_weights'] == [3, 3, 144, 1]
+    assert shapes['MobilenetV2/expanded_conv_16/project/BatchNorm/moving_variance'] == [320]
+
+
+@pytest.mark.parametrize('wanted, rounded', [(32 * 0.35, 16), (24 * 0.35, 8), (16 * 0.75, 16),
+                                             (96 * 0.35, 32), (320 * 1.0, 320)])
+def test_mobilenet_rounding_stays_above_90_percent(wanted, rounded):
+    assert mobilenet_v2.round_channels(1, wanted) == rounded

@@ -1,0 +1,86 @@
+"""Exit status, one-line errors, number types, and Ctrl-C while a program starts."""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from mmnet import cli
+from mmnet.errors import UserError
+from tests.helpers import ROOT
+
+
+def leave(main):
+    with pytest.raises(SystemExit) as leaving:
+        cli.run(main)
+    return leaving.value.code
+
+
+def test_exit_status(monkeypatch, capsys):
+    monkeypatch.setattr(sys, 'argv', ['/somewhere/program.py'])
+    assert leave(lambda: 0) == 0 and leave(lambda: 3) == 3 and not leave(lambda: None)
+
+    def complain():
+        raise UserError('--flag x: is wrong; do y')
+    assert leave(complain) == 1
+    assert capsys.readouterr().err == 'program.py: error: --flag x: is wrong; do y\n'
+
+    def interrupt():
+        raise KeyboardInterrupt
+    assert leave(interrupt) == 130
+    assert capsys.readouterr().err == 'program.py: interrupted\n'
+    with pytest.raises(ZeroDivisionError):
+        cli.run(lambda: 1 // 0)
+
+
+@pytest.mark.parametrize('kind, text, value', [
+    (cli.positive(int), '3', 3), (cli.positive(float), '1e-3', 1e-3),
+    (cli.not_negative(int), '0', 0), (cli.fraction, '0.5', 0.5)])
+def test_numbers_within_bounds(kind, text, value):
+    assert kind(text) == value and isinstance(kind(text), type(value))
+
+
+@pytest.mark.parametrize('kind, text, said', [
+    (cli.positive(int), '0', '0 is not a whole number above 0'),
+    (cli.positive(int), '1.5', 'a whole number'), (cli.positive(float), 'inf', 'above 0'),
+    (cli.not_negative(float), '-1', 'at least 0'), (cli.not_negative(float), 'nan', 'a number'),
+    (cli.fraction, '1', 'above 0 and below 1'), (cli.fraction, 'half', 'a number')])
+def test_other_numbers(kind, text, said):
+    with pytest.raises(argparse.ArgumentTypeError, match=said):
+        kind(text)
+
+
+def test_bad_usage_is_one_line(capsys):
+    parser = cli.Parser('Does it.')
+    parser.add_argument('--count', type=cli.positive(int), default=3, help='how many')
+    parser.add_argument('--where', default='', help='a place')
+    with pytest.raises(SystemExit) as leaving:
+        parser.parse_args(['--count', '0'])
+    err = capsys.readouterr().err
+    assert leaving.value.code == 2 and err.count('\n') == 1 and '--help lists the flags' in err
+    text = ' '.join(parser.format_help().split())
+    assert 'how many (default: 3)' in text and 'a place' in text and 'default: )' not in text
+
+
+def test_ctrl_c_while_imports_run_is_one_line(tmp_path):
+    program = tmp_path / 'slow.py'
+    program.write_text('from mmnet import cli\nwith cli.starting():\n    import time\n'
+                       '    print("importing", flush=True)\n    time.sleep(60)\n')
+    process = subprocess.Popen([sys.executable, str(program)], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, universal_newlines=True, cwd=ROOT)
+    assert process.stdout.readline() == 'importing\n'
+    time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130 and err == 'slow.py: interrupted\n'
+
+
+def test_starting_keeps_what_the_user_set(monkeypatch):
+    monkeypatch.setenv('TF_CPP_MIN_LOG_LEVEL', '0')
+    with cli.starting():
+        assert os.environ['TF_CPP_MIN_LOG_LEVEL'] == '0'
+        assert os.environ['TF_CPU_ALLOCATOR_USE_BFC'] == 'true'

@@ -1,0 +1,39 @@
+"""The evaluation loop against numbers computed here, in one process."""
+
+import numpy as np
+import pytest
+
+from mmnet import evaluation
+from mmnet.data import decode
+from mmnet.data.pairs import find_pairs
+
+
+def test_every_image_counts_once(dataset):
+    pairs = find_pairs(dataset, 'test')
+    seen = []
+
+    def half(images, alphas_gt):
+        seen.append(len(images))
+        return np.full(images.shape[:3] + (1,), 0.5, np.float32), {'loss': float(len(images))}
+
+    record, strip = evaluation.Evaluator(pairs, 16, batch_size=2).evaluate(half)
+    assert seen == [2, 2, 1] and record['images'] == 5 and strip
+    truths = [decode.read_mask(pair.mask) / 255 for pair in pairs]
+    assert record['mad'] == pytest.approx(np.mean([abs(0.5 - truth).mean() for truth in truths]))
+    # A batch's mean counts as often as it has images.
+    assert record['loss'] == pytest.approx((2 * 2 + 2 * 2 + 1) / 5)
+
+
+def test_predictors_without_a_network():
+    images = np.random.RandomState(0).randint(0, 256, [3, 4, 4, 3]).astype(np.uint8)
+    alphas, measured = evaluation.always_foreground(images, None)
+    assert alphas.shape == (3, 4, 4, 1) and (alphas == 1).all() and measured == {}
+    red = evaluation.image_by_image(lambda image: image[..., :1] / 255)
+    np.testing.assert_allclose(red(images, None)[0], images[..., :1] / 255)
+
+
+def test_waiting_for_a_file_ends(tmp_path, monkeypatch):
+    monkeypatch.setattr(evaluation, 'POLL_SECONDS', 0.01)
+    assert not evaluation.wait_for_file(str(tmp_path / 'x'), timeout=0.05)
+    (tmp_path / 'x').write_text('')
+    assert evaluation.wait_for_file(str(tmp_path / 'x'), timeout=0.05)

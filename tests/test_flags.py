@@ -1,0 +1,112 @@
+"""Flags that follow from the registry of networks."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.contrib import slim
+
+from mmnet import flags, graph, hparams, losses, models
+from mmnet.errors import UserError
+from mmnet.models import layers
+from mmnet.settings import Settings, setting
+
+REQUIRED = ['--dataset_path', 'data', '--train_dir', 'run']
+
+
+def parse(*args):
+    return flags.train_parser().parse_args(REQUIRED + list(args))
+
+
+def from_flags(*args):
+    return hparams.from_flags(parse(*args))
+
+
+def help_text(capsys):
+    with pytest.raises(SystemExit):
+        parse('--help')
+    return ' '.join(capsys.readouterr().out.split())
+
+
+@dataclasses.dataclass(frozen=True)
+class ToySettings(Settings):
+    stripes: int = setting(3, 'channels, 100 % of them; note: all are alike', above=0)
+    mirrored: bool = setting(False, 'turns the network round')
+
+
+@dataclasses.dataclass(frozen=True)
+class ToyWeights(Settings):
+    toy_loss_weight: float = setting(4.0, 'weight of the only term', minimum=0)
+
+
+# Neither function has a docstring: help comes from the declarations alone.
+def toy(images, is_training, settings):
+    net = slim.conv2d(images, settings.stripes, 1, scope='toy')
+    return layers.logits_conv(net[:, :, ::-1] if settings.mirrored else net, 'logits'), {}
+
+
+def toy_objective(run, batch, weights):
+    logits, _ = run(batch.images)
+    term = tf.reduce_mean(tf.square(logits))
+    return losses.Objective(logits, {'toy': term}, weights.toy_loss_weight * term)
+
+
+def test_a_network_needs_nothing_but_its_entry(monkeypatch, capsys):
+    monkeypatch.setitem(models.NETWORKS, 'toy', models.NetworkSpec(
+        toy, ToySettings, toy_objective, ToyWeights, {'image_size': 48}))
+    settings = from_flags('--model', 'toy', '--stripes', '5', '--mirrored',
+                          '--toy_loss_weight', '2', '--weight_decay', '0')
+    assert settings.image_size == 48
+    assert settings.network == ToySettings(5, True) and settings.objective == ToyWeights(2.0)
+    images = np.random.RandomState(0).rand(2, 48, 48, 3).astype(np.float32)
+    objective = graph.build_objective(losses.Batch(tf.constant(images), None), settings, True)
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        total, term = session.run([objective.total, objective.terms['toy']])
+    assert total == pytest.approx(2 * term) and term > 0
+    with pytest.raises(UserError, match='stripes'):
+        from_flags('--model', 'mmnet', '--stripes', '5')
+    with pytest.raises(UserError, match='--toy_loss_weight.*--alpha_loss_weight'):
+        from_flags('--toy_loss_weight', '5')
+    text = help_text(capsys)
+    assert 'channels, 100 % of them; note: all are alike (toy 3)' in text
+    assert 'turns the network round (toy)' in text and 'weight of the only term (toy 4.0)' in text
+
+
+def test_help_tells_the_truth_of_every_network(capsys):
+    text = help_text(capsys)
+    assert 'scales the channels of every layer but the logits (mmnet 1.0)' in text
+    assert 'scales the backbone\'s channels; the head keeps its 256 (deeplab 1.0)' in text
+    assert '(mmnet 0.999, deeplab 0.9997, portraitnet 0.9, modnet 0.9)' in text
+    assert 'images in a step (32, portraitnet 64, modnet 16)' in text
+
+
+@pytest.mark.parametrize('args', [
+    ['--batch_size', '0'], ['--learning_rate', 'inf'], ['--batch_norm_decay', '1'],
+    ['--temperature', '0'], ['--alpha_loss_weight', '-1'], ['--output_stride', '4'],
+    ['--augmentation', 'none'], ['--seed', '-1']])
+def test_values_out_of_bounds_end_in_a_line_that_names_the_flag(args, capsys):
+    with pytest.raises(SystemExit) as leaving:
+        parse(*args)
+    err = capsys.readouterr().err
+    assert leaving.value.code == 2 and args[0] in err and err.count('\n') == 1
+
+
+def test_networks_that_declare_a_flag_differently_check_it_themselves(monkeypatch):
+    @dataclasses.dataclass(frozen=True)
+    class Narrow(Settings):
+        width_multiplier: float = setting(0.5, 'at most a half', above=0, below=0.6)
+
+    monkeypatch.setitem(models.NETWORKS, 'narrow', models.NetworkSpec(toy, Narrow))
+    with pytest.raises(UserError, match='width_multiplier 0.7 is not a number .* below 0.6'):
+        from_flags('--model', 'narrow', '--width_multiplier', '0.7')
+    assert from_flags('--width_multiplier', '0.7').network.width_multiplier == 0.7
+
+
+def test_no_two_settings_of_a_run_share_a_name():
+    for name, spec in models.NETWORKS.items():
+        names = [field.name for cls in (spec.settings, spec.objective_settings, hparams.Training,
+                                        hparams.Quantization)
+                 for field in dataclasses.fields(cls)]
+        assert len(names) == len(set(names)), name

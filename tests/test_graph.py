@@ -1,0 +1,49 @@
+"""The graph of a run: objective, weight decay, the frozen copy."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mmnet import flags, graph, hparams, losses
+
+
+def test_pixels_as_floats_are_in_the_unit_range():
+    with tf.Session() as session:
+        floats = session.run(graph.as_float(tf.constant([0, 51, 255], tf.uint8)))
+    assert floats.dtype == np.float32
+    np.testing.assert_allclose(floats, [0, 0.2, 1], atol=1e-6)
+
+
+def settings(*args):
+    return hparams.from_flags(flags.train_parser().parse_args(
+        ['--dataset_path', 'data', '--train_dir', 'run', '--image_size', '32', *args]))
+
+
+def test_the_objective_includes_weight_decay():
+    pixels = np.random.RandomState(0).rand(2, 32, 32, 4).astype(np.float32)
+    batch = losses.Batch(tf.constant(pixels[..., :3]), tf.constant(pixels[..., 3:]))
+    objective = graph.build_objective(
+        batch, settings('--width_multiplier', '0.5', '--weight_decay', '0.1'), is_training=True)
+    assert objective.logits.shape.as_list() == [2, 32, 32, 2]
+    weights = [v for v in tf.trainable_variables() if v.op.name.endswith('/weights')]
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        total, terms, values = session.run([objective.total, objective.terms, weights])
+    decay = 0.1 / 2 * sum((value ** 2).sum() for value in values)
+    assert total == pytest.approx(sum(terms.values()) + decay, rel=1e-4)
+
+
+def test_self_supervision_has_a_frozen_copy_that_is_not_trained():
+
+    modnet = settings('--model', 'modnet')
+    modnet = dataclasses.replace(modnet, training=dataclasses.replace(modnet.training, soc=True))
+    images = tf.constant(np.random.RandomState(0).rand(1, 32, 32, 3).astype(np.float32))
+    objective = graph.build_objective(losses.Batch(images, None), modnet, is_training=True)
+    assert set(objective.terms) == {'semantic_consistency', 'detail_consistency', 'detail_kept'}
+    trained = {variable.op.name for variable in tf.trainable_variables()}
+    every = {variable.op.name for variable in tf.model_variables()}
+    assert not [name for name in trained if name.startswith(graph.FROZEN)]
+    assert {graph.FROZEN + '/' + name for name in trained} <= every
+    assert not tf.get_collection(tf.GraphKeys.UPDATE_OPS), 'statistics of norms stay'

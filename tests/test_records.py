@@ -1,0 +1,58 @@
+"""Records on disk, in TensorBoard and as a line."""
+
+import json
+
+import pytest
+import tensorflow as tf
+
+from mmnet import records
+from mmnet.errors import UserError
+
+SCORES = {'gradient_error': 0.00293, 'mad': 0.0248, 'mean_iou': 0.97, 'mean_edge_iou': 0.9,
+          'images': 40}
+
+
+def record(step):
+    return {'global_step': step, 'split': 'test', **SCORES, 'loss/total': 0.5,
+            'parameters': 199420}
+
+
+def test_lines_are_ordered_by_step_and_replace_older_ones(tmp_path):
+    path = records.path_of(str(tmp_path), 'test')
+    assert path.endswith('eval_test.jsonl') and records.read_records(path) == []
+    for step in (20, 10, 20):
+        records.write_record(path, record(step))
+    records.write_record(path, dict(record(10), mad=0.5))
+    with open(path) as file:
+        lines = [json.loads(line) for line in file]
+    assert [line['global_step'] for line in lines] == [10, 20]
+    assert lines[0]['mad'] == 0.5 and lines == records.read_records(path)
+
+
+def test_a_damaged_file_is_named_and_kept(tmp_path):
+    path = tmp_path / 'eval_test.jsonl'
+    path.write_text('{"global_step": 1}\n{"glob')
+    for use in (lambda: records.read_records(str(path)),
+                lambda: records.write_record(str(path), record(2))):
+        with pytest.raises(UserError, match='eval_test.jsonl: is damaged; move it away'):
+            use()
+    assert path.read_text().endswith('{"glob')
+
+
+def test_summaries_have_the_scores(tmp_path):
+    records.write_summaries(str(tmp_path), record(30), b'')
+    event_file, = tmp_path.glob('*tfevents*')
+    values = {value.tag: (event.step, value.simple_value)
+              for event in tf.train.summary_iterator(str(event_file))
+              for value in event.summary.value}
+    assert set(values) == {'gradient_error', 'mad', 'mean_iou', 'mean_edge_iou', 'loss/total'}
+    assert values['mad'][0] == 30 and values['mad'][1] == pytest.approx(0.0248)
+
+
+def test_the_paper_s_units():
+    assert records.paper_units(SCORES) == (
+        'gradient error 2.93 (×10⁻³)  MAD 2.48 (×10⁻²)  mean IOU 0.9700  edge IOU 0.9000  '
+        '40 images')
+    line = records.paper_units(dict(record(7), best=True))
+    assert line.startswith('step 7  gradient error') and 'loss 0.5000' in line
+    assert line.endswith('0.199 M parameters (199,420)  best so far')

@@ -1,0 +1,73 @@
+"""The parts of a training step."""
+
+import os
+import signal
+
+import pytest
+import tensorflow as tf
+
+from mmnet import training
+from mmnet.hparams import Training
+
+
+@pytest.mark.parametrize('step', [0, 10, 1000])
+def test_the_learning_rate_falls_as_printed(step):
+    options = Training(learning_rate=1e-3, learning_rate_decay=0.95, batch_size=64)
+    tf.train.get_or_create_global_step()
+    rate = training.decayed_learning_rate(options, dataset_size=1447)
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        session.run(tf.train.get_global_step().assign(step))
+        epoch = step * 64 / 1447
+        assert session.run(rate) == pytest.approx(1e-3 * 0.95 ** (epoch / 20), rel=1e-5)
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_training_after_its_step(number, capsys):
+    class RunContext:
+        stopped = False
+
+        def request_stop(self):
+            self.stopped = True
+
+    before = signal.getsignal(number)
+    hook, context = training.StopOnSignalHook(), RunContext()
+    hook.begin()
+    try:
+        hook.after_run(context, None)
+        assert not context.stopped
+        os.kill(os.getpid(), number)
+        hook.after_run(context, None)
+        assert context.stopped and hook.signal == number
+        assert 'saving a checkpoint' in capsys.readouterr().err
+        # A second signal meets the handler that was there before.
+        assert signal.getsignal(number) == before
+    finally:
+        for each in hook.SIGNALS:
+            signal.signal(each, signal.default_int_handler if each == signal.SIGINT
+                          else signal.SIG_DFL)
+
+
+def test_a_step_that_is_not_finite_changes_no_weight():
+    tf.train.get_or_create_global_step()
+    weight = tf.get_variable('weight', initializer=2.0)
+    feed = tf.placeholder(tf.float32, [])
+    step = training.minimize(weight * feed, 0.1)
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        with pytest.raises(tf.errors.InvalidArgumentError, match=training.NOT_FINITE):
+            session.run(step, {feed: float('nan')})
+        assert session.run(weight) == 2.0
+        session.run(step, {feed: 1.0})
+        assert session.run(weight) == pytest.approx(1.9)
+
+
+def test_stock_gradients_are_tensorflow_s():
+    images = tf.constant([[[[1.0, 2.0]]]])
+    for stock, name in ((False, 'PointwiseConv2D'), (True, None)):
+        with training.fastest_gradients(stock):
+            op = tf.nn.conv2d(images, tf.ones([1, 1, 2, 3]), 1, 'SAME').op
+        attributes = op.node_def.attr
+        assert ('_gradient_op_type' in attributes) == (name is not None)
+        if name:
+            assert attributes['_gradient_op_type'].s.decode() == name
