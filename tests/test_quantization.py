@@ -10,9 +10,11 @@ from mmnet.tflite.encode import grid
 from mmnet.tflite.layers import Range
 
 NETWORKS = [('mmnet', {'width_multiplier': 0.5}),
-            ('mmnet', {'width_multiplier': 0.5, 'refinement': False, 'enhancement': False}),
+            pytest.param('mmnet', {'width_multiplier': 0.5, 'refinement': False,
+                                   'enhancement': False}, marks=pytest.mark.slow),
             ('deeplab', {'width_multiplier': 0.35}),
-            ('portraitnet', {}), ('portraitnet', {'boundary_head': False})]
+            ('portraitnet', {}),
+            pytest.param('portraitnet', {'boundary_head': False}, marks=pytest.mark.slow)]
 
 
 def randomize(session, seed=0):

@@ -66,6 +66,7 @@ def test_receptive_field_of_dilations(rates):
     assert {(y - centre, x - centre) for y, x in zip(*np.nonzero(reached))} == expected
 
 
+@pytest.mark.slow
 def test_no_dilation_narrows_the_receptive_field():
     def extent(**hparams):
         with tf.Graph().as_default():

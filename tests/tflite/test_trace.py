@@ -12,11 +12,14 @@ from tests.tflite.helpers import traced
 
 
 @pytest.mark.parametrize('name, hparams', [
-    ('mmnet', {'width_multiplier': 0.5}), ('mmnet', {'width_multiplier': 0.5, 'refinement': False}),
+    ('mmnet', {'width_multiplier': 0.5}),
+    pytest.param('mmnet', {'width_multiplier': 0.5, 'refinement': False},
+                 marks=pytest.mark.slow),
     ('mmnet', {'width_multiplier': 0.5, 'dilation': False, 'enhancement': False}),
     ('deeplab', {'width_multiplier': 0.35}),
     ('deeplab', {'width_multiplier': 0.35, 'output_stride': 8}), ('portraitnet', {}),
-    ('modnet', {}), ('modnet', {'squeeze_excitation': True})])
+    ('modnet', {}),
+    pytest.param('modnet', {'squeeze_excitation': True}, marks=pytest.mark.slow)])
 def test_a_float_file_computes_the_network_with_dilations_and_no_leftovers(name, hparams):
     # Random weights give the rivals logits of ±50, and float32's last digits with them.
     size, tolerance = (64, 2e-4) if name in ('portraitnet', 'modnet') else (48, 2e-6)
