@@ -7,7 +7,7 @@ Checkpoints are also measured by the losses.
 import argparse
 import os
 import sys
-from typing import Callable
+from typing import Callable, Optional
 
 from mmnet import cli
 
@@ -21,7 +21,9 @@ with cli.starting():
 
 def main() -> int:
     args = flags.evaluate_parser().parse_args()
-    if not args.checkpoint_path:
+    if not args.watch and (args.timeout or args.max_steps):
+        raise UserError('--timeout and --max_steps are for --watch; pass it with them')
+    if args.checkpoint_path is None:
         return evaluate_other(args)
     if args.watch:
         return watch(args)
@@ -94,10 +96,10 @@ def watch(args: argparse.Namespace) -> int:
     return 0
 
 
-def wait_for_training(train_dir: str, timeout: float) -> None:
+def wait_for_training(train_dir: str, timeout: Optional[float]) -> None:
     """Waits for training to begin, because evaluation may be started first."""
     path = os.path.join(train_dir, hparams.FILE_NAME)
-    if os.path.isfile(train_dir) or checkpoints.exists(train_dir):
+    if not train_dir or os.path.isfile(train_dir) or checkpoints.exists(train_dir):
         raise UserError(f'--checkpoint_path {train_dir}: --watch takes a train directory')
     if not os.path.exists(path):
         print(f'waiting for {path}', file=sys.stderr)

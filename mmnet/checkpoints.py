@@ -1,9 +1,11 @@
 """Checkpoint files: which are whole, which is the latest, which is the best."""
 
 import glob
+import math
 import os
 import re
 import shutil
+import sys
 from typing import Dict, List, Optional, Tuple
 
 import tensorflow as tf
@@ -34,21 +36,41 @@ def step_of(checkpoint: str) -> int:
 def listed(directory: str) -> List[str]:
     """Lists the checkpoints that a directory's `checkpoint` file names, oldest first.
 
-    TensorFlow names a checkpoint there once all its files are written.
+    TensorFlow names a checkpoint there once all its files are written. The list is empty if the
+    file is missing or damaged, as a loss of power may leave it.
     """
     path = os.path.join(directory, 'checkpoint')
     if not os.path.exists(path):
         return []
     try:
         state = tf.train.get_checkpoint_state(directory)
-    except tf.errors.OpError:
+    except (tf.errors.OpError, ValueError):
         state = None
     return list(state.all_model_checkpoint_paths) if state else []
 
 
+def on_disk(directory: str) -> List[str]:
+    """Lists the checkpoints whose files lie in a directory, complete or not, oldest first."""
+    found = set()
+    for path in glob.glob(os.path.join(glob.escape(directory), 'model.ckpt-*')):
+        match = re.match(r'(.*/model\.ckpt-\d+)\.(index|meta|data-\d+-of-\d+)$', path)
+        if match:
+            found.add(match.group(1))
+    return sorted(found, key=step_of)
+
+
 def exists(checkpoint: str) -> bool:
     """Returns whether a checkpoint's files are there."""
-    return os.path.exists(checkpoint + '.index')
+    return (os.path.exists(checkpoint + '.index') and
+            bool(glob.glob(glob.escape(checkpoint) + '.data-*')))
+
+
+def saved_steps(train_dir: str) -> List[int]:
+    """Returns the step of every checkpoint written so far; none if the note is damaged."""
+    steps = files.read_json(os.path.join(train_dir, SAVED))
+    if not isinstance(steps, list) or not all(isinstance(step, int) for step in steps):
+        return []
+    return steps
 
 
 def is_whole(checkpoint: str) -> bool:
@@ -78,9 +100,17 @@ def resolve(checkpoint_path: str, flag: str = '--checkpoint_path') -> str:
             if checkpoint.endswith(extension):
                 checkpoint = checkpoint[:-len(extension)]
         if not exists(checkpoint):
-            raise UserError(f'{flag} {checkpoint_path}: no such directory or checkpoint')
+            there = [checkpoint + extension for extension in ('.index', '.meta')
+                     if os.path.exists(checkpoint + extension)]
+            reason = (f'its files are incomplete, beside {there[0]}' if there
+                      else 'no such directory or checkpoint')
+            raise UserError(f'{flag} {checkpoint_path}: {reason}')
         return checkpoint
-    known = [path for path in listed(checkpoint_path) if exists(path)]
+    known = listed(checkpoint_path) or on_disk(checkpoint_path)
+    while known and not exists(known[-1]):
+        print(f'{known[-1]}: damaged, its files are incomplete; using an older checkpoint',
+              file=sys.stderr)
+        known.pop()
     if not known:
         raise UserError(f'{flag} {checkpoint_path}: holds no checkpoint; name a train directory or '
                         f'a file in it, or wait for a training\'s first with evaluate.py --watch')
@@ -91,6 +121,8 @@ def prepare_resume(train_dir: str) -> Tuple[Optional[str], List[str]]:
     """Finds the newest whole checkpoint of a training that is about to go on.
 
     Removes the files of a write that was cut off, and takes damaged checkpoints off the list.
+    Whole checkpoints are listed again if the list was lost, or if training was killed before it
+    was written. Standard error names each of them.
 
     Returns:
         the checkpoint to go on from, or None, and the damaged ones.
@@ -100,7 +132,7 @@ def prepare_resume(train_dir: str) -> Tuple[Optional[str], List[str]]:
     """
     for leftover in glob.glob(os.path.join(glob.escape(train_dir), 'model.ckpt-*_temp_*')):
         shutil.rmtree(leftover, ignore_errors=True)
-    known = listed(train_dir)
+    known = _recovered(train_dir)
     whole: List[str] = []
     damaged: List[str] = []
     for checkpoint in reversed(known):
@@ -112,16 +144,36 @@ def prepare_resume(train_dir: str) -> Tuple[Optional[str], List[str]]:
     if damaged and not whole:
         raise UserError(f'{train_dir}: none of its {len(damaged)} checkpoints can be read; move '
                         f'them away to start anew')
-    if damaged:
+    if whole != listed(train_dir):
         tf.train.update_checkpoint_state(train_dir, whole[-1], whole)
     return (whole[-1] if whole else None), damaged
 
 
-def saver() -> tf.train.Saver:
-    """Makes a saver for what the default graph's network computes with.
+def _recovered(train_dir: str) -> List[str]:
+    """Lists the checkpoints to consider: the listed ones, and whole ones that should be."""
+    known = listed(train_dir)
+    lost = not known
+    newest = -1 if lost else step_of(known[-1])
+    names = {os.path.basename(path) for path in known}
+    for path in on_disk(train_dir):
+        if os.path.basename(path) in names:
+            continue
+        if not is_whole(path):
+            if lost:
+                known.append(path)      # it may be all that is left
+                continue
+            print(f'{path}: removing what is left of it; it was never finished or is being deleted',
+                  file=sys.stderr)
+            for leftover in glob.glob(glob.escape(path) + '.*'):
+                os.remove(leftover)
+        elif step_of(path) > newest:
+            print(f'{path}: whole but not listed; listing it again', file=sys.stderr)
+            known.append(path)
+    return known
 
-    These are its variables and, if it is quantized, its ranges.
-    """
+
+def saver() -> tf.train.Saver:
+    """Makes a saver for the variables and learned ranges of the default graph's network."""
     return tf.train.Saver(tf.model_variables() + range_variables())
 
 
@@ -171,12 +223,14 @@ def keep_best(checkpoint: str, train_dir: str, scores: Dict) -> bool:
     """
     best_dir = os.path.join(train_dir, BEST)
     best = files.read_json(os.path.join(best_dir, SCORES))
-    if scores['global_step'] == 0:
+    if scores['global_step'] == 0 or not math.isfinite(scores['gradient_error']):
         return False
-    if best and (best['split'] != scores['split'] or
-                 best['gradient_error'] <= scores['gradient_error']):
+    if isinstance(best, dict) and {'split', 'gradient_error'} <= set(best) and \
+            math.isfinite(best['gradient_error']) and \
+            (best['split'] != scores['split'] or
+             best['gradient_error'] <= scores['gradient_error']):
         return False
-    os.makedirs(best_dir, exist_ok=True)
+    files.make_directory(best_dir)
     hparams.write(hparams.read(train_dir), best_dir)
     kept = copy(checkpoint, best_dir)
     tf.train.update_checkpoint_state(best_dir, kept)

@@ -18,6 +18,7 @@ from tqdm import tqdm
 from mmnet import checkpoints, files, losses, metrics, models, pictures
 from mmnet.data import decode
 from mmnet.data.pairs import Pair, folder_of, report_problems
+from mmnet.errors import UserError
 from mmnet.graph import as_float, build_objective
 from mmnet.hparams import HParams
 from mmnet.records import Record, path_of, write_record, write_summaries
@@ -204,7 +205,7 @@ def image_by_image(alpha: Callable[[np.ndarray], np.ndarray]) -> BatchPredictor:
 
 
 def always_foreground(images: np.ndarray, _) -> Tuple[np.ndarray, Dict[str, float]]:
-    """Baseline: alpha = 1 everywhere, as a `BatchPredictor`."""
+    """Predicts the baseline, alpha = 1 everywhere, as a `BatchPredictor`."""
     return np.ones(images.shape[:3] + (1,), np.float32), {}
 
 
@@ -229,6 +230,8 @@ def evaluate_checkpoint(evaluator: Evaluator, network: CheckpointPredictor, chec
         record: Record = {'global_step': checkpoints.step_of(checkpoint), 'split': split, **scores,
                           'parameters': network.parameters}
         summary_dir = os.path.join(train_dir, 'eval_' + split)
+        if not os.path.isdir(train_dir):
+            raise UserError(f'{train_dir}: was deleted while its checkpoint was evaluated')
         # Another evaluation may be running beside this one.
         with files.locked(summary_dir):
             write_record(path_of(train_dir, split), record)
@@ -248,10 +251,15 @@ def watch(train_dir: str, done: List[int], timeout: Optional[float]) -> Iterator
         train_dir: the train directory.
         done: steps that need no evaluation any more.
         timeout: seconds to wait for a new checkpoint; None waits for ever.
+
+    Raises:
+        UserError: if the directory is deleted.
     """
     handled, waiting_since = set(done), time.time()
     while True:
-        saved: List[int] = files.read_json(os.path.join(train_dir, checkpoints.SAVED)) or []
+        if not os.path.isdir(train_dir):
+            raise UserError(f'{train_dir}: was deleted; there is nothing left to evaluate')
+        saved = checkpoints.saved_steps(train_dir)
         known = {checkpoints.step_of(path): path for path in checkpoints.listed(train_dir)}
         for step in sorted({*saved, *known} - handled):
             handled.add(step)

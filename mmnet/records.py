@@ -29,8 +29,12 @@ def read_records(path: str) -> List[Record]:
         return []
     try:
         with open(path) as file:
-            return [json.loads(line) for line in file]
-    except ValueError:
+            found = [json.loads(line) for line in file]
+        if not all(isinstance(each, dict) and isinstance(each.get('global_step'), int)
+                   for each in found):
+            raise ValueError('a record without global_step')
+        return found
+    except (OSError, ValueError):
         raise UserError(f'{path}: is damaged; move it away, and evaluation writes it anew')
 
 

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 
 import pytest
 import tensorflow as tf
@@ -94,3 +95,77 @@ def test_the_best_is_kept_apart(tmp_path):
                                         'model.ckpt-3.data-00000-of-00001', 'model.ckpt-3.index',
                                         'scores.json']
     assert json.loads((tmp_path / 'best' / 'scores.json').read_text())['global_step'] == 3
+
+
+@pytest.mark.parametrize('content', [
+    None, b'', b'model_checkpoint_path: "mod', b'\xff\xfe\x00garbled'])
+def test_a_lost_list_is_made_again(tmp_path, content, capsys):
+    paths = save(tmp_path, [0, 5, 10])
+    damage(paths[2], '.data-00000-of-00001')
+    (tmp_path / 'checkpoint').unlink()
+    if content is not None:
+        (tmp_path / 'checkpoint').write_bytes(content)
+    assert checkpoints.resolve(str(tmp_path)) == paths[2], 'its files are there; restoring tells'
+    assert checkpoints.prepare_resume(str(tmp_path)) == (paths[1], [paths[2]])
+    err = capsys.readouterr().err
+    assert 'model.ckpt-5: whole but not listed' in err and 'model.ckpt-0: whole' in err
+    assert checkpoints.listed(str(tmp_path)) == paths[:2]
+    assert checkpoints.exists(paths[2]), 'nothing that may be all that is left is removed'
+
+
+def test_leftovers_of_a_kill_are_named_and_removed(tmp_path, capsys):
+    paths = save(tmp_path, [1, 2])
+    for name in ('model.ckpt-0.data-00000-of-00001', 'model.ckpt-3.index'):
+        (tmp_path / name).write_bytes(b'half')
+    assert checkpoints.prepare_resume(str(tmp_path)) == (paths[1], [])
+    err = capsys.readouterr().err
+    assert 'model.ckpt-0: removing' in err and 'model.ckpt-3: removing' in err
+    assert checkpoints.on_disk(str(tmp_path)) == paths
+
+
+def test_a_whole_checkpoint_that_was_not_listed_yet_is_gone_on_from(tmp_path):
+    first, = save(tmp_path, [1])
+    state = (tmp_path / 'checkpoint').read_text()
+    second, = save(tmp_path, [2])
+    (tmp_path / 'checkpoint').write_text(state)
+    assert checkpoints.prepare_resume(str(tmp_path)) == (second, [])
+    assert checkpoints.listed(str(tmp_path)) == [first, second]
+
+
+@pytest.mark.parametrize('extension', ['.index', '.data-00000-of-00001'])
+def test_a_newest_checkpoint_without_its_files_is_named(tmp_path, extension, capsys):
+    paths = save(tmp_path, [1, 2])
+    os.remove(paths[1] + extension)
+    assert checkpoints.resolve(str(tmp_path)) == paths[0]
+    assert f'{paths[1]}: damaged' in capsys.readouterr().err
+    with pytest.raises(UserError, match='model.ckpt-2'):
+        checkpoints.resolve(paths[1])
+
+
+def test_nan_is_never_the_best_and_never_in_the_way(tmp_path):
+    (tmp_path / hparams.FILE_NAME).write_text(json.dumps(
+        {'model': 'mmnet', 'image_size': 32, 'network': {}, 'training': {}}))
+    path, = save(tmp_path, [1])
+
+    def offer(error):
+        return checkpoints.keep_best(path, str(tmp_path), {
+            'split': 'test', 'global_step': 1, 'gradient_error': error})
+    assert not offer(float('nan')) and not offer(float('inf'))
+    assert not (tmp_path / 'best').exists()
+    assert offer(0.5)
+    scores = tmp_path / 'best' / 'scores.json'
+    for content in ('{"split": "test", "global_step": 1, "gradient_error": NaN}', '5', '{}', ''):
+        scores.write_text(content)
+        assert offer(0.7), content
+    shutil.rmtree(str(tmp_path / 'best'))
+    (tmp_path / 'best').write_text('a file')
+    with pytest.raises(UserError, match='best: cannot be made'):
+        offer(0.1)
+
+
+def test_a_damaged_note_of_steps_is_left_out(tmp_path):
+    note = tmp_path / checkpoints.SAVED
+    assert checkpoints.saved_steps(str(tmp_path)) == []
+    for content, steps in (('[1, 5]', [1, 5]), ('5', []), ('["a"]', []), ('{', [])):
+        note.write_text(content)
+        assert checkpoints.saved_steps(str(tmp_path)) == steps

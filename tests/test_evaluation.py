@@ -6,6 +6,7 @@ import pytest
 from mmnet import evaluation
 from mmnet.data import decode
 from mmnet.data.pairs import find_pairs
+from mmnet.errors import UserError
 
 
 def test_every_image_counts_once(dataset):
@@ -37,3 +38,15 @@ def test_waiting_for_a_file_ends(tmp_path, monkeypatch):
     assert not evaluation.wait_for_file(str(tmp_path / 'x'), timeout=0.05)
     (tmp_path / 'x').write_text('')
     assert evaluation.wait_for_file(str(tmp_path / 'x'), timeout=0.05)
+
+
+def test_a_directory_that_is_deleted_ends_the_watch(tmp_path, monkeypatch):
+    monkeypatch.setattr(evaluation, 'POLL_SECONDS', 0.01)
+    place = tmp_path / 'run'
+    place.mkdir()
+    following = evaluation.watch(str(place), [], timeout=0.05)
+    assert list(following) == []
+    place.rmdir()
+    with pytest.raises(UserError, match='run: was deleted'):
+        next(evaluation.watch(str(place), [], timeout=None))
+    assert not place.exists()

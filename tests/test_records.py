@@ -37,6 +37,10 @@ def test_a_damaged_file_is_named_and_kept(tmp_path):
         with pytest.raises(UserError, match='eval_test.jsonl: is damaged; move it away'):
             use()
     assert path.read_text().endswith('{"glob')
+    for line in ('5', '{"mad": 1}', '[]'):
+        path.write_text(line + '\n')
+        with pytest.raises(UserError, match='is damaged'):
+            records.read_records(str(path))
 
 
 def test_summaries_have_the_scores(tmp_path):
