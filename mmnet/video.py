@@ -7,6 +7,8 @@
 
 import contextlib
 import dataclasses
+import os
+import subprocess
 import time
 from fractions import Fraction
 from typing import Any, Callable, Dict, Iterator, Optional, Tuple
@@ -19,6 +21,9 @@ from mmnet import files
 from mmnet.errors import UserError
 
 CAMERA_FPS = 25
+# A video may lack this share of the frames that its duration promises, and two frames more: the
+# header's duration is rounded, and is that of the sound if that is longer.
+MISSING_FRAMES = 0.02
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,24 +48,55 @@ class Video:
 def reading(path: str) -> Iterator[Video]:
     """Opens a video file.
 
+    Most phones record at a variable rate. Frames are repeated and dropped by their time stamps, so
+    that they come at the constant rate `fps` and end with the sound.
+
     Raises:
-        UserError: if it cannot be read.
+        UserError: if it cannot be read; while reading, also if it is cut off.
     """
-    reader = imageio_ffmpeg.read_frames(path)
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise UserError(f'{path}: is not a regular file; name a video, or a camera as camera:0')
+    header = imageio_ffmpeg.read_frames(path)
     try:
         with _as_user_errors(path):
-            meta = next(reader)
+            meta = next(header)
             fps = exact_rate(meta['fps'])
-        yield Video(meta['size'], fps, int(meta['duration'] * fps) or None,
-                    path if 'audio_codec' in meta else None, _images(path, reader, meta['size']))
+    finally:
+        header.close()
+    reader = imageio_ffmpeg.read_frames(path, output_params=['-vf', f'fps={fps}'])
+    try:
+        with _as_user_errors(path):
+            next(reader)
+        frames = int(meta['duration'] * fps)
+        yield Video(meta['size'], fps, frames or None, path if 'audio_codec' in meta else None,
+                    _images(path, reader, meta['size'], frames))
     finally:
         reader.close()
 
 
-def _images(path: str, reader: Iterator[bytes], size: Tuple[int, int]) -> Iterator[np.ndarray]:
+def _images(path: str, reader: Iterator[bytes], size: Tuple[int, int],
+            expected: int) -> Iterator[np.ndarray]:
+    """Yields a video's frames.
+
+    Raises:
+        UserError: at the end, if fewer frames came than expected and the rest is damaged.
+    """
+    count = 0
     with _as_user_errors(path):
         for frame in reader:
+            count += 1
             yield np.frombuffer(frame, np.uint8).reshape([size[1], size[0], 3])
+    if count < expected * (1 - MISSING_FRAMES) - 2 and is_damaged(path):
+        raise UserError(f'{path}: is cut off or damaged; only {count} of {expected} frames can be '
+                        f'read')
+
+
+def is_damaged(path: str) -> bool:
+    """Returns whether ffmpeg reports errors when it decodes a whole video."""
+    process = subprocess.run(
+        [imageio_ffmpeg.get_ffmpeg_exe(), '-v', 'error', '-i', path, '-map', '0:v:0', '-f', 'null',
+         '-'], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    return process.returncode != 0 or bool(process.stderr.strip())
 
 
 @contextlib.contextmanager

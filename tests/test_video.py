@@ -1,6 +1,7 @@
 """Videos, written and read back by ffmpeg."""
 
 import contextlib
+import os
 import subprocess
 from fractions import Fraction
 
@@ -106,3 +107,56 @@ def test_a_camera_s_frames_come_at_a_steady_rate(tmp_path):
     assert all(images[i] is images[i + 1] for i in range(0, 12, 2))
     bars = [int(np.argmax(image[20, :, 0].astype(int) - image[20, :, 2])) for image in images[::2]]
     assert bars == sorted(bars) and bars[-1] - bars[0] == pytest.approx(20, abs=4)
+
+
+def ffmpeg(*args):
+    subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), '-y', '-v', 'error', *args], check=True)
+
+
+def test_a_variable_frame_rate_ends_with_the_sound(tmp_path):
+    """Thirty frames in the first second, ten a second after it, as phones in the dark record."""
+    path = str(tmp_path / 'phone.mp4')
+    ffmpeg('-f', 'lavfi', '-i', 'testsrc=size=64x48:rate=30:duration=2', '-f', 'lavfi', '-i',
+           'sine=frequency=440:duration=3.7', '-vf',
+           "setpts='if(lt(N,30),N/30,1+(N-30)/10)/TB'", '-vsync', 'vfr', path)
+    with video.reading(path) as clip:
+        rate, images = clip.fps, list(clip.images)
+    assert len(images) / rate == pytest.approx(3.73, abs=1.5 / rate)
+    write_video(tmp_path / 'out.mp4', images, rate, sound=path)
+    frames, seconds = imageio_ffmpeg.count_frames_and_secs(str(tmp_path / 'out.mp4'))
+    assert frames == len(images) and seconds == pytest.approx(3.73, abs=0.1)
+    # What is shown after two seconds is what the source shows there: its 41st frame.
+    reader = imageio_ffmpeg.read_frames(path, input_params=['-ss', '2.02'])
+    next(reader)
+    shown = np.frombuffer(next(reader), np.uint8).reshape(images[0].shape).astype(float)
+    reader.close()
+    differences = [abs(image - shown).mean() for image in images]
+    assert abs(np.argmin(differences) / rate - 2.02) < 0.11
+
+
+def test_a_video_that_was_cut_off_is_named(tmp_path):
+    path = tmp_path / 'clip.mp4'
+    ffmpeg('-f', 'lavfi', '-i', 'testsrc=size=320x240:rate=25:duration=6', '-movflags',
+           '+faststart', str(path))
+    with video.reading(str(path)) as clip:
+        assert len(list(clip.images)) == 150
+    content = path.read_bytes()
+    path.write_bytes(content[:len(content) // 2])
+    with pytest.raises(UserError, match='clip.mp4: is cut off or damaged; only .* of 150'):
+        with video.reading(str(path)) as clip:
+            list(clip.images)
+
+
+def test_sound_that_is_longer_than_the_pictures_is_no_damage(tmp_path):
+    path = str(tmp_path / 'long.mp4')
+    ffmpeg('-f', 'lavfi', '-i', 'testsrc=size=64x48:rate=30:duration=1', '-f', 'lavfi', '-i',
+           'sine=duration=3', path)
+    with video.reading(path) as clip:
+        assert len(list(clip.images)) == 30
+
+
+def test_a_pipe_is_not_opened_as_a_video(tmp_path):
+    os.mkfifo(str(tmp_path / 'x.mp4'))
+    with pytest.raises(UserError, match='x.mp4: is not a regular file'):
+        with video.reading(str(tmp_path / 'x.mp4')):
+            pass
