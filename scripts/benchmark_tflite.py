@@ -15,11 +15,14 @@ import time
 from argparse import Namespace
 from typing import Any, Callable, Dict, List, Tuple
 
-import numpy as np
-from tqdm import tqdm
+from mmnet import cli
 
-from mmnet import cli, files
-from mmnet.errors import UserError
+with cli.starting():
+    import numpy as np
+    from tqdm import tqdm
+
+    from mmnet import files
+    from mmnet.errors import UserError
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 RUNTIMES = {'litert': 'LiteRT, XNNPACK', 'litert_builtin': 'LiteRT without XNNPACK',
@@ -77,8 +80,14 @@ def measure_in(runtime: str, paths: List[str], args: Namespace) -> List[List[flo
          '--warm_up', str(args.warm_up)] + paths,
         stdout=subprocess.PIPE, stderr=None if sys.stderr.isatty() else subprocess.PIPE)
     if worker.returncode:
-        message = (worker.stderr or b'').decode(errors='replace').strip().split('\n')[-1]
-        raise UserError(f'{RUNTIMES[runtime]} cannot run one of the files: {message}')
+        if len(paths) > 1:
+            # Alone, the file that fails is known by its name.
+            for path in paths:
+                measure_in(runtime, [path], Namespace(runs=1, warm_up=0))
+        lines = (worker.stderr or b'').decode(errors='replace').strip().split('\n')
+        reason = (f'it crashes, signal {-worker.returncode}' if worker.returncode < 0
+                  else lines[-1] or f'status {worker.returncode}')
+        raise UserError(f'{", ".join(paths)}: cannot be run by {RUNTIMES[runtime]}: {reason}')
     return json.loads(worker.stdout.decode().strip().split('\n')[-1])
 
 

@@ -1,36 +1,40 @@
 """Runs an exported file: pixels in, alphas out."""
 
+import faulthandler
+import multiprocessing
+import os
+
 import numpy as np
 import tensorflow as tf
 
 from mmnet.errors import UserError
 
+# Loading a file and running it once takes a second at most; a damaged one may never end.
+TRIAL_SECONDS = 60
+
 
 class Interpreter:
     """TensorFlow's TFLite interpreter on a file.
 
+    A damaged file can crash the interpreter. So an unknown file is first tried in a child process,
+    whose crash does not end the program.
+
     Attributes:
         size: side of the square that the file takes, in pixels.
 
+    Args:
+        path: of the file.
+        trusted: the file was just written by this program and needs no trial.
+
     Raises:
-        UserError: if the file cannot be read or takes anything but square photos.
+        UserError: if the file cannot be run or takes anything but square photos.
     """
 
-    def __init__(self, path: str):
-        try:
-            self._interpreter = tf.lite.Interpreter(model_path=path)
-            self._interpreter.allocate_tensors()
-            self._input, = self._interpreter.get_input_details()
-            self._output, = self._interpreter.get_output_details()
-        except (ValueError, RuntimeError) as error:
-            reason = str(error).split('\n')[0]
-            raise UserError(f'{path}: cannot be run as a .tflite file ({reason})')
+    def __init__(self, path: str, trusted: bool = False):
+        if not trusted:
+            _try(path)
+        self._interpreter, self._input, self._output = _load(path)
         self.size = int(self._input['shape'][1])
-        if tuple(self._input['shape']) != (1, self.size, self.size, 3) or \
-                tuple(self._output['shape']) != (1, self.size, self.size, 1):
-            raise UserError(f'{path}: takes {list(self._input["shape"])} and returns '
-                            f'{list(self._output["shape"])}; a file of export_tflite.py takes one '
-                            f'square photo and returns its alpha')
 
     def alpha(self, image: np.ndarray) -> np.ndarray:
         """Computes the alpha of an image.
@@ -51,3 +55,61 @@ class Interpreter:
             return alpha
         scale, zero_point = self._output['quantization']
         return (alpha.astype(np.float32) - zero_point) * np.float32(scale)
+
+
+def _load(path: str):
+    """Loads a file and checks what it takes and returns."""
+    try:
+        interpreter = tf.lite.Interpreter(model_path=path)
+        interpreter.allocate_tensors()
+        image, = interpreter.get_input_details()
+        alpha, = interpreter.get_output_details()
+    except (ValueError, RuntimeError, MemoryError) as error:
+        reason = str(error).split('\n')[0]
+        raise UserError(f'{path}: cannot be run as a .tflite file ({reason})')
+    taken, returned = (np.atleast_1d(each['shape']).tolist() for each in (image, alpha))
+    if len(taken) != 4 or taken != [1, taken[1], taken[1], 3] or returned != taken[:3] + [1]:
+        raise UserError(f'{path}: takes {taken} and returns {returned}; a file of '
+                        f'export_tflite.py takes one square photo and returns its alpha')
+    if {image['dtype'], alpha['dtype']} - {np.float32, np.uint8}:
+        raise UserError(f'{path}: takes {np.dtype(image["dtype"])} and returns '
+                        f'{np.dtype(alpha["dtype"])}; a file of export_tflite.py has float32 or '
+                        f'uint8')
+    return interpreter, image, alpha
+
+
+def _try(path: str) -> None:
+    """Loads a file and runs it once in a child process.
+
+    Raises:
+        UserError: if that fails, in whichever way.
+    """
+    # A forked child starts at once. TensorFlow's threads do not exist before its first session.
+    context = multiprocessing.get_context('fork')
+    report = context.SimpleQueue()
+    child = context.Process(target=_run_once, args=(path, report), daemon=True)
+    child.start()
+    child.join(TRIAL_SECONDS)
+    if child.exitcode is None:
+        child.kill()
+        child.join()
+        raise UserError(f'{path}: is damaged; it does not end within {TRIAL_SECONDS} s')
+    if not report.empty():
+        raise UserError(report.get())
+    if child.exitcode:
+        raise UserError(f'{path}: is damaged; it crashes the interpreter; export it again')
+
+
+def _run_once(path: str, report) -> None:
+    # A crash is reported by its exit status; what it prints would only frighten.
+    faulthandler.disable()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    try:
+        interpreter, image, _ = _load(path)
+        interpreter.set_tensor(image['index'], np.zeros(image['shape'], image['dtype']))
+        interpreter.invoke()
+    except UserError as error:
+        report.put(str(error))
+    except (ValueError, RuntimeError, MemoryError) as error:
+        reason = str(error).split('\n')[0]
+        report.put(f'{path}: cannot be run as a .tflite file ({reason})')

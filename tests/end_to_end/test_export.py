@@ -213,6 +213,11 @@ def test_files_are_timed_in_all_runtimes(trained, tmp_path):
         assert all(row['median'] > 0 and row['runs'] == 3 for row in rows)
         assert rows[0]['operators']['DEPTHWISE_CONV_2D'][0] == 43
     assert 'XNNPACK' in out and '÷ first' in out
+    (tmp_path / 'cut.tflite').write_bytes((root / 'int8.tflite').read_bytes()[:20000])
+    status, _, err = run('scripts/benchmark_tflite.py', paths[0], tmp_path / 'cut.tflite',
+                         '--runtimes', 'litert', '--runs', 1)
+    assert status == 1 and 'cut.tflite: cannot be run by LiteRT' in err, err
+    assert str(paths[0]) not in err and err.count('\n') == 1
     status, _, err = run('scripts/benchmark_tflite.py', tmp_path / 'no.tflite')
     assert status == 1 and 'no such file' in err
 

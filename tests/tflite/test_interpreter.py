@@ -1,9 +1,14 @@
+import random
+
+import numpy as np
 import pytest
 
 from mmnet.errors import UserError
-from mmnet.tflite import encode
+from mmnet.tflite import encode, flatbuffer, interpreter
+from mmnet.tflite.export import export
+from mmnet.tflite.flatbuffer import Operator, Tensor
 from mmnet.tflite.interpreter import Interpreter
-from tests.tflite.helpers import head_only
+from tests.tflite.helpers import checkpoint_of, head_only, run_of
 
 
 @pytest.mark.parametrize('content', [b'', b'no flatbuffer'])
@@ -14,4 +19,46 @@ def test_other_files_are_refused_in_a_line(content, tmp_path):
         Interpreter(str(path))
     path.write_bytes(encode.encode(head_only('lut'), 'uint8', ''))
     with pytest.raises(UserError, match='takes one square photo'):
+        Interpreter(str(path))
+
+
+def test_a_file_of_another_rank_is_refused_in_a_line(tmp_path):
+    vector, result = Tensor('vector', [4], 'float32'), Tensor('result', [4], 'float32')
+    path = tmp_path / 'vector.tflite'
+    path.write_bytes(flatbuffer.write([vector], [result],
+                                      [Operator('LOGISTIC', [vector], [result])], ''))
+    with pytest.raises(UserError, match=r'takes \[4\] and returns \[4\]'):
+        Interpreter(str(path))
+
+
+def test_damaged_files_end_in_a_line_and_never_take_the_program_along(tmp_path):
+    """Overwritten and cut files, many of which crash the interpreter."""
+    run = run_of()
+    content = export(checkpoint_of(run, tmp_path), run, 32, 'float32', 'logistic').content
+    path, rng, refused = tmp_path / 'damaged.tflite', random.Random(0), 0
+    for index in range(30):
+        damaged = bytearray(content)
+        start = rng.randrange(len(damaged))
+        if index % 3 == 0:
+            del damaged[start:]
+        else:
+            # Most of a file is weights; what describes it lies at its end.
+            start = len(damaged) - rng.randrange(1, 60000)
+            damaged[start:start + 200] = bytes(rng.randrange(256) for _ in range(200))
+        path.write_bytes(bytes(damaged))
+        try:
+            alpha = Interpreter(str(path)).alpha(np.zeros([32, 32, 3], np.uint8))
+            assert alpha.shape == (32, 32, 1)
+        except UserError as error:
+            refused += 1
+            assert str(path) in str(error) and '\n' not in str(error)
+    assert refused > 10
+
+
+def test_a_file_that_never_ends_is_given_up(tmp_path, monkeypatch):
+    path = tmp_path / 'slow.tflite'
+    path.write_bytes(b'')
+    monkeypatch.setattr(interpreter, 'TRIAL_SECONDS', 0.2)
+    monkeypatch.setattr(interpreter, '_run_once', lambda path, report: __import__('time').sleep(60))
+    with pytest.raises(UserError, match='does not end within 0.2 s'):
         Interpreter(str(path))
