@@ -1,12 +1,19 @@
 """Writes small files whole or not at all, and locks directories."""
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
+import shutil
+import tempfile
 from typing import Any, Dict, Iterator, Optional
 
 from mmnet.errors import UserError
+
+
+# A disk with less space than this counts as full.
+FULL = 2 ** 20
 
 
 def read_json(path: str) -> Optional[Any]:
@@ -87,19 +94,40 @@ def reserve_directory(directory: str, name: str, made_with: Dict[str, Any]) -> N
 def replacing(path: str) -> Iterator[str]:
     """Yields the path of a temporary file that replaces `path` if nothing goes wrong.
 
+    A symbolic link is followed. A device or a pipe is never replaced; it gets the content.
+
     Raises:
         UserError: if it cannot be written.
     """
-    partial = path + '.partial'
+    target = os.path.realpath(path)
+    special = os.path.exists(target) and not os.path.isfile(target)
+    scratch = tempfile.mkdtemp() if special else None
+    partial = os.path.join(scratch, 'content') if scratch else target + '.partial'
     try:
+        if os.path.isdir(target):
+            raise UserError(f'{path}: is a folder; name a file')
         yield partial
-        os.replace(partial, path)
+        if special:
+            with open(partial, 'rb') as source, open(target, 'wb') as sink:
+                shutil.copyfileobj(source, sink)
+        else:
+            os.replace(partial, target)
     except OSError as error:
-        reason = error.strerror or str(error).split('\n')[0]
-        raise UserError(f'{path}: cannot be written ({reason})')
+        raise UserError(f'{path}: cannot be written ({_reason(error, target)})')
     finally:
-        if os.path.exists(partial):
+        if scratch:
+            shutil.rmtree(scratch, ignore_errors=True)
+        elif os.path.exists(partial):
             os.remove(partial)
+
+
+def _reason(error: OSError, path: str) -> str:
+    """Says why a write failed. A program behind a pipe that meets a full disk breaks the pipe."""
+    folder = os.path.dirname(path)
+    if error.errno in (None, errno.EPIPE) and os.path.isdir(folder) and \
+            shutil.disk_usage(folder).free < FULL:
+        return os.strerror(errno.ENOSPC)
+    return error.strerror or str(error).split('\n')[0]
 
 
 @contextlib.contextmanager

@@ -45,7 +45,7 @@ def main() -> int:
                         help='portraits to measure on')
     parser.add_argument('--width', type=cli.positive(int), default=192, help='in pixels')
     parser.add_argument('--height', type=cli.positive(int), default=256, help='in pixels')
-    parser.add_argument('--seed', type=cli.not_negative(int), default=0,
+    parser.add_argument('--seed', type=cli.seed, default=0,
                         help='another one draws other portraits')
     args = parser.parse_args()
     if min(args.width, args.height) < 32:

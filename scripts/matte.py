@@ -80,8 +80,8 @@ def make_parser() -> cli.Parser:
     parser.add_argument('--write', type=kinds, default='cutout', metavar='KIND[,KIND…]',
                         help='cutout is the person with transparency, alpha the matte, composite '
                         'the person on a new background; for videos .mov (ProRes 4444) and .mp4')
-    parser.add_argument('--background', help='of composites: a colour such as white or #1f9e59, a '
-                        'picture\'s path, or blur for the photo\'s own, which is the default')
+    parser.add_argument('--background', help='background of composites: a colour such as white or '
+                        '#1f9e59, a picture\'s path, or blur for the photo\'s own (the default)')
     parser.add_argument('--foreground', action='store_true', help='estimate the person\'s own '
                         'colours where the old background shows through, mostly in hair')
     parser.add_argument('--force', action='store_true', help='replace existing results')
@@ -187,7 +187,7 @@ def process_photo(path: str, paths: Dict[str, str], predictor: inference.Predict
 
 def colour_profile(path: str) -> Optional[bytes]:
     """Returns the photo's colour space for its results; None where pixels were converted."""
-    with Image.open(path) as image:
+    with decode.open_picture(path) as image:
         return image.info.get('icc_profile') if image.mode in ('RGB', 'RGBA') else None
 
 

@@ -20,7 +20,7 @@ import shutil
 import sys
 from collections import Counter
 from multiprocessing.pool import ThreadPool
-from typing import Dict, List, Optional, Set, Tuple
+from typing import Dict, List, Optional, Tuple
 
 from mmnet import cli
 
@@ -44,10 +44,14 @@ def main() -> int:
     else:
         layout = layouts.LAYOUTS[args.format](args.source)
     items, problems = assign_splits(layout, args)
-    files.reserve_directory(args.dest, MADE_WITH, {
+    made_with = {
         'format': args.format, 'source': os.path.abspath(args.source),
         'test_list': args.test_list and os.path.abspath(args.test_list),
-        'test_fraction': args.test_fraction, 'seed': args.seed})
+        'test_fraction': args.test_fraction, 'seed': args.seed}
+    if args.format == 'folder':
+        made_with.update(image_folder=args.image_folder, mask_folder=args.mask_folder,
+                         mask_suffix=args.mask_suffix)
+    files.reserve_directory(args.dest, MADE_WITH, made_with)
 
     made: Dict[str, int] = Counter()
     with ThreadPool(os.cpu_count()) as pool:
@@ -73,7 +77,7 @@ def make_parser() -> cli.Parser:
                        'all others are for training')
     split.add_argument('--test_fraction', type=cli.fraction, default=0.1,
                        help='without a list: the share to test on')
-    split.add_argument('--seed', type=cli.not_negative(int), default=0,
+    split.add_argument('--seed', type=cli.seed, default=0,
                        help='without a list: another seed draws another share')
     folder = parser.add_argument_group('folder')
     folder.add_argument('--image_folder', default='image', help='name of the folder of photos')
@@ -95,24 +99,28 @@ def assign_splits(layout: layouts.Layout,
     """
     problems = list(layout.problems)
     if args.test_list:
-        wanted = read_list(args.test_list)
-        problems += [(args.test_list, f'names {stem}, which is not there')
-                     for stem in sorted(wanted - {item.stem for item in layout.items})]
+        stems, wanted = {item.stem for item in layout.items}, set()
+        for entry in read_list(args.test_list):
+            # A name, or a path of which the first folders may be left out.
+            parts = os.path.normpath(entry).split(os.sep)
+            names = {'_'.join(parts[start:]) for start in range(len(parts))} & stems
+            wanted |= names
+            if not names:
+                problems.append((args.test_list, f'names {entry}, which is not there'))
         return [dataclasses.replace(item, split='test' if item.stem in wanted else 'train')
                 for item in layout.items], problems
     return [item if item.split else dataclasses.replace(item, split=draw(item.stem, args))
             for item in layout.items], problems
 
 
-def read_list(path: str) -> Set[str]:
-    """Reads the stems that a text file names, one on each line."""
+def read_list(path: str) -> List[str]:
+    """Reads the names or paths in a text file, one on each line, without their extensions."""
     try:
         with open(path) as file:
             lines = file.read().split('\n')
     except (OSError, ValueError) as error:
         raise UserError(f'--test_list {path}: cannot be read ({error})')
-    names = (os.path.basename(line.strip()) for line in lines if line.strip())
-    return {os.path.splitext(name)[0] for name in names}
+    return [os.path.splitext(line.strip())[0] for line in lines if line.strip()]
 
 
 def draw(stem: str, args: argparse.Namespace) -> str:

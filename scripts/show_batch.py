@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Writes a contact sheet of what a network is trained on: augmented images and their alphas.
+"""Writes a contact sheet of augmented training images and their alphas.
 
 Each batch has two rows: the images, and below each its person on green.
 """
@@ -27,9 +27,8 @@ def main() -> int:
     parser.add_argument('--batch_size', type=cli.positive(int), default=8,
                         help='images in a batch: columns of the sheet')
     parser.add_argument('--batches', type=cli.positive(int), default=3, help='batches to show')
-    parser.add_argument('--seed', type=cli.not_negative(int), default=0,
-                        help='of order and augmentation; train.py sees these batches with the '
-                        'same seed')
+    parser.add_argument('--seed', type=cli.seed, default=0,
+                        help='makes order and augmentation reproducible')
     parser.add_argument('--force', action='store_true', help='replace the output file')
     args = parser.parse_args()
     pictures.check_output(args.output, args.force)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Writes a picture of what networks make of photos, a row for each photo.
+"""Writes a picture of photos and their mattes, a row for each photo.
 
 With one network, the columns are the photo, its ground truth if there is one, the network's alpha,
 and the person on a new background: with the photo's colours, then with the person's own (F of
@@ -14,7 +14,7 @@ from mmnet import cli
 with cli.starting():
     import cv2
     import numpy as np
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     from mmnet import flags, grabcut, inference, pictures
     from mmnet.data import decode
@@ -115,8 +115,14 @@ def cell(pixels: Optional[np.ndarray]) -> np.ndarray:
     """Draws a picture in the middle of a cell; None leaves the cell empty."""
     if pixels is None:
         return np.full([CELL[1], CELL[0], 3], EMPTY, np.uint8)
-    return np.asarray(ImageOps.pad(Image.fromarray(pixels).convert('RGB'), CELL, Image.BICUBIC,
-                                   (EMPTY,) * 3))
+    picture = Image.fromarray(pixels).convert('RGB')
+    scale = min(CELL[0] / picture.width, CELL[1] / picture.height)
+    # A photo of 3000×1 would shrink to nothing.
+    size = [max(1, int(round(side * scale))) for side in picture.size]
+    framed = Image.new('RGB', CELL, (EMPTY,) * 3)
+    framed.paste(picture.resize(size, Image.BICUBIC),
+                 ((CELL[0] - size[0]) // 2, (CELL[1] - size[1]) // 2))
+    return np.asarray(framed)
 
 
 if __name__ == '__main__':

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import stat
 
 import pytest
 
@@ -72,3 +73,29 @@ def test_a_lock_holds_against_other_processes_and_ends(tmp_path):
     with files.locked(place):
         assert other() == 'held'
     assert other() == 'free'
+
+
+def test_links_are_followed_and_devices_are_written_through(tmp_path):
+    target, link = tmp_path / 'target.json', tmp_path / 'link.json'
+    target.write_text('old')
+    link.symlink_to(target)
+    files.write_json([1], str(link))
+    assert link.is_symlink() and files.read_json(str(target)) == [1]
+    files.write_json([1], '/dev/null')
+    assert stat.S_ISCHR(os.stat('/dev/null').st_mode)
+    pipe = str(tmp_path / 'pipe')
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    files.write_text('through', pipe)
+    assert os.read(reader, 100) == b'through' and stat.S_ISFIFO(os.stat(pipe).st_mode)
+    os.close(reader)
+    with pytest.raises(UserError, match='is a folder'):
+        files.write_text('x', str(tmp_path))
+
+
+def test_a_full_disk_is_named_whatever_broke(tmp_path, monkeypatch):
+    monkeypatch.setattr(files.shutil, 'disk_usage', lambda path: type('Usage', (), {'free': 0}))
+    for error in (OSError('Broken pipe of ffmpeg'), BrokenPipeError(32, 'Broken pipe')):
+        with pytest.raises(UserError, match='No space left'):
+            with files.replacing(str(tmp_path / 'x.mp4')):
+                raise error

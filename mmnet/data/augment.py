@@ -1,4 +1,4 @@
-"""Augmentation presets: MMNet's (Section 3) and PortraitNet's (Section 4.2 there).
+"""Augmentation presets: MMNet's (Section 3) and PortraitNet's (Section 4.2 of its paper).
 
 A deformation moves image and mask together in one warp. A texture changes only the image.
 """

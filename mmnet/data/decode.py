@@ -1,19 +1,32 @@
 """Reads photos and masks, upright and in 8 bits, from any file format and pixel mode."""
 
+import os
 from typing import Optional
 
 import numpy as np
 from PIL import Image, ImageOps
 
-# Pillow raises these for files it cannot read, and `read_mask` for masks of class labels.
+# Pillow raises these for files it cannot read, and the functions here for pixels they refuse.
 UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
+
+
+def open_picture(path: str) -> Image.Image:
+    """Opens a picture without reading its pixels.
+
+    Raises:
+        any of `UNREADABLE`; OSError for a pipe or a device, which would never end.
+    """
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OSError('it is not a regular file')
+    return Image.open(path)
 
 
 def read_image(path: str, size: Optional[int] = None) -> np.ndarray:
     """Reads a photo as RGB, upright.
 
     Args:
-        path: JPEG or PNG. Grey, palette, RGBA and 16-bit files are converted.
+        path: JPEG, PNG or TIFF. Grey, palette, RGBA and 16-bit files are converted, and so are
+            floats in [0, 1].
         size: resize to `size`×`size`, averaging the pixels covered; None keeps the size.
 
     Returns:
@@ -22,7 +35,7 @@ def read_image(path: str, size: Optional[int] = None) -> np.ndarray:
     Raises:
         any of `UNREADABLE`.
     """
-    with Image.open(path) as image:
+    with open_picture(path) as image:
         if size:
             # A JPEG decoder can skip resolution that resizing would throw away.
             image.draft(None, (size, size))
@@ -39,7 +52,7 @@ def read_opacity(path: str) -> Optional[np.ndarray]:
     Raises:
         any of `UNREADABLE`.
     """
-    with Image.open(path) as image:
+    with open_picture(path) as image:
         opacity = opacity_of(ImageOps.exif_transpose(image))
     return None if opacity is None else np.asarray(opacity)
 
@@ -68,7 +81,7 @@ def read_mask(path: str, size: Optional[int] = None, labels: bool = False) -> np
         any of `UNREADABLE`; ValueError for a mask of class labels, which would read as all
         background, unless `labels` is true.
     """
-    with Image.open(path) as image:
+    with open_picture(path) as image:
         image = _eight_bit(ImageOps.exif_transpose(image))
     if image.mode == 'P' and 'transparency' in image.info:
         image = image.convert('RGBA')
@@ -89,10 +102,19 @@ def resize_mask(mask: np.ndarray, size: int) -> np.ndarray:
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
-    """Scales 16-bit grey to 8 bits; Pillow would clip it."""
-    if image.mode.startswith('I'):
-        return Image.fromarray(np.round(np.asarray(image) / 257.0).astype(np.uint8))
-    return image
+    """Scales 16-bit grey and floats in [0, 1] to 8 bits; Pillow would clip them.
+
+    Raises:
+        ValueError: for 32-bit integers and other floats, whose range is unknown.
+    """
+    if not image.mode.startswith(('I', 'F')):
+        return image
+    pixels = np.asarray(image).astype(np.float64)
+    white = 1 if image.mode == 'F' else 65535
+    if not (pixels.min() >= 0 and pixels.max() <= white):
+        raise ValueError('its pixels exceed 16 bits, or are floats outside [0, 1]; save it with '
+                         '8 or 16 bits')
+    return Image.fromarray(np.round(pixels * (255 / white)).astype(np.uint8))
 
 
 def _opaque_grey(image: Image.Image) -> bool:

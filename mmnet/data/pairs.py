@@ -6,14 +6,17 @@ from collections import defaultdict
 from multiprocessing.pool import ThreadPool
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
-from PIL import Image
 from tqdm import tqdm
 
-from mmnet.data.decode import UNREADABLE
+from mmnet.data.decode import UNREADABLE, open_picture
 from mmnet.errors import UserError
 
 EXTENSIONS = ('.jpg', '.jpeg', '.png')
 ORIENTATION_TAG = 0x0112
+# These values of the tag swap width and height. Others above them mean nothing.
+TURNED = (5, 6, 7, 8)
+# Gradient error takes 9×9 pixels, without padding.
+SMALLEST_MASK = 9
 
 
 class Pair(NamedTuple):
@@ -156,8 +159,13 @@ def _check_headers(pair: Pair) -> Optional[str]:
             sizes.append(upright_size(path))
         except UNREADABLE as error:
             return f'{path}: cannot be read ({_first_line(error)})'
-    if pair.mask is not None and not same_aspect(*sizes):
-        (image_width, image_height), (width, height) = sizes
+    if pair.mask is None:
+        return None
+    (image_width, image_height), (width, height) = sizes
+    if min(width, height) < SMALLEST_MASK:
+        return (f'{pair.mask}: {width}×{height} is too small to be measured; both sides need at '
+                f'least {SMALLEST_MASK} pixels')
+    if not same_aspect(*sizes):
         return (f'{pair.mask}: {width}×{height} is not the aspect ratio of its image, '
                 f'{image_width}×{image_height}')
     return None
@@ -165,12 +173,12 @@ def _check_headers(pair: Pair) -> Optional[str]:
 
 def upright_size(path: str) -> Tuple[int, int]:
     """Reads a picture's width and height after EXIF's rotation, from its header alone."""
-    with Image.open(path) as image:
+    with open_picture(path) as image:
         # Pillow would decode a whole PNG to look for EXIF behind the pixels.
         has_exif = image.format != 'PNG' or 'exif' in image.info
         orientation = image.getexif().get(ORIENTATION_TAG, 1) if has_exif else 1
         width, height = image.size
-    return (height, width) if orientation >= 5 else (width, height)
+    return (height, width) if orientation in TURNED else (width, height)
 
 
 def same_aspect(image: Tuple[int, int], mask: Tuple[int, int]) -> bool:

@@ -14,10 +14,15 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from mmnet import files
 from mmnet.data import decode
 from mmnet.data.augment import PRESETS, augment_batch
 from mmnet.data.pairs import Pair, folder_of, report_problems
 from mmnet.errors import UserError
+
+
+# A cache's note of what it holds has the cache's name and this ending.
+NOTE = '.json'
 
 
 def load_pixels(pairs: List[Pair], size: int, cache_dir: Optional[str] = None,
@@ -29,25 +34,28 @@ def load_pixels(pairs: List[Pair], size: int, cache_dir: Optional[str] = None,
         size: side of the square that the network takes.
         cache_dir: keep the pixels in a file there, for the next start and for sets larger than
             memory. The file's name depends on the pairs and the size, so a changed dataset is
-            read again.
+            read again. A file beside it notes which pairs it holds.
         skip_bad_pairs: leave out pairs whose pixels cannot be decoded.
 
     Returns:
         uint8 `[N, size, size, 4]`: red, green, blue, alpha. A photo without a mask has alpha 0.
 
     Raises:
-        UserError: for files that cannot be decoded, and for a cache that cannot be written.
+        UserError: for files that cannot be decoded, for a cache that cannot be written, and for
+            pixels that are larger than memory.
     """
     if cache_dir is None:
+        _check_memory(len(pairs), size)
         pixels = np.empty([len(pairs), size, size, 4], np.uint8)
         count = 0
-        for count, rgba in enumerate(_decode_all(pairs, size, skip_bad_pairs), start=1):
+        for count, (_, rgba) in enumerate(_decode_all(pairs, size, skip_bad_pairs), start=1):
             pixels[count - 1] = rgba
         return pixels[:count]
     path = os.path.join(cache_dir, f'{_fingerprint(pairs, size)}.rgba{size}')
-    if not os.path.exists(path):
-        _write_cache(path, _decode_all(pairs, size, skip_bad_pairs))
-    return np.memmap(path, np.uint8, mode='r').reshape([-1, size, size, 4])
+    rows = _cached_rows(path, pairs, size)
+    if rows is None or (rows < len(pairs) and not skip_bad_pairs):
+        rows = _write_cache(path, _decode_all(pairs, size, skip_bad_pairs))
+    return np.memmap(path, np.uint8, mode='r', shape=(rows, size, size, 4))
 
 
 def training_dataset(pixels: np.ndarray, batch_size: int, augmentation: str = 'mmnet',
@@ -93,8 +101,19 @@ def training_dataset(pixels: np.ndarray, batch_size: int, augmentation: str = 'm
             .map(to_batch, num_parallel_calls=os.cpu_count()).prefetch(2))
 
 
-def _decode_all(pairs: List[Pair], size: int, skip_bad_pairs: bool) -> Iterator[np.ndarray]:
-    """Yields the pairs' pixels in order, decoded in threads; reports all problems at the end."""
+def _check_memory(count: int, size: int) -> None:
+    """Refuses pixels that this machine's memory cannot hold, before they are allocated."""
+    needed = count * size * size * 4
+    memory = os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
+    if needed > memory:
+        raise UserError(f'--image_size {size}: the pixels of {count} photos take '
+                        f'{needed / 1e9:.1f} GB, and this machine has {memory / 1e9:.1f} GB of '
+                        f'memory; choose a smaller size, or keep them in a file with --cache_dir')
+
+
+def _decode_all(pairs: List[Pair], size: int,
+                skip_bad_pairs: bool) -> Iterator[Tuple[Pair, np.ndarray]]:
+    """Yields pairs and their pixels in order, decoded in threads; reports problems at the end."""
     def attempt(pair: Pair) -> Union[np.ndarray, str]:
         path = pair.image
         try:
@@ -108,12 +127,13 @@ def _decode_all(pairs: List[Pair], size: int, skip_bad_pairs: bool) -> Iterator[
 
     problems = []
     with ThreadPool(os.cpu_count()) as pool:
-        for result in tqdm(pool.imap(attempt, pairs), total=len(pairs), desc='reading', leave=False,
-                           unit=' pairs', disable=not sys.stderr.isatty()):
+        results = tqdm(pool.imap(attempt, pairs), total=len(pairs), desc='reading', leave=False,
+                       unit=' pairs', disable=not sys.stderr.isatty())
+        for pair, result in zip(pairs, results):
             if isinstance(result, str):
                 problems.append(result)
             else:
-                yield result
+                yield pair, result
     report_problems(problems, len(pairs) - len(problems), folder_of(pairs), skip_bad_pairs)
 
 
@@ -128,15 +148,32 @@ def _fingerprint(pairs: List[Pair], size: int) -> str:
     return digest.hexdigest()[:16]
 
 
-def _write_cache(path: str, rows: Iterator[np.ndarray]) -> None:
-    """Writes rows to a file that gets its name only once it is whole."""
+def _cached_rows(path: str, pairs: List[Pair], size: int) -> Optional[int]:
+    """Returns the rows of a cache; None if there is none, or if it is not what was written."""
+    note = files.read_json(path + NOTE)
+    if not isinstance(note, dict) or not os.path.isfile(path):
+        return None
+    held, rows = note.get('images'), note.get('rows')
+    if not isinstance(held, list) or rows != len(held) or \
+            not set(held) <= {os.path.abspath(pair.image) for pair in pairs} or \
+            os.path.getsize(path) != rows * size * size * 4:
+        return None
+    return rows
+
+
+def _write_cache(path: str, rows: Iterator[Tuple[Pair, np.ndarray]]) -> int:
+    """Writes rows to a file that gets its name once it is whole; returns their number."""
     partial = f'{path}.{os.getpid()}.partial'
+    held = []
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(partial, 'wb') as file:
-            for row in rows:
+            for pair, row in rows:
                 file.write(row.tobytes())
+                held.append(os.path.abspath(pair.image))
         os.replace(partial, path)
+        files.write_json({'rows': len(held), 'images': held}, path + NOTE)
+        return len(held)
     except OSError as error:
         raise UserError(f'--cache_dir {os.path.dirname(path)}: cannot be written '
                         f'({error.strerror})')

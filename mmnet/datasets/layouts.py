@@ -23,7 +23,8 @@ from mmnet.errors import UserError
 
 PHOTOS = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
 # `Item.read_mask` raises these, besides `decode.UNREADABLE`, for files of another kind.
-UNREADABLE = (KeyError, TypeError, zlib.error)
+UNREADABLE = (KeyError, TypeError, AttributeError, IndexError, OverflowError, MemoryError,
+              zlib.error, cv2.error)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,18 +143,22 @@ def supervisely(source: str) -> Layout:
 
 def folder(source: str, image_folder: str = 'image', mask_folder: str = 'mask',
            mask_suffix: str = '') -> Layout:
-    """Lists any two folders: photos, and masks of the same names.
+    """Lists any two folders: photos, and masks at the same places with the same names.
+
+    `image/a/1.jpg` belongs to `mask/a/1.png`, and to no other `1.png`. Both become `a_1`.
 
     Args:
         source: holds both folders.
         image_folder, mask_folder: their names.
         mask_suffix: ending of the masks' names, such as `_mask`.
     """
-    masks = _by_stem(os.path.join(source, mask_folder), PHOTOS)
+    photos, problems = _by_place(os.path.join(source, image_folder))
+    masks, more_problems = _by_place(os.path.join(source, mask_folder))
     if mask_suffix:
-        masks = {stem[:-len(mask_suffix)]: path for stem, path in masks.items()
-                 if stem.endswith(mask_suffix)}
-    return _paired(_by_stem(os.path.join(source, image_folder), PHOTOS), masks)
+        masks = {place[:-len(mask_suffix)]: path for place, path in masks.items()
+                 if place.endswith(mask_suffix)}
+    layout = _paired(photos, masks)
+    return Layout(layout.items, layout.problems + problems + more_problems)
 
 
 LAYOUTS: Dict[str, Callable[..., Layout]] = {
@@ -178,6 +183,27 @@ def _by_stem(folder: str, extensions: Tuple[str, ...]) -> Dict[str, str]:
             if extension.lower() in extensions and not name.startswith('.'):
                 found[stem] = os.path.join(parent, name)
     return found
+
+
+def _by_place(folder: str) -> Tuple[Dict[str, str], List[Tuple[str, str]]]:
+    """Lists the pictures in a folder by relative path, `a_1` for `a/1.jpg`.
+
+    Returns:
+        the pictures, and those that share a name as problems.
+    """
+    if not os.path.isdir(folder):
+        raise UserError(f'{folder}: no such folder; --help says what each set\'s SOURCE is')
+    found: Dict[str, List[str]] = {}
+    for parent, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            stem, extension = os.path.splitext(name)
+            if extension.lower() in PHOTOS and not name.startswith('.'):
+                place = os.path.normpath(os.path.join(os.path.relpath(parent, folder), stem))
+                found.setdefault(place.replace(os.sep, '_'), []).append(os.path.join(parent, name))
+    problems = [(path, f'has the name of {paths[0] if path != paths[0] else paths[1]}')
+                for paths in found.values() if len(paths) > 1 for path in paths]
+    return {place: paths[0] for place, paths in found.items() if len(paths) == 1}, problems
 
 
 def _folders_named(source: str, wanted: str) -> Iterator[str]:
@@ -255,6 +281,8 @@ def _draw_bitmap(mask: np.ndarray, bitmap: Dict) -> None:
 
 def _draw_polygon(mask: np.ndarray, points: Dict) -> None:
     """Draws an outline and cuts out the holes in it."""
+    if len(points['exterior']) < 3:
+        raise ValueError('a person is marked without an outline')
     drawn = np.zeros_like(mask)
     cv2.fillPoly(drawn, [np.array(points['exterior'], np.int32)], 255)
     for hole in points['interior']:

@@ -9,8 +9,7 @@ blobs and strands occur behind people, too.
 """
 
 import dataclasses
-
-from typing import Callable, List, Sequence, Tuple
+from typing import Callable, List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -78,9 +77,10 @@ def draw_portrait(rng: np.random.RandomState, width: int, height: int) -> Portra
 class Canvas:
     """Layers painted over one another, as premultiplied colours and coverage."""
 
-    def __init__(self, width: int, height: int, light: np.ndarray = np.ones([1, 1])):
+    def __init__(self, width: int, height: int, light: Optional[np.ndarray] = None):
         """Makes an empty canvas; `light` `[2, 2]` is the lamp's brightness in its corners."""
         self.width, self.height = width, height
+        light = np.ones([2, 2]) if light is None else light
         self._light = cv2.resize(light.astype(np.float32), (width, height))[..., None]
         self.premultiplied = np.zeros([height, width, 3], np.float32)
         self.alpha = np.zeros([height, width], np.float32)

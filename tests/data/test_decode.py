@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -69,3 +71,33 @@ def test_resizing_averages_over_pixels(tmp_path):
     np.testing.assert_allclose(decode.read_mask(path, 16), 127, atol=2)
     np.testing.assert_array_equal(decode.read_mask(path, 16),
                                   decode.resize_mask(decode.read_mask(path), 16))
+
+
+def test_floats_in_the_unit_range_are_read_and_others_refused(tmp_path):
+    path = save(tmp_path, Image.fromarray(GREY.astype(np.float32) / 255), 'x.tif')
+    np.testing.assert_array_equal(decode.read_mask(path), GREY)
+    np.testing.assert_array_equal(decode.read_image(path)[..., 1], GREY)
+    for pixels in (GREY.astype(np.float32), GREY.astype(np.float32) / 255 - 0.5,
+                   GREY.astype(np.float32) * np.nan, GREY.astype(np.int32) * 2 ** 20,
+                   GREY.astype(np.int32) - 5):
+        path = save(tmp_path, Image.fromarray(pixels), 'y.tif')
+        for read in (decode.read_image, decode.read_mask):
+            with pytest.raises(ValueError, match='8 or 16 bits'):
+                read(path)
+
+
+def test_only_regular_files_are_read(tmp_path):
+    path = str(tmp_path / 'x.jpg')
+    os.mkfifo(path)
+    for read in (decode.read_image, decode.read_mask, decode.read_opacity, pairs.upright_size):
+        with pytest.raises(OSError, match='not a regular file'):
+            read(path)
+
+
+def test_an_orientation_that_means_nothing_turns_nothing(tmp_path):
+    exif = Image.Exif()
+    exif[pairs.ORIENTATION_TAG] = 9
+    path = str(tmp_path / 'x.jpg')
+    Image.new('RGB', (40, 30)).save(path, exif=exif)
+    assert pairs.upright_size(path) == (40, 30)
+    assert decode.read_image(path).shape == (30, 40, 3)

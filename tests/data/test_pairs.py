@@ -3,6 +3,7 @@ import os
 import pytest
 from PIL import Image
 
+from mmnet import metrics
 from mmnet.data import decode, pairs
 from mmnet.errors import UserError
 from tests.helpers import folder, write_split
@@ -74,3 +75,15 @@ def test_headers_are_read_upright(tmp_path):
         assert pairs.upright_size(str(tmp_path / name)) == (30, 40)
         assert decode.read_image(str(tmp_path / name)).shape == (40, 30, 3)
         assert decode.read_mask(str(tmp_path / name)).shape == (40, 30)
+
+
+@pytest.mark.parametrize('size', [(1, 1), (3000, 1), (8, 12)])
+def test_masks_too_small_for_the_metrics_are_named(dataset, size, capsys):
+    for kind in ('image', 'mask'):
+        Image.new('L', size, 255).save(folder(dataset, kind) + '/tiny.png')
+    with pytest.raises(UserError, match='1 bad'):
+        pairs.find_pairs(dataset, 'train')
+    err = capsys.readouterr().err
+    assert 'mask/tiny.png' in err and f'{size[0]}×{size[1]}' in err and 'at least 9' in err
+    assert len(pairs.find_pairs(dataset, 'train', skip_bad_pairs=True)) == 10
+    assert pairs.SMALLEST_MASK == 2 * metrics.RADIUS + 1

@@ -94,13 +94,14 @@ def test_the_cache_is_used_until_the_dataset_changes(dataset, tmp_path, monkeypa
     cache = str(tmp_path / 'cache')
     pixels = pipeline.load_pixels(found, 32, cache)
     np.testing.assert_array_equal(pixels, pipeline.load_pixels(found, 32))
-    assert len(os.listdir(cache)) == 1
+    assert sorted(os.listdir(cache)) == sorted(
+        [name for name in os.listdir(cache) if 'rgba32' in name]) and len(os.listdir(cache)) == 2
     with monkeypatch.context() as patch:
         patch.setattr(decode, 'read_image', None)
         np.testing.assert_array_equal(pixels, pipeline.load_pixels(found, 32, cache))
     os.utime(found[0].mask, (0, 0))
     pipeline.load_pixels(found, 32, cache)
-    assert len(os.listdir(cache)) == 2
+    assert len(os.listdir(cache)) == 4
 
 
 def test_truncated_files_are_listed_and_can_be_skipped(dataset, tmp_path, capsys):
@@ -124,3 +125,43 @@ def test_a_cache_that_cannot_be_written_is_named(dataset, tmp_path):
     (tmp_path / 'file').write_text('')
     with pytest.raises(UserError, match='--cache_dir'):
         pipeline.load_pixels(pairs.find_pairs(dataset, 'train'), 32, str(tmp_path / 'file' / 'x'))
+
+
+def cache_file(cache):
+    name, = [name for name in os.listdir(cache) if not name.endswith('.json')]
+    return os.path.join(cache, name)
+
+
+def test_a_cache_made_with_skipping_hides_nothing(dataset, tmp_path):
+    found, cache = pairs.find_pairs(dataset, 'train'), str(tmp_path / 'cache')
+    with open(found[2].image, 'r+b') as file:
+        file.truncate(os.path.getsize(found[2].image) // 2)
+    assert len(pipeline.load_pixels(found, 32, cache, skip_bad_pairs=True)) == 9
+    assert len(pipeline.load_pixels(found, 32, cache, skip_bad_pairs=True)) == 9
+    with pytest.raises(UserError, match='1 bad'):
+        pipeline.load_pixels(found, 32, cache)
+
+
+@pytest.mark.parametrize('rows', [0, 3.5, 9])
+def test_a_cache_that_was_cut_is_made_again(dataset, tmp_path, rows):
+    found, cache = pairs.find_pairs(dataset, 'train'), str(tmp_path / 'cache')
+    expected = np.array(pipeline.load_pixels(found, 32, cache))
+    with open(cache_file(cache), 'r+b') as file:
+        file.truncate(int(rows * 32 * 32 * 4))
+    np.testing.assert_array_equal(pipeline.load_pixels(found, 32, cache), expected)
+
+
+@pytest.mark.parametrize('note', ['', '5', '{"rows": 10}', '{"rows": 10, "images": []}',
+                                  '{"rows": 1, "images": ["/elsewhere.jpg"]}'])
+def test_a_cache_with_a_damaged_note_is_made_again(dataset, tmp_path, note):
+    found, cache = pairs.find_pairs(dataset, 'train'), str(tmp_path / 'cache')
+    pipeline.load_pixels(found, 32, cache)
+    with open(cache_file(cache) + '.json', 'w') as file:
+        file.write(note)
+    assert len(pipeline.load_pixels(found, 32, cache)) == 10
+
+
+def test_pixels_larger_than_memory_are_refused_before_they_are_allocated(dataset):
+    found = pairs.find_pairs(dataset, 'train')
+    with pytest.raises(UserError, match='--image_size 1000000.*GB.*--cache_dir'):
+        pipeline.load_pixels(found, 1000000)

@@ -29,7 +29,12 @@ def test_two_folders(tmp_path):
     for stem in ('a_mask', 'b_mask', 'd_mask', 'e'):
         save(tmp_path / 'mask' / (stem + '.png'))
     layout = layouts.folder(str(tmp_path), mask_suffix='_mask')
-    assert found(layout) == {'a': None, 'b': None}
+    assert found(layout) == {}, 'masks of other folders do not count'
+    for stem in ('a', 'b'):
+        save(tmp_path / 'mask' / 'deep' / (stem + '_mask.png'))
+        os.remove(str(tmp_path / 'mask' / (stem + '_mask.png')))
+    layout = layouts.folder(str(tmp_path), mask_suffix='_mask')
+    assert found(layout) == {'deep_a': None, 'deep_b': None}
     np.testing.assert_array_equal(layout.items[0].read_mask(), MASK)
     assert sorted((os.path.basename(path), reason) for path, reason in layout.problems) == [
         ('c.jpg', 'an image without a mask'), ('d_mask.png', 'a mask without an image')]
@@ -55,3 +60,13 @@ def test_every_set_names_a_missing_folder(tmp_path):
     for name, layout in layouts.LAYOUTS.items():
         with pytest.raises(UserError, match=str(tmp_path / 'nowhere')):
             layout(str(tmp_path / 'nowhere'))
+
+
+def test_photos_that_share_a_name_are_both_left_out(tmp_path):
+    for path in ('image/2.jpg', 'image/2.png', 'image/3.jpg', 'mask/2.png', 'mask/3.png'):
+        save(tmp_path / path)
+    layout = layouts.folder(str(tmp_path))
+    assert found(layout) == {'3': None}
+    reasons = {os.path.relpath(path, str(tmp_path)): reason for path, reason in layout.problems}
+    assert set(reasons) == {'image/2.jpg', 'image/2.png', 'mask/2.png'}
+    assert reasons['image/2.png'] == f'has the name of {tmp_path}/image/2.jpg'

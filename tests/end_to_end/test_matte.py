@@ -100,15 +100,16 @@ def test_one_bad_file_does_not_stop_the_rest(trained, tmp_path):
     (source / 'bad.mp4').write_text('no video')
     photo(source / 'same.png')
     photo(source / 'same.jpg')
+    os.mkfifo(str(source / 'pipe.jpg'))
     # Results inside the folder of photos are no photos.
     out = source / 'out'
     status, printed, err = matte(trained, source, 'camera:99', '--output_dir', out)
     assert status == 1
     assert printed.count(' -> ') == 3
-    for name in ('bad.jpg', 'bad.mp4', 'same.png', 'camera:99'):
+    for name in ('bad.jpg', 'bad.mp4', 'same.png', 'camera:99', 'pipe.jpg'):
         assert len([line for line in err.split('\n') if line.startswith('  ') and
                     name in line]) == 1, err
-    assert '4 of 7 inputs were not done' in err and 'Traceback' not in err
+    assert '5 of 8 inputs were not done' in err and 'Traceback' not in err
     assert sorted(os.listdir(str(out))) == ['good_cutout.png', 'more', 'same_cutout.png']
 
     # What is there is kept, unless it may be replaced.
@@ -150,21 +151,23 @@ def test_what_cannot_be_done_is_said_in_a_line(trained, tmp_path, args, named):
 
 def test_a_picture_of_mattes(trained, tmp_path):
     photo(tmp_path / 'mine.png')
+    Image.new('RGB', (3000, 1)).save(str(tmp_path / 'line.png'))
     picture = tmp_path / 'mattes.png'
     args = ['scripts/show_mattes.py', '--model', trained / 'run', '--dataset_path',
-            trained / 'dataset', '--count', 2, tmp_path / 'mine.png', '--output', picture]
+            trained / 'dataset', '--count', 2, tmp_path / 'mine.png', tmp_path / 'line.png',
+            '--output', picture]
     status, out, err = run(*args)
     assert status == 0, err
     assert out.strip().endswith(str(picture))
     pixels = decode.read_image(str(picture))
-    assert pixels.shape == (28 + 3 * 320, 5 * 240, 3)
-    cells = pixels[28:].reshape([3, 320, 5, 240, 3]).transpose([0, 2, 1, 3, 4])
+    assert pixels.shape == (28 + 4 * 320, 5 * 240, 3)
+    cells = pixels[28:].reshape([4, 320, 5, 240, 3]).transpose([0, 2, 1, 3, 4])
     assert cells[0, 1].min() == cells[0, 1].max(), 'no ground truth of one\'s own photo'
-    assert cells[1, 1].std() > 50
+    assert cells[2, 1].std() > 50
     # Each photo in the first column is what it should be, in the middle of its cell.
     first = decode.read_image(str(trained / 'dataset' / 'test' / 'image' / '000.jpg'))
     expected = np.asarray(Image.fromarray(first).resize((240, 320), Image.BICUBIC))
-    np.testing.assert_array_equal(cells[1, 0], expected)
+    np.testing.assert_array_equal(cells[2, 0], expected)
     status, _, err = run(*args)
     assert status == 1 and '--force' in err and err.count('\n') == 1
     status, _, err = run(*args[:-1] + [tmp_path / 'mattes.gif'])

@@ -137,10 +137,12 @@ def test_supervisely(tmp_path):
                           'interior': [[[10, 35], [20, 35], [20, 40], [10, 40]]]}}
     ignored = {'classTitle': 'neutral', 'bitmap': None,
                'points': {'exterior': [[0, 0], [35, 0], [35, 47], [0, 47]], 'interior': []}}
+    pointless = {'classTitle': 'person_poly', 'bitmap': None,
+                 'points': {'exterior': [], 'interior': []}}
     for dataset, name, extension, objects in [
             ('ds1', 'a.png', '.png.json', [person, outline, ignored]),
             ('ds2', 'a.png', '.json', [outline]), ('ds2', 'b.png', '.json', [ignored]),
-            ('ds2', 'c.png', None, [])]:
+            ('ds2', 'c.png', None, []), ('ds2', 'd.png', '.json', [pointless])]:
         save(source / dataset / 'img' / name, pair()[0])
         (source / dataset / 'ann').mkdir(exist_ok=True)
         if extension:
@@ -157,6 +159,7 @@ def test_supervisely(tmp_path):
     np.testing.assert_array_equal(mask_of(dest, 'train', 'ds1_a'), frame)
     assert 'b.png: the mask cannot be read (nobody' in skipped(dest)
     assert 'c.png: an image without an annotation' in skipped(dest)
+    assert 'd.png: the mask cannot be read (a person is marked without an outline' in skipped(dest)
 
 
 def folders(source):
@@ -203,8 +206,9 @@ def test_it_goes_on_and_overwrites_nothing(tmp_path):
     assert os.path.exists(found['0'].mask) and os.path.getmtime(found['4'].mask) == 1
     splits = [split for split in ('train', 'test') if (dest / split).exists()]
     assert '3' in sum((stems(dest, split) for split in splits), [])
-    status, _, err = prepare('folder', source, dest, '--seed', 1, *flags)
-    assert status == 1 and 'another folder' in err and err.count('\n') == 1
+    for other in (['--seed', 1], ['--mask_folder', 'photos']):
+        status, _, err = prepare('folder', source, dest, *flags + other)
+        assert status == 1 and 'another folder' in err and err.count('\n') == 1
 
 
 @pytest.mark.parametrize('name, flags, named', [
