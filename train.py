@@ -2,6 +2,7 @@
 """Trains a portrait matting network on image/alpha pairs; see README.md."""
 
 import argparse
+import contextlib
 import os
 import sys
 from typing import List
@@ -25,12 +26,13 @@ def main() -> int:
     else:
         pairs = find_pairs(args.dataset_path, args.dataset_split_name, args.skip_bad_pairs)
 
-    try:
-        with files.locked(args.train_dir, wait=False):
-            return train(args, settings, pairs)
-    except BlockingIOError:
-        raise UserError(f'--train_dir {args.train_dir}: another training runs there; wait for it '
-                        f'or choose another directory')
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(files.locked(args.train_dir, wait=False))
+        except BlockingIOError:
+            raise UserError(f'--train_dir {args.train_dir}: another training runs there; wait for '
+                            f'it or choose another directory')
+        return train(args, settings, pairs)
 
 
 def adapted(args: argparse.Namespace) -> HParams:
@@ -59,8 +61,8 @@ def train(args: argparse.Namespace, settings: HParams, pairs: List[Pair]) -> int
           f'{"going on from" if checkpoint else "training in"} {checkpoint or args.train_dir}')
     for change in hparams.changes(settings, args.train_dir):
         print('  ' + change)
-    hparams.write(settings, args.train_dir)
     pixels = load_pixels(pairs, settings.image_size, args.cache_dir, args.skip_bad_pairs)
+    hparams.write(settings, args.train_dir)
     return training.train(settings, args.train_dir, lambda: training_dataset(
         pixels, options.batch_size, options.augmentation, options.seed, first_step=step),
         len(pixels), step)

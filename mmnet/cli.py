@@ -21,6 +21,7 @@ import contextlib
 import dataclasses
 import logging
 import os
+import signal
 import sys
 import warnings
 from typing import Callable, Iterator, Optional
@@ -32,7 +33,7 @@ INTERRUPTED = 130
 
 @contextlib.contextmanager
 def starting() -> Iterator[None]:
-    """The context in which a program imports TensorFlow and what stands on it.
+    """The context in which a program imports TensorFlow and the modules that need it.
 
     Importing TensorFlow takes seconds: Ctrl-C ends the program in one line here, too. The
     environment must be set before TensorFlow is imported, and this is the only place that sets it.
@@ -54,8 +55,10 @@ def starting() -> Iterator[None]:
 def run(main: Callable[[], Optional[int]]) -> None:
     """Runs a program's `main` and exits with the status it returns.
 
-    A `UserError` becomes one line and status 1; Ctrl-C becomes one line and status 130.
+    A `UserError` becomes one line and status 1; Ctrl-C becomes one line and status 130. SIGTERM
+    ends the program with status 143 after it has cleaned up.
     """
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         sys.exit(main())
     except UserError as error:
@@ -111,14 +114,14 @@ class Bounds:
                 (self.below is None or value < self.below))
 
     def __str__(self) -> str:
-        parts = [f'{word} {limit:g}' for word, limit in (
+        parts = [f'{word} {limit}' for word, limit in (
             ('above', self.above), ('at least', self.minimum), ('below', self.below))
             if limit is not None]
         return ' and '.join(parts) or 'of any size'
 
 
 def number(kind: type, bounds: Bounds) -> Callable[[str], float]:
-    """A flag's type: `int` or `float` within bounds."""
+    """Makes a flag's type: `int` or `float` within bounds."""
     def parse(text: str) -> float:
         try:
             value = kind(text)
@@ -136,13 +139,16 @@ def describe(kind: type, bounds: Bounds) -> str:
 
 
 def positive(kind: type) -> Callable[[str], float]:
-    """A flag's type: a number above 0."""
+    """Makes a flag's type: a number above 0."""
     return number(kind, Bounds(above=0))
 
 
 def not_negative(kind: type) -> Callable[[str], float]:
-    """A flag's type: a number of at least 0."""
+    """Makes a flag's type: a number of at least 0."""
     return number(kind, Bounds(minimum=0))
 
 
 fraction = number(float, Bounds(above=0, below=1))
+# NumPy's generators take seeds below this.
+SEEDS = 2 ** 32
+seed = number(int, Bounds(minimum=0, below=SEEDS))

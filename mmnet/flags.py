@@ -74,7 +74,8 @@ def export_parser() -> Parser:
     parser.add_argument('--softmax', choices=('lut', 'builtin', 'logistic'), default='logistic',
                         help='how two logits become an alpha: a table of all pairs of 8-bit '
                         'logits, the runtime\'s softmax, or the logistic function of one logit')
-    parser.add_argument('--image_size', type=positive(int),
+    size = declared_settings(hparams.HParams)['image_size']
+    parser.add_argument('--image_size', type=number(size.kind, size.bounds),
                         help='side of the square that the file takes; by default as trained')
     parser.add_argument('--force', action='store_true', help='replace the output file')
     return parser

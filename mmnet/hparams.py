@@ -7,17 +7,19 @@
 
 All but `training` describes the network and may not change within a train directory.
 
-    hparams = hparams.read('TRAIN_DIR')
-    hparams.network.width_multiplier
+    run = hparams.read('TRAIN_DIR')
+    run.network.width_multiplier, run.training.batch_size
 """
 
 import argparse
 import dataclasses
+import glob
 import json
 import os
 from typing import Any, Dict, List, Mapping, Optional, Type
 
 from mmnet import files, models
+from mmnet.cli import SEEDS
 from mmnet.data.augment import PRESETS
 from mmnet.errors import UserError
 from mmnet.settings import Settings, declared_settings, make, setting
@@ -26,6 +28,8 @@ FILE_NAME = 'hparams.json'
 # Format 1, which has no such key, kept `batch_norm_decay: null` and lacked the newer settings.
 FORMAT = 2
 DEFAULT_MODEL = 'mmnet'
+# A network's activations at this size take gigabytes for a single image.
+LARGEST_SIZE = 4096
 # Self-supervision trains carefully: nothing but the network itself says what is right.
 ADAPTATION = {'learning_rate': 1e-5, 'weight_decay': 0.0, 'max_steps': 1000}
 
@@ -60,7 +64,7 @@ class Training(Settings):
     max_steps: int = setting(
         100000, 'steps in total, those before a resume included', above=0)
     seed: Optional[int] = setting(
-        None, 'makes weights, order and augmentation reproducible', minimum=0)
+        None, 'makes weights, order and augmentation reproducible', minimum=0, below=SEEDS)
     soc: bool = setting(
         False, 'adapt the trained modnet of --init_checkpoint to the photos in the folder '
         '--dataset_path, without masks; defaults are then 1,000 steps, a learning rate of 1e-05 '
@@ -92,10 +96,11 @@ class HParams(Settings):
     objective: Any
     training: Training
     quantization: Optional[Quantization] = None
-    image_size: int = setting(256, 'side of the square that photos are resized to', above=0)
+    image_size: int = setting(256, 'side of the square that photos are resized to', above=0,
+                              below=LARGEST_SIZE + 1)
 
     def to_json(self) -> Dict[str, Any]:
-        """Returns what `hparams.json` holds."""
+        """Returns the content of `hparams.json`."""
         network = dataclasses.asdict(self.network)
         training_only = {name: network.pop(name) for name in _training_only(type(self.network))}
         return {
@@ -107,7 +112,7 @@ class HParams(Settings):
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> 'HParams':
-        """Reads what any version of `to_json` returned; what is missing has its default.
+        """Reads the JSON of any version; missing settings have their defaults.
 
         Raises:
             ValueError: for unknown or missing keys, and values that are not allowed.
@@ -136,7 +141,7 @@ class HParams(Settings):
                    make(Training, training, 'training'), quantization, content['image_size'])
 
     def identity(self) -> Dict[str, Any]:
-        """Returns what makes the network what it is, by name."""
+        """Returns the values that identify the network, by name."""
         content = self.to_json()
         return {'model': self.model, 'image_size': self.image_size, **content['network'],
                 'quantization': content['quantization']}
@@ -245,7 +250,7 @@ def _quantization(args: argparse.Namespace, spec: models.NetworkSpec) -> Optiona
 
 
 def _given(args: argparse.Namespace, names) -> Dict[str, Any]:
-    """The flags that were given on the command line."""
+    """Returns the flags that were given on the command line."""
     return {name: getattr(args, name) for name in names if getattr(args, name, None) is not None}
 
 
@@ -259,10 +264,14 @@ def check_same_network(hparams: HParams, train_dir: str) -> None:
     Raises:
         UserError: names what differs.
     """
+    has_checkpoints = bool(glob.glob(os.path.join(glob.escape(train_dir), 'model.ckpt-*.index')))
     if not os.path.exists(os.path.join(train_dir, FILE_NAME)):
-        if os.path.exists(os.path.join(train_dir, 'checkpoint')):
+        if has_checkpoints:
             raise UserError(f'--train_dir {train_dir}: holds checkpoints but no {FILE_NAME}; '
                             f'choose another directory')
+        return
+    # A run that failed before its first checkpoint may be replaced.
+    if not has_checkpoints:
         return
     theirs = read(train_dir)
     if theirs.training.soc != hparams.training.soc:

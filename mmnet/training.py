@@ -3,12 +3,13 @@
 The step itself is `model_fn`; an Estimator owns the loop.
 """
 
+import errno
 import os
 import re
 import signal
 import sys
 import time
-from typing import Any, Callable, ContextManager, Dict, List, Optional
+from typing import Any, Callable, ContextManager, Dict, Optional
 
 import tensorflow as tf
 from tqdm import tqdm
@@ -21,6 +22,8 @@ from mmnet.hparams import HParams, Training
 
 # `check_numerics` begins its complaint with this, and `train` looks for it.
 NOT_FINITE = 'mmnet: loss or gradient'
+# A full disk is reported with these words.
+NO_SPACE = os.strerror(errno.ENOSPC)
 # The collection in which `model_fn` leaves the loss for ProgressHook.
 TOTAL_LOSS = 'total_loss'
 # The learning rate falls by the factor --learning_rate_decay in so many epochs.
@@ -146,7 +149,7 @@ def train(hparams: HParams, train_dir: str, input_fn: Callable[[], tf.data.Datas
         the exit status: 0 at `max_steps`, or 128 + the signal that ended training before.
 
     Raises:
-        UserError: when the loss is no longer finite.
+        UserError: when the loss is no longer finite, or when memory or disk is full.
     """
     training = hparams.training
     # Evaluation runs beside training, maybe on the same GPU: take only the memory that is needed.
@@ -172,7 +175,12 @@ def train(hparams: HParams, train_dir: str, input_fn: Callable[[], tf.data.Datas
                         f'{progress.step + 1}; the last good checkpoint is '
                         f'{good[-1] if good else "none"}; go on from it with a lower '
                         f'--learning_rate')
-    except tf.errors.ResourceExhaustedError:
+    except tf.errors.ResourceExhaustedError as error:
+        # TensorFlow reports a full disk and a full memory alike.
+        if NO_SPACE in error.message:
+            good = checkpoints.listed(train_dir)
+            raise UserError(f'--train_dir {train_dir}: no space left on the disk; make room, and '
+                            f'the same command goes on from {good[-1] if good else "the start"}')
         raise UserError(f'--batch_size {training.batch_size}: out of memory; try a smaller one')
     finally:
         progress.close()
@@ -238,11 +246,12 @@ class SavedStepsListener(tf.train.CheckpointSaverListener):
     """Notes the step of every checkpoint; the Estimator deletes old ones."""
 
     def __init__(self, train_dir: str):
-        self._path = os.path.join(train_dir, checkpoints.SAVED)
+        self._train_dir = train_dir
 
     def after_save(self, session, global_step_value: int) -> None:
-        steps: List[int] = files.read_json(self._path) or []
-        files.write_json(sorted({*steps, int(global_step_value)}), self._path)
+        steps = checkpoints.saved_steps(self._train_dir)
+        files.write_json(sorted({*steps, int(global_step_value)}),
+                         os.path.join(self._train_dir, checkpoints.SAVED))
 
 
 class StopOnSignalHook(tf.train.SessionRunHook):

@@ -84,3 +84,19 @@ def test_starting_keeps_what_the_user_set(monkeypatch):
     with cli.starting():
         assert os.environ['TF_CPP_MIN_LOG_LEVEL'] == '0'
         assert os.environ['TF_CPU_ALLOCATOR_USE_BFC'] == 'true'
+
+
+def test_sigterm_lets_a_program_clean_up(tmp_path):
+    program = tmp_path / 'tidy.py'
+    program.write_text(
+        'import tempfile, time\nfrom mmnet import cli\n'
+        'def main():\n'
+        '    with tempfile.TemporaryDirectory() as place:\n'
+        '        print(place, flush=True)\n        time.sleep(60)\n'
+        'cli.run(main)\n')
+    process = subprocess.Popen([sys.executable, str(program)], stdout=subprocess.PIPE,
+                               universal_newlines=True, cwd=ROOT)
+    place = process.stdout.readline().strip()
+    assert os.path.isdir(place)
+    process.terminate()
+    assert process.wait(timeout=30) == 143 and not os.path.exists(place)

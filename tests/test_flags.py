@@ -85,7 +85,8 @@ def test_help_tells_the_truth_of_every_network(capsys):
 @pytest.mark.parametrize('args', [
     ['--batch_size', '0'], ['--learning_rate', 'inf'], ['--batch_norm_decay', '1'],
     ['--temperature', '0'], ['--alpha_loss_weight', '-1'], ['--output_stride', '4'],
-    ['--augmentation', 'none'], ['--seed', '-1']])
+    ['--augmentation', 'none'], ['--seed', '-1'], ['--seed', '4294967296'],
+    ['--image_size', '1000000']])
 def test_values_out_of_bounds_end_in_a_line_that_names_the_flag(args, capsys):
     with pytest.raises(SystemExit) as leaving:
         parse(*args)

@@ -93,6 +93,8 @@ def test_files_of_older_trainings_are_read(content, tmp_path):
     (lambda content: [1], 'network and a training'),
     (lambda content: dict(content, image_size=-64), 'image_size -64'),
     (lambda content: dict(content, image_size='large'), 'image_size large'),
+    (lambda content: dict(content, image_size=1000000), 'image_size 1000000'),
+    (lambda content: {**content, 'training': {'seed': 2 ** 32}}, 'seed 4294967296'),
     (lambda content: dict(content, model='unet'), 'unet'),
     (lambda content: dict(content, model=None), 'name a model'),
     (lambda content: dict(content, format=99), 'format 99'),
@@ -114,8 +116,18 @@ def test_damaged_files_are_named_with_the_reason(change, named, tmp_path):
         hparams.read(str(tmp_path))
 
 
+def test_a_start_without_a_checkpoint_binds_nothing(tmp_path):
+    hparams.write(from_flags('--image_size', '64'), str(tmp_path))
+    hparams.check_same_network(from_flags('--image_size', '128'), str(tmp_path))
+    (tmp_path / hparams.FILE_NAME).unlink()
+    (tmp_path / 'model.ckpt-5.index').write_text('')
+    with pytest.raises(UserError, match='holds checkpoints but no hparams.json'):
+        hparams.check_same_network(from_flags(), str(tmp_path))
+
+
 def test_another_network_is_refused_and_other_training_is_not(tmp_path):
     hparams.write(from_flags('--width_multiplier', '0.5'), str(tmp_path))
+    (tmp_path / 'model.ckpt-5.index').write_text('')
     same = from_flags('--width_multiplier', '0.5', '--batch_norm_decay', '0.9', '--batch_size', '7')
     hparams.check_same_network(same, str(tmp_path))
     assert hparams.changes(same, str(tmp_path)) == [

@@ -271,6 +271,13 @@ def test_a_bad_dataset_stops_both_before_anything_is_written(dataset, tmp_path):
     status, _, err = train(dataset, tmp_path / 'run')
     assert status == 1 and 'image/003.jpg' in err and '--skip_bad_pairs' in err
     assert not (tmp_path / 'run').exists()
+    # A photo whose header is good ends the start later, and binds the directory to nothing.
+    os.remove(dataset + '/train/image/003.jpg')
+    with open(dataset + '/train/image/004.jpg', 'r+b') as file:
+        file.truncate(1500)
+    status, _, err = train(dataset, tmp_path / 'run', '--image_size', 64)
+    assert status == 1 and 'image/004.jpg: cannot be decoded' in err
+    assert not (tmp_path / 'run' / 'hparams.json').exists()
 
 
 def test_evaluating_what_is_not_there(dataset, trained, tmp_path):
@@ -282,6 +289,10 @@ def test_evaluating_what_is_not_there(dataset, trained, tmp_path):
         assert status == 1 and named in err and err.count('\n') == 1
     status, _, err = evaluate(dataset, tmp_path / 'none', '--watch', '--timeout', 0.1)
     assert status == 1 and 'no training started' in err
+    for path, flags, named in (('', [], '--checkpoint_path '),
+                               (run_dir, ['--timeout', 1], 'are for --watch')):
+        status, _, err = evaluate(dataset, path, *flags)
+        assert status == 1 and named in err and 'tflite' not in err.replace('evaluate', '')
 
 
 def test_undecodable_test_images_are_named_or_skipped(trained, tmp_path):
