@@ -1,10 +1,10 @@
-"""Faster and smaller gradients for CPUs; the forward graph stays as it is.
+"""Gradients for CPUs that take less time and memory; the forward graph stays as it is.
 
 Faster: TensorFlow 1.15's gradient of a 1×1 convolution goes through im2col, and that of fused
 batch norm passes over its input many times. Matrix products compute the same numbers here. Where
 batch norm follows a 1×1 expansion, they need no pass over the expanded tensor.
 
-Smaller: the backward pass recomputes large activations that follow cheaply from kept ones.
+Less memory: the backward pass recomputes large activations that follow cheaply from kept ones.
 
 Only gradients are replaced, so networks read as before and quantization finds its layers.
 `train.py --stock_gradients` does without this module.
@@ -18,8 +18,8 @@ import tensorflow as tf
 from tensorflow.python.ops import gen_nn_ops, nn_grad
 
 # Tensors of at least so many bytes are recomputed rather than kept. At 256×256 and batch 32, a
-# threshold of 2 ** 23 peaks at 2.6 GB and takes 0.82 of the authors' time per step; keeping
-# everything peaks at 4.1 GB and takes 0.69 (scripts/benchmark_step.py).
+# threshold of 2 ** 23, close to this one, peaks at 2.6 GB and takes 0.82 of the authors' time per
+# step; keeping everything peaks at 4.1 GB and takes 0.69 (scripts/benchmark_step.py).
 LARGE = 10 * 2 ** 20
 
 

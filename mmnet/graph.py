@@ -49,7 +49,7 @@ def build_network(images: tf.Tensor, hparams: HParams,
 
 def build_objective(batch: losses.Batch, hparams: HParams,
                     is_training: bool) -> losses.Objective:
-    """Builds the network and what it is trained for; the total includes weight decay.
+    """Builds the network and its objective; the total includes weight decay.
 
     Args:
         batch: images and alphas. Self-supervision does not read the alphas.

@@ -53,7 +53,7 @@ def load(path: str, flag: str) -> Predictor:
         flag: the flag that the path came with, for messages.
 
     Raises:
-        UserError: for anything else, and for what cannot be read.
+        UserError: for other files, and for files that cannot be read.
     """
     if os.path.isfile(path) and not path.endswith(('.index', '.meta')):
         interpreter = Interpreter(path)

@@ -81,7 +81,7 @@ class Settings:
 
 
 def declared_settings(cls: Type[Settings]) -> Dict[str, Setting]:
-    """The declared settings of a class by name, in their order."""
+    """Returns the declared settings of a class by name, in their order."""
     hints = typing.get_type_hints(cls)
     return {field.name: Setting(field.name, _kind(hints[field.name]), field.default,
                                 **field.metadata['declaration'])
@@ -89,7 +89,7 @@ def declared_settings(cls: Type[Settings]) -> Dict[str, Setting]:
 
 
 def make(cls: Type[AnySettings], values: Mapping[str, Any], owner: str) -> AnySettings:
-    """Makes settings from values by name; what is missing or None has its default.
+    """Makes settings from values by name; missing ones and None become the default.
 
     Args:
         cls: a class of settings.
@@ -108,5 +108,5 @@ def make(cls: Type[AnySettings], values: Mapping[str, Any], owner: str) -> AnySe
 
 
 def _kind(hint: Any) -> type:
-    """The type behind an annotation: `int` of `int` and of `Optional[int]`."""
+    """Returns the type behind an annotation: `int` for `int` and for `Optional[int]`."""
     return next(kind for kind in getattr(hint, '__args__', (hint,)) if kind is not _NONE)

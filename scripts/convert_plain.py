@@ -21,11 +21,12 @@ def main() -> int:
     parser = cli.Parser(__doc__.split('\n')[0])
     parser.add_argument('model', choices=('mmnet', 'deeplab'), help='mmnet is MMNet-1.0')
     parser.add_argument('output', help='the .tflite file to write')
-    parser.add_argument('--image_size', type=cli.positive(int), default=256, help='its side')
+    parser.add_argument('--image_size', type=cli.positive(int), default=256,
+                        help='side of the input square')
     parser.add_argument('--width_multiplier', type=cli.positive(float), default=0.75,
-                        help='of deeplab')
+                        help='deeplab\'s width multiplier')
     parser.add_argument('--output_stride', type=int, choices=(8, 16), default=16,
-                        help='of deeplab')
+                        help='deeplab\'s output stride')
     args = parser.parse_args()
     # The converter is a program in the same folder as Python.
     os.environ['PATH'] = os.path.dirname(sys.executable) + os.pathsep + os.environ.get('PATH', '')

@@ -1,4 +1,4 @@
-"""PortraitNet's losses (Section 3.2 there), each a mean over pixels and batch.
+"""PortraitNet's losses (Section 3.2 of its paper), each a mean over pixels and batch.
 
 Alphas are float32 `[N, H, W, 1]` in [0, 1]; logits are `[N, H, W, 2]`, channel 1 the foreground or
 the boundary. The paper prints sums over pixels; its λ, α and β fit means.

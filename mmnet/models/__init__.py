@@ -51,7 +51,7 @@ NETWORKS = {
     'portraitnet': NetworkSpec(
         portraitnet.portraitnet, portraitnet.PortraitNetSettings,
         portraitnet_losses.objective, portraitnet_losses.Weights,
-        # Sections 4.2 and 4.3 there: 2,000 epochs of 1,447 images.
+        # Sections 4.2 and 4.3 of its paper: 2,000 epochs of 1,447 images.
         {'image_size': 224, 'batch_size': 64, 'learning_rate': 1e-3, 'learning_rate_decay': 0.95,
          'weight_decay': 5e-4, 'max_steps': 45219, 'augmentation': 'portraitnet'}),
     'modnet': NetworkSpec(
@@ -83,7 +83,7 @@ def build(name: str, images: tf.Tensor, is_training: bool,
         images: float32 RGB in [0, 1], `[N, H, W, 3]`; H and W are multiples of the network's
             stride.
         is_training: whether batch norm uses the batch's statistics and dropout is on.
-        **hparams: the network's settings; `hparams_of(name)` lists them.
+        **hparams: fields of the network's class of settings.
 
     Returns:
         logits `[N, H, W, 2]`, channel 1 the foreground, and the end points by name. `aux_logits`
@@ -95,16 +95,6 @@ def build(name: str, images: tf.Tensor, is_training: bool,
     """
     spec = network_spec(name)
     return spec.build(images, is_training, make(spec.settings, hparams, name))
-
-
-def hparams_of(name: str) -> Dict[str, Any]:
-    """Returns the settings of a network with their defaults.
-
-    Raises:
-        ValueError: for an unknown name.
-    """
-    return {each.name: each.default
-            for each in declared_settings(network_spec(name).settings).values()}
 
 
 def all_settings(field: str) -> Dict[str, List[Tuple[str, Setting]]]:

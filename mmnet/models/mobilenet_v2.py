@@ -71,7 +71,7 @@ def mobilenet_v2(images: tf.Tensor, width_multiplier: float = 1.0, output_stride
                     reached *= stride
                 end_points[scope] = net
         if last_convolution:
-            # Section 6.1 there: a multiplier below 1 leaves this layer as it is.
+            # Section 6.1 of its paper: a multiplier below 1 leaves this layer as it is.
             channels = round_channels(1280, max(1.0, width_multiplier))
             net = end_points['Conv_1'] = slim.conv2d(net, channels, 1, scope='Conv_1')
     return net, end_points
@@ -86,7 +86,7 @@ def round_channels(channels: int, width_multiplier: float) -> int:
 
 def bottleneck(net: tf.Tensor, expansion: int, channels: int, stride: int, rate: int,
                scope: str, expand: bool) -> tf.Tensor:
-    """Builds an inverted residual with a linear bottleneck (Table 1 there).
+    """Builds an inverted residual with a linear bottleneck (Table 1 of its paper).
 
     Args:
         net: `[N, H, W, C]`.

@@ -55,7 +55,7 @@ def portraitnet(images: tf.Tensor, is_training: bool,
 
     Returns:
         logits `[N, H, W, 2]`, channel 1 the foreground, and the end points by block name.
-        `aux_logits` `[N, H, W, 2]` are the boundary's, channel 1 the boundary.
+        With a boundary head, `aux_logits` `[N, H, W, 2]` are its logits, channel 1 the boundary.
 
     Raises:
         ValueError: for a size that is not a multiple of 32.

@@ -1,6 +1,6 @@
 """The network between TensorFlow's graph and the file: a list of layers with float weights.
 
-Each layer becomes one operator of the file: batch norm and activation belong to their convolution.
+Most layers become one operator of the file: batch norm and activation belong to their convolution.
 Fake quantization gives the ranges of activations and weights, if there are any.
 """
 
@@ -36,10 +36,10 @@ class Value:
 
 
 class Layer:
-    """An operator of the file.
+    """A step of the network.
 
     Attributes:
-        kind: name of TFLite's builtin operator, e.g. `CONV_2D`.
+        kind: a key of `encode.KINDS`; nearly always the name of a builtin operator.
         inputs, outputs: the activations it reads and writes.
         weights: `[h, w, inputs, outputs]` of a convolution, `[h, w, channels, 1]` of a depthwise
             one; None for other layers.

@@ -1,4 +1,4 @@
-"""Rearranges linear layers into the form that runs fastest; the results stay exactly the same.
+"""Rearranges linear layers into the form that runs fastest; results are equal up to rounding.
 
 This is for float files: 8-bit rounding happens between the layers that it merges or splits. Times
 are MMNet-1.0's at 256×256 in LiteRT's XNNPACK on x86, one thread (scripts/benchmark_tflite.py).
