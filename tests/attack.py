@@ -172,7 +172,8 @@ def damaged_tflite(rng: random.Random, place: str, scratch: str) -> Case:
     return done, matte(model, os.path.join(place, 'a.png'), scratch)
 
 
-def damaged_checkpoint(rng: random.Random, place: str, scratch: str) -> Case:
+def copied_run(place: str, scratch: str) -> str:
+    """Copies the train directory; its list of checkpoints has absolute paths."""
     run = os.path.join(scratch, 'run')
     shutil.copytree(os.path.join(place, 'run'), run)
     state = os.path.join(run, 'checkpoint')
@@ -180,6 +181,11 @@ def damaged_checkpoint(rng: random.Random, place: str, scratch: str) -> Case:
         text = file.read()
     with open(state, 'w') as file:
         file.write(text.replace(os.path.join(place, 'run'), run))
+    return run
+
+
+def damaged_checkpoint(rng: random.Random, place: str, scratch: str) -> Case:
+    run = copied_run(place, scratch)
     name = rng.choice(sorted(set(os.listdir(run)) - {'hparams.json'}))
     path = os.path.join(run, name)
     if rng.random() < 0.2:
@@ -206,8 +212,7 @@ def damaged_video(rng: random.Random, place: str, scratch: str) -> Case:
 
 
 def damaged_hparams(rng: random.Random, place: str, scratch: str) -> Case:
-    run = os.path.join(scratch, 'run')
-    shutil.copytree(os.path.join(place, 'run'), run)
+    run = copied_run(place, scratch)
     path = os.path.join(run, 'hparams.json')
     if rng.random() < 0.3:
         done = damage(rng, path, path)
