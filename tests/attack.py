@@ -18,9 +18,7 @@ import tempfile
 import time
 from typing import Callable, Dict, List, Tuple
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
-from mmnet import cli  # noqa: E402  (the tests are not installed)
+from mmnet import cli
 
 with cli.starting():
     import imageio_ffmpeg
@@ -30,7 +28,8 @@ with cli.starting():
 
     from mmnet import checkpoints, flags, graph, hparams
     from mmnet.tflite.export import export
-    from tests.helpers import ROOT, draw_pair, write_split
+    # A script finds modules in its own folder.
+    from helpers import ROOT, draw_pair, write_split
 
 COUNTS = {'tflite': 200, 'checkpoint': 100, 'photo': 100, 'video': 50, 'hparams': 60}
 SECONDS = 120
@@ -47,8 +46,8 @@ def main() -> int:
     args = parser.parse_args()
     failures = []
     with tempfile.TemporaryDirectory() as place:
-        sound = in_child(lambda: make_sound_files(place))
-        assert sound[0] == 0, sound
+        made = in_child(lambda: make_intact_files(place))
+        assert made[0] == 0, made
         for kind in args.kinds:
             counts = {0: 0, 1: 0}
             start = time.time()
@@ -111,7 +110,7 @@ def run_program(command: List[str]) -> None:
     runpy.run_path(sys.argv[0], run_name='__main__')
 
 
-def make_sound_files(place: str) -> None:
+def make_intact_files(place: str) -> None:
     """Makes what is damaged later: a dataset, a train directory, a file, photos, a video."""
     write_split(os.path.join(place, 'dataset'), 'test', 2)
     run = hparams.from_flags(flags.train_parser().parse_args(
