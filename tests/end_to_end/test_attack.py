@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 
 def test_damaged_files_end_in_success_or_a_line():
     process = subprocess.run(
-        [sys.executable, os.path.join(ROOT, 'tests', 'attack.py'), '--scale', '0.04', '--seed',
+        [sys.executable, os.path.join(ROOT, 'tests', 'attack.py'), '--scale', '0.02', '--seed',
          '1'],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
     assert process.returncode == 0, process.stdout

@@ -16,7 +16,7 @@ from tests.helpers import run, run_in_litert, write_split
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group('rivals')]
 
 SMALL = ['--image_size', 64, '--batch_size', 4, '--save_summary_steps', 1,
-         '--batch_norm_decay', 0.9, '--seed', 1]
+         '--batch_norm_decay', 0.9, '--seed', 1, '--stock_gradients']
 
 
 @pytest.fixture(scope='module')
@@ -134,7 +134,7 @@ def test_self_supervision_on_unlabelled_photos(trained, tmp_path):
     # The network is the checkpoint's: no flag repeats it.
     args = ['train.py', '--soc', '--dataset_path', photos, '--train_dir', tmp_path / 'adapted',
             '--init_checkpoint', root / 'modnet', '--batch_size', 2, '--learning_rate', 1e-4,
-            '--save_summary_steps', 1]
+            '--save_summary_steps', 1, '--stock_gradients']
     status, out, err = run(*args, '--max_steps', 2)
     assert status == 0, err
     assert 'modnet, 3 photos' in out and 'not restored' not in out
