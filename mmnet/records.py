@@ -20,7 +20,7 @@ def path_of(train_dir: str, split: str) -> str:
 
 
 def read_records(path: str) -> List[Record]:
-    """Reads the lines of an `eval_<split>.jsonl`; returns none if there is no such file.
+    """Reads the lines of an `eval_<split>.jsonl`; a missing file has none.
 
     Raises:
         UserError: if the file is damaged.

@@ -125,7 +125,7 @@ def test_a_variable_frame_rate_ends_with_the_sound(tmp_path):
     write_video(tmp_path / 'out.mp4', images, rate, sound=path)
     frames, seconds = imageio_ffmpeg.count_frames_and_secs(str(tmp_path / 'out.mp4'))
     assert frames == len(images) and seconds == pytest.approx(3.73, abs=0.1)
-    # What is shown after two seconds is what the source shows there: its 41st frame.
+    # After two seconds, the result shows the frame that the source shows there.
     reader = imageio_ffmpeg.read_frames(path, input_params=['-ss', '2.02'])
     next(reader)
     shown = np.frombuffer(next(reader), np.uint8).reshape(images[0].shape).astype(float)

@@ -166,23 +166,26 @@ LAYOUTS: Dict[str, Callable[..., Layout]] = {
     'supervisely': supervisely, 'folder': folder}
 
 
-def _by_stem(folder: str, extensions: Tuple[str, ...]) -> Dict[str, str]:
-    """Lists the files in a folder and its subfolders by stem.
+def _files(folder: str, extensions: Tuple[str, ...]) -> Iterator[str]:
+    """Yields the paths of the files in a folder and its subfolders, in order.
 
     Raises:
         UserError: if the folder does not exist.
     """
     if not os.path.isdir(folder):
         raise UserError(f'{folder}: no such folder; --help says what each set\'s SOURCE is')
-    found = {}
     for parent, folders, names in os.walk(folder):
         folders.sort()
         for name in sorted(names):
-            stem, extension = os.path.splitext(name)
             # Archives made on a Mac hold a `._` file beside many others.
-            if extension.lower() in extensions and not name.startswith('.'):
-                found[stem] = os.path.join(parent, name)
-    return found
+            if name.lower().endswith(extensions) and not name.startswith('.'):
+                yield os.path.join(parent, name)
+
+
+def _by_stem(folder: str, extensions: Tuple[str, ...]) -> Dict[str, str]:
+    """Lists the files in a folder and its subfolders by stem."""
+    return {os.path.splitext(os.path.basename(path))[0]: path
+            for path in _files(folder, extensions)}
 
 
 def _by_place(folder: str) -> Tuple[Dict[str, str], List[Tuple[str, str]]]:
@@ -191,16 +194,10 @@ def _by_place(folder: str) -> Tuple[Dict[str, str], List[Tuple[str, str]]]:
     Returns:
         the pictures, and those that share a name as problems.
     """
-    if not os.path.isdir(folder):
-        raise UserError(f'{folder}: no such folder; --help says what each set\'s SOURCE is')
     found: Dict[str, List[str]] = {}
-    for parent, folders, names in os.walk(folder):
-        folders.sort()
-        for name in sorted(names):
-            stem, extension = os.path.splitext(name)
-            if extension.lower() in PHOTOS and not name.startswith('.'):
-                place = os.path.normpath(os.path.join(os.path.relpath(parent, folder), stem))
-                found.setdefault(place.replace(os.sep, '_'), []).append(os.path.join(parent, name))
+    for path in _files(folder, PHOTOS):
+        place = os.path.splitext(os.path.relpath(path, folder))[0]
+        found.setdefault(place.replace(os.sep, '_'), []).append(path)
     problems = [(path, f'has the name of {paths[0] if path != paths[0] else paths[1]}')
                 for paths in found.values() if len(paths) > 1 for path in paths]
     return {place: paths[0] for place, paths in found.items() if len(paths) == 1}, problems
