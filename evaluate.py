@@ -7,16 +7,20 @@ Checkpoints are also measured by the losses.
 import argparse
 import os
 import sys
-from typing import Callable, Optional
+from typing import Callable, Dict, List, Mapping, Optional
 
 from mmnet import cli
 
 with cli.starting():
-    from mmnet import checkpoints, evaluation, flags, hparams, records
-    from mmnet.data.pairs import find_pairs
+    from mmnet import checkpoints, evaluation, files, flags, hparams, records
+    from mmnet.data.pairs import Pair, find_sets, hold_out
     from mmnet.errors import UserError
+    from mmnet.hparams import HParams
     from mmnet.records import Record
     from mmnet.tflite.interpreter import Interpreter
+
+# The split's name in records of photos that training left out.
+VALIDATION = 'validation'
 
 
 def main() -> int:
@@ -34,7 +38,14 @@ def main() -> int:
     except FileNotFoundError:
         # Training deletes its oldest checkpoints; the directory has a newer one by now.
         record = evaluate(checkpoints.resolve(args.checkpoint_path))
-    print(records.paper_units(record))
+    return finish(args, record)
+
+
+def finish(args: argparse.Namespace, record: Record) -> int:
+    """Prints a record and writes it to --json; returns the exit status."""
+    records.report(record)
+    if args.json:
+        files.write_json(record, args.json)
     return 0
 
 
@@ -42,29 +53,54 @@ def evaluate_other(args: argparse.Namespace) -> int:
     """Measures an exported file, or the baseline that needs none."""
     if args.watch:
         raise UserError('--watch: follows a train directory, given with --checkpoint_path')
+    if args.validation:
+        raise UserError('--validation: is known to a train directory only, given with '
+                        '--checkpoint_path')
     if args.always_foreground:
         size, predict = 1, evaluation.always_foreground
     else:
         interpreter = Interpreter(args.tflite_path)
         size, predict = interpreter.size, evaluation.image_by_image(interpreter.alpha)
-    record, _ = make_evaluator(args, size).evaluate(predict)
-    print(records.paper_units(record))
-    return 0
+    sets = find_sets(args.dataset_path, args.dataset_split_name, args.skip_bad_pairs)
+    record, _ = make_evaluator(args, sets, size).evaluate(predict)
+    return finish(args, record)
 
 
-def make_evaluator(args: argparse.Namespace, size: int) -> evaluation.Evaluator:
-    """Checks the split and prepares its metrics."""
-    pairs = find_pairs(args.dataset_path, args.dataset_split_name, args.skip_bad_pairs)
-    return evaluation.Evaluator(pairs, size, args.batch_size, args.skip_bad_pairs)
+def make_evaluator(args: argparse.Namespace, sets: Mapping[str, List[Pair]],
+                   size: int) -> evaluation.Evaluator:
+    """Prepares the metrics of the data sets."""
+    return evaluation.Evaluator(sets, size, args.batch_size, args.skip_bad_pairs,
+                                args.metrics == 'all')
+
+
+def held_out(args: argparse.Namespace, trained: HParams) -> Dict[str, List[Pair]]:
+    """Finds the pairs that a training left out to validate on.
+
+    Raises:
+        UserError: if it left out none.
+    """
+    fraction = trained.training.validation_fraction
+    if fraction is None:
+        raise UserError(f'--validation: the training in {args.checkpoint_path} left out no '
+                        f'photos; train with --validation_fraction')
+    sets = find_sets(args.dataset_path, trained.training.dataset_split_name, args.skip_bad_pairs)
+    return {name: hold_out(pairs, fraction)[1] for name, pairs in sets.items()}
+
+
+def split_of(args: argparse.Namespace) -> str:
+    """Returns the name under which records are kept."""
+    return VALIDATION if args.validation else args.dataset_split_name
 
 
 def prepare(args: argparse.Namespace, train_dir: str) -> Callable[[str], Record]:
     """Reads a train directory's network; returns the function that measures its checkpoints."""
     trained = hparams.read(train_dir)
-    evaluator = make_evaluator(args, trained.image_size)
+    sets = (held_out(args, trained) if args.validation else
+            find_sets(args.dataset_path, args.dataset_split_name, args.skip_bad_pairs))
+    evaluator = make_evaluator(args, sets, trained.image_size)
     network = evaluation.CheckpointPredictor(trained)
     return lambda checkpoint: evaluation.evaluate_checkpoint(
-        evaluator, network, checkpoint, args.dataset_split_name)
+        evaluator, network, checkpoint, split_of(args))
 
 
 def watch(args: argparse.Namespace) -> int:
@@ -73,7 +109,7 @@ def watch(args: argparse.Namespace) -> int:
     wait_for_training(train_dir, args.timeout)
     evaluate = prepare(args, train_dir)
     done = [record['global_step'] for record in records.read_records(
-        records.path_of(train_dir, args.dataset_split_name))]
+        records.path_of(train_dir, split_of(args)))]
     if done:
         print(f'going on after {len(done)} checkpoints evaluated before')
     max_steps = args.max_steps or hparams.read(train_dir).training.max_steps
@@ -87,7 +123,7 @@ def watch(args: argparse.Namespace) -> int:
             print(f'{checkpoint}: deleted by training before it could be evaluated; raise '
                   f'--keep_checkpoint_max there', file=sys.stderr)
             continue
-        print(records.paper_units(record), flush=True)
+        finish(args, record)
         count += 1
         if record['global_step'] >= max_steps:
             return 0

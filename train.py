@@ -5,26 +5,26 @@ import argparse
 import contextlib
 import os
 import sys
-from typing import List
+from typing import Dict, List
 
 from mmnet import cli
 
 with cli.starting():
     from mmnet import checkpoints, files, flags, hparams, training
-    from mmnet.data.pairs import Pair, find_pairs, find_photos
-    from mmnet.data.pipeline import load_pixels, training_dataset
+    from mmnet.data.pairs import Pair, find_photos, find_sets, hold_out
+    from mmnet.data.pipeline import load_sets, training_dataset
     from mmnet.errors import UserError
     from mmnet.hparams import HParams
+
+# Pairs, or photos without masks, by the name of their data set.
+Sets = Dict[str, List[Pair]]
 
 
 def main() -> int:
     args = flags.train_parser().parse_args()
     settings = adapted(args) if args.soc else hparams.from_flags(args)
     hparams.check_same_network(settings, args.train_dir)
-    if args.soc:
-        pairs = find_photos(args.dataset_path, args.skip_bad_pairs)
-    else:
-        pairs = find_pairs(args.dataset_path, args.dataset_split_name, args.skip_bad_pairs)
+    sets = find_training_sets(args, settings)
 
     with contextlib.ExitStack() as stack:
         try:
@@ -32,7 +32,16 @@ def main() -> int:
         except BlockingIOError:
             raise UserError(f'--train_dir {args.train_dir}: another training runs there; wait for '
                             f'it or choose another directory')
-        return train(args, settings, pairs)
+        return train(args, settings, sets)
+
+
+def find_training_sets(args: argparse.Namespace, settings: HParams) -> Sets:
+    """Finds the pairs of every data set, or the photos; without those to validate on."""
+    if args.soc:
+        return {path: find_photos(path, args.skip_bad_pairs) for path in args.dataset_path}
+    sets = find_sets(args.dataset_path, args.dataset_split_name, args.skip_bad_pairs)
+    return {name: hold_out(pairs, settings.training.validation_fraction)[0]
+            for name, pairs in sets.items()}
 
 
 def adapted(args: argparse.Namespace) -> HParams:
@@ -43,7 +52,7 @@ def adapted(args: argparse.Namespace) -> HParams:
     return hparams.adapted(args, hparams.read(os.path.dirname(checkpoint) or '.'))
 
 
-def train(args: argparse.Namespace, settings: HParams, pairs: List[Pair]) -> int:
+def train(args: argparse.Namespace, settings: HParams, sets: Sets) -> int:
     """Starts or resumes training; returns the exit status."""
     checkpoint, damaged = checkpoints.prepare_resume(args.train_dir)
     for path in damaged:
@@ -57,15 +66,16 @@ def train(args: argparse.Namespace, settings: HParams, pairs: List[Pair]) -> int
                                       options.quant_delay):
         raise UserError('--quantize: a network learns little if it is rounded from the first step '
                         'on; give a trained one with --init_checkpoint, or a --quant_delay')
-    print(f'{settings.model}, {len(pairs)} {"photos" if options.soc else "pairs"}, '
+    sizes = ' + '.join(f'{len(pairs)}' for pairs in sets.values())
+    print(f'{settings.model}, {sizes} {"photos" if options.soc else "pairs"}, '
           f'{"going on from" if checkpoint else "training in"} {checkpoint or args.train_dir}')
     for change in hparams.changes(settings, args.train_dir):
         print('  ' + change)
-    pixels = load_pixels(pairs, settings.image_size, args.cache_dir, args.skip_bad_pairs)
+    pixels = load_sets(sets, settings.image_size, args.cache_dir, args.skip_bad_pairs)
     hparams.write(settings, args.train_dir)
     return training.train(settings, args.train_dir, lambda: training_dataset(
-        pixels, options.batch_size, options.augmentation, options.seed, first_step=step),
-        len(pixels), step)
+        pixels, options.batch_size, options.augmentation, options.seed, first_step=step,
+        weights=options.dataset_weights), sum(map(len, pixels)), step)
 
 
 if __name__ == '__main__':

@@ -1,6 +1,6 @@
 """Measures alphas on a split: every image once, at its mask's own size.
 
-    evaluator = Evaluator(find_pairs('DATASET', 'test'), size=256, batch_size=32)
+    evaluator = Evaluator(find_sets(['DATASET', 'ANOTHER'], 'test'), size=256, batch_size=32)
     record, strip = evaluator.evaluate(always_foreground)
 """
 
@@ -9,13 +9,13 @@ import os
 import sys
 import tempfile
 import time
-from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Set, Tuple
 
 import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from mmnet import checkpoints, files, losses, metrics, models, pictures
+from mmnet import checkpoints, files, losses, metrics, models, pictures, scores
 from mmnet.data import decode
 from mmnet.data.pairs import Pair, folder_of, report_problems
 from mmnet.errors import UserError
@@ -78,27 +78,38 @@ class CheckpointPredictor:
 
 
 class Evaluator:
-    """A split and the graph of its metrics."""
+    """The splits of one or more data sets, and the graph of their metrics.
 
-    def __init__(self, pairs: List[Pair], size: int, batch_size: int,
-                 skip_bad_pairs: bool = False):
-        self._pairs = pairs
+    Args:
+        sets: pairs by the name of their data set.
+        size: side of the square that the network takes.
+        batch_size: images at a time.
+        skip_bad_pairs: go on without files that cannot be decoded.
+        all_metrics: compute the `scores` of other papers, too.
+    """
+
+    def __init__(self, sets: Mapping[str, List[Pair]], size: int, batch_size: int,
+                 skip_bad_pairs: bool = False, all_metrics: bool = False):
+        self._sets = sets
         self._batch_size = batch_size
         self._skip_bad_pairs = skip_bad_pairs
+        self._all_metrics = all_metrics
+        pairs = [pair for found in sets.values() for pair in found]
         self._strip_indices: Set[int] = set(
             np.linspace(0, len(pairs) - 1, pictures.STRIP_EXAMPLES).astype(int))
         with tf.Graph().as_default() as graph:
-            self._build(size)
+            self._build(pairs, size)
         self._session = _session(graph)
 
-    def _build(self, size: int) -> None:
-        self._next = tf.data.make_initializable_iterator(_examples(self._pairs, size))
+    def _build(self, pairs: List[Pair], size: int) -> None:
+        self._next = tf.data.make_initializable_iterator(_examples(pairs, size))
         self._example = self._next.get_next()
 
         self._alpha = tf.placeholder(tf.float32, [1, size, size, 1])
         self._mask = tf.placeholder(tf.uint8, [1, None, None, 1])
         mask = as_float(self._mask)
         alpha = metrics.resize_alpha(self._alpha, tf.shape(mask)[1], tf.shape(mask)[2])
+        self._resized = alpha[0, ..., 0]
         self._metrics = {
             'gradient_error': metrics.gradient_error(alpha, mask)[0],
             'mad': metrics.mean_absolute_difference(alpha, mask)[0],
@@ -112,56 +123,60 @@ class Evaluator:
             as_float(self._images), self._alphas, as_float(self._alphas_gt)), max_outputs=1)
 
     def evaluate(self, predict: BatchPredictor) -> Tuple[Record, bytes]:
-        """Runs a predictor over the split.
+        """Runs a predictor over all data sets.
 
         Returns:
-            the means over all images by name, and a picture strip as a serialized summary.
+            the means over all images by name, and a picture strip as a serialized summary. If
+            there are several data sets, `sets` has the means of each by its name.
 
         Raises:
             UserError: for files that cannot be decoded, unless they are skipped.
         """
-        sums: Dict[str, float] = {}
-        images_seen = 0
+        rows: Dict[str, List[Dict[str, float]]] = {name: [] for name in self._sets}
         strip: List[Tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-
-        def add(values: Dict[str, float], weight: int) -> None:
-            for name, value in values.items():
-                sums[name] = sums.get(name, 0.0) + float(value) * weight
-
-        for batch in self._batches():
+        for name, batch in self._batches():
             images = np.stack([example.image for _, example in batch])
             alphas_gt = np.stack([example.alpha for _, example in batch])
             alphas, means = predict(images, alphas_gt)
-            add(means, len(batch))
             for (index, example), alpha in zip(batch, alphas):
-                add(self._session.run(self._metrics, {
-                    self._alpha: alpha[np.newaxis], self._mask: example.mask[np.newaxis]}), 1)
+                rows[name].append({**means, **self._measure(alpha, example.mask)})
                 if index in self._strip_indices:
                     strip.append((example.image, alpha, example.alpha))
-            images_seen += len(batch)
-        record: Record = {name: total / images_seen for name, total in sums.items()}
-        record['images'] = images_seen
+        record = _means([row for each in rows.values() for row in each])
+        if len(rows) > 1:
+            record['sets'] = {name: _means(each) for name, each in rows.items()}
         return record, self._draw(strip)
 
-    def _batches(self) -> Iterator[List[Tuple[int, Example]]]:
-        """Yields the whole split in batches; the last one may be smaller."""
+    def _measure(self, alpha: np.ndarray, mask: np.ndarray) -> Dict[str, float]:
+        """Measures the alpha of an image by name."""
+        values, resized = self._session.run([self._metrics, self._resized], {
+            self._alpha: alpha[np.newaxis], self._mask: mask[np.newaxis]})
+        others = scores.scores(resized, mask[..., 0] / 255) if self._all_metrics else {}
+        return {**others, **{name: float(value) for name, value in values.items()}}
+
+    def _batches(self) -> Iterator[Tuple[str, List[Tuple[int, Example]]]]:
+        """Yields the name of a data set and a batch of it; a set's last one may be smaller."""
         self._session.run(self._next.initializer)
-        batch: List[Tuple[int, Example]] = []
-        problems: List[str] = []
-        for index in tqdm(range(len(self._pairs)), desc='evaluating', unit=' images', leave=False,
-                          disable=not sys.stderr.isatty()):
-            image, alpha, mask, problem = self._session.run(self._example)
-            if problem:
-                problems.append(problem.decode())
-                continue
-            batch.append((index, Example(image, alpha, mask)))
-            if len(batch) == self._batch_size:
-                yield batch
-                batch = []
-        if batch:
-            yield batch
-        report_problems(problems, len(self._pairs) - len(problems), folder_of(self._pairs),
-                        self._skip_bad_pairs)
+        progress = tqdm(total=sum(map(len, self._sets.values())), desc='evaluating',
+                        unit=' images', leave=False, disable=not sys.stderr.isatty())
+        for name, pairs in self._sets.items():
+            batch: List[Tuple[int, Example]] = []
+            problems: List[str] = []
+            for _ in pairs:
+                image, alpha, mask, problem = self._session.run(self._example)
+                if problem:
+                    problems.append(problem.decode())
+                else:
+                    batch.append((progress.n, Example(image, alpha, mask)))
+                progress.update()
+                if len(batch) == self._batch_size:
+                    yield name, batch
+                    batch = []
+            if batch:
+                yield name, batch
+            report_problems(problems, len(pairs) - len(problems), folder_of(pairs),
+                            self._skip_bad_pairs)
+        progress.close()
 
     def _draw(self, strip: List[Tuple[np.ndarray, np.ndarray, np.ndarray]]) -> bytes:
         if not strip:
@@ -169,6 +184,11 @@ class Evaluator:
         images, alphas, alphas_gt = (np.stack(column) for column in zip(*strip))
         return self._session.run(self._strip, {
             self._images: images, self._alphas: alphas, self._alphas_gt: alphas_gt})
+
+
+def _means(rows: List[Dict[str, float]]) -> Record:
+    """Averages the values of images by name, and counts the images."""
+    return {**scores.mean_scores(rows), 'images': len(rows)}
 
 
 def _session(graph: tf.Graph) -> tf.Session:

@@ -19,6 +19,9 @@ def train_parser() -> Parser:
     parser = Parser('Trains a portrait matting network. A directory that holds a training of the '
                     'same network is resumed.')
     add_data_flags(parser, split='train')
+    parser.add_argument('--dataset_weights', type=positive(float), nargs='+',
+                        help='relative share of each data set in the batches, in their order; by '
+                        'default all photos count alike')
     parser.add_argument('--train_dir', required=True, help='checkpoints, summaries, hparams.json')
     parser.add_argument('--cache_dir', help='keep decoded photos in a file there instead of in '
                         'memory')
@@ -50,6 +53,13 @@ def evaluate_parser() -> Parser:
     measured.add_argument('--tflite_path', help='a file that export_tflite.py wrote')
     measured.add_argument('--always_foreground', action='store_true',
                           help='measure the baseline: alpha = 1 everywhere')
+    parser.add_argument('--validation', action='store_true',
+                        help='measure the photos that train.py --validation_fraction left out of '
+                        'the data sets, in place of a split')
+    parser.add_argument('--metrics', choices=('paper', 'all'), default='paper',
+                        help='all adds the metrics of other papers')
+    parser.add_argument('--json', help='write the figures, not multiplied, to this file; '
+                        'replaces it')
     parser.add_argument('--batch_size', type=positive(int), default=32, help='images at a time')
     parser.add_argument('--watch', action='store_true',
                         help='measure every checkpoint as training writes it')
@@ -88,8 +98,9 @@ def add_network_flags(parser: argparse._ActionsContainer) -> None:
 
 
 def add_data_flags(parser: Parser, split: str) -> None:
-    """Adds the flags that name a split of a dataset."""
-    parser.add_argument('--dataset_path', required=True, help='holds <split>/image, <split>/mask')
+    """Adds the flags that name a split of one or more data sets."""
+    parser.add_argument('--dataset_path', required=True, nargs='+',
+                        help='data sets, each with <split>/image and <split>/mask')
     parser.add_argument('--dataset_split_name', default=split, help='folder of the split')
     parser.add_argument('--skip_bad_pairs', action='store_true',
                         help='go on without files that cannot be read or paired')

@@ -4,13 +4,13 @@ Nobody marks the person. The trimap is certain where nearly all training masks a
 majority of the masks is a first guess.
 """
 
-import os
+from typing import Sequence
 
 import cv2
 import numpy as np
 
-from mmnet.data.pairs import find_pairs
-from mmnet.data.pipeline import load_pixels
+from mmnet.data.pairs import find_sets
+from mmnet.data.pipeline import load_sets
 from mmnet.errors import UserError
 
 # Shares of the training masks at which a pixel is certain.
@@ -20,11 +20,12 @@ ITERATIONS = 5
 SIZE = 256
 
 
-def trimap(dataset_path: str, split: str, size: int, skip_bad_pairs: bool = False) -> np.ndarray:
+def trimap(dataset_paths: Sequence[str], split: str, size: int,
+           skip_bad_pairs: bool = False) -> np.ndarray:
     """Makes GrabCut's starting labels from the masks of a split.
 
     Args:
-        dataset_path, split: see `find_pairs`.
+        dataset_paths, split: see `find_sets`.
         size: side of the square that GrabCut works on.
         skip_bad_pairs: go on without files that cannot be read or paired.
 
@@ -34,12 +35,13 @@ def trimap(dataset_path: str, split: str, size: int, skip_bad_pairs: bool = Fals
     Raises:
         UserError: for bad files, unless they are skipped, and for masks that are all alike.
     """
-    pairs = find_pairs(dataset_path, split, skip_bad_pairs)
-    masks = load_pixels(pairs, size, skip_bad_pairs=skip_bad_pairs)[..., 3] > 127
-    labels = prior_labels(masks.mean(axis=0))
+    sets = find_sets(dataset_paths, split, skip_bad_pairs)
+    masks = [pixels[..., 3] > 127
+             for pixels in load_sets(sets, size, skip_bad_pairs=skip_bad_pairs)]
+    labels = prior_labels(np.concatenate(masks).mean(axis=0))
     if not {cv2.GC_BGD, cv2.GC_FGD} <= set(np.unique(labels)):
-        raise UserError(f'{os.path.join(dataset_path, split)}: its masks are all alike and do not '
-                        f'show where people are; name another split')
+        raise UserError(f'{", ".join(dataset_paths)}: the masks in {split} are all alike and do '
+                        f'not show where people are; name another split')
     return labels
 
 

@@ -16,7 +16,7 @@ import dataclasses
 import glob
 import json
 import os
-from typing import Any, Dict, List, Mapping, Optional, Type
+from typing import Any, Dict, List, Mapping, Optional, Tuple, Type
 
 from mmnet import files, models
 from mmnet.cli import SEEDS
@@ -25,8 +25,9 @@ from mmnet.errors import UserError
 from mmnet.settings import Settings, declared_settings, make, setting
 
 FILE_NAME = 'hparams.json'
-# Format 1, which has no such key, kept `batch_norm_decay: null` and lacked the newer settings.
-FORMAT = 2
+# Format 1, which has no such key, kept `batch_norm_decay: null` and lacked the newer settings. In
+# formats 1 and 2, `dataset_path` was a single path.
+FORMAT = 3
 DEFAULT_MODEL = 'mmnet'
 # A network's activations at this size take gigabytes for a single image.
 LARGEST_SIZE = 4096
@@ -47,10 +48,14 @@ class Quantization(Settings):
 class Training(Settings):
     """How a network is trained. The defaults are MMNet's (Section 3).
 
-    `dataset_path` and `dataset_split_name` are flags of several programs (`mmnet.flags`).
+    `dataset_path`, `dataset_weights` and `dataset_split_name` are flags of `mmnet.flags`.
     """
-    dataset_path: Optional[str] = None
+    dataset_path: Tuple[str, ...] = ()
+    dataset_weights: Optional[Tuple[float, ...]] = None
     dataset_split_name: str = 'train'
+    validation_fraction: Optional[float] = setting(
+        None, 'leave out this share of every data set, for evaluate.py --validation', above=0,
+        below=1)
     init_checkpoint: Optional[str] = setting(
         None, 'start from the variables of this checkpoint whose names and shapes match, such as '
         'a slim MobileNetV2')
@@ -133,6 +138,9 @@ class HParams(Settings):
             network[name] = training.pop(name, None)
         objective = {name: training.pop(name) for name in declared_settings(spec.objective_settings)
                      if name in training}
+        for name in ('dataset_path', 'dataset_weights'):
+            if training.get(name) is not None:
+                training[name] = _tuple(name, training[name])
         quantization = content.get('quantization')
         if quantization is not None:
             quantization = make(Quantization, quantization, 'quantization')
@@ -234,7 +242,28 @@ def _training(args: argparse.Namespace, defaults: Mapping[str, Any]) -> Training
     names = [field.name for field in dataclasses.fields(Training)]
     values = {name: value for name, value in defaults.items() if name in names}
     values.update(_given(args, names))
+    sets, weights = values['dataset_path'], values.get('dataset_weights')
+    if weights is not None and len(weights) != len(sets):
+        raise UserError(f'--dataset_weights: gives {len(weights)} weights for {len(sets)} data '
+                        f'sets; give one for each')
+    for name in ('dataset_path', 'dataset_weights'):
+        if values.get(name) is not None:
+            values[name] = tuple(values[name])
     return make(Training, values, 'training')
+
+
+def _tuple(name: str, value: Any) -> Tuple:
+    """Returns a stored path or list as a tuple.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    values = tuple(value) if isinstance(value, (list, tuple)) else (value,)
+    kinds = (str,) if name == 'dataset_path' else (int, float)
+    if not all(isinstance(each, kinds) for each in values):
+        wanted = 'paths' if name == 'dataset_path' else 'numbers'
+        raise ValueError(f'{name} {value} is not a list of {wanted}')
+    return values
 
 
 def _quantization(args: argparse.Namespace, spec: models.NetworkSpec) -> Optional[Quantization]:

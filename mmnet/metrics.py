@@ -7,22 +7,16 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-SIGMA = 1.4
-RADIUS = 4
+from mmnet import scores
+
 # PortraitNet's Table 2, first row: σ of the distance from the boundary, 3 pixels of 224.
 EDGE_SIGMA = 3 / 224
 
 
 def gaussian_derivative_filters() -> np.ndarray:
-    """Returns first-order Gaussian derivatives along x and y, σ = 1.4: `[9, 9, 1, 2]`.
-
-    The paper prints a variance of 1.4; the matting benchmark that it follows has σ = 1.4.
-    """
-    x = np.arange(-RADIUS, RADIUS + 1)
-    gaussian = np.exp(-x ** 2 / (2 * SIGMA ** 2))
-    gaussian /= gaussian.sum()
-    # Convolution flips the kernel and conv2d does not, hence the positive sign.
-    derivative = x / SIGMA ** 2 * gaussian
+    """Returns first-order Gaussian derivatives along x and y, σ = 1.4: `[9, 9, 1, 2]`."""
+    # Convolution flips the kernel and conv2d does not, hence minus the derivative.
+    gaussian, derivative = scores.gaussian_derivative()
     along_x = np.outer(gaussian, derivative)
     return np.stack([along_x, along_x.T], axis=-1)[:, :, np.newaxis].astype(np.float32)
 

@@ -6,7 +6,7 @@ from typing import Any, Dict, List
 
 import tensorflow as tf
 
-from mmnet import files
+from mmnet import files, scores
 from mmnet.errors import UserError
 
 # Values by name, not multiplied: `gradient_error`, `mad`, …; of a checkpoint also `global_step`,
@@ -60,12 +60,33 @@ def write_summaries(directory: str, record: Record, strip: bytes) -> None:
     """
     with tf.Graph().as_default():
         writer = tf.summary.FileWriter(directory)
+        values = [(name, value) for name, value in record.items()]
+        for each, means in record.get('sets', {}).items():
+            values += [(f'{each}/{name}', value) for name, value in means.items()]
         writer.add_summary(tf.Summary(value=[
-            tf.Summary.Value(tag=name, simple_value=value) for name, value in record.items()
+            tf.Summary.Value(tag=tag, simple_value=value) for tag, value in values
             if isinstance(value, float)]), record['global_step'])
         if strip:
             writer.add_summary(strip, record['global_step'])
         writer.close()
+
+
+def report(record: Record) -> None:
+    """Prints a record: a line for each of several data sets, then one for all images."""
+    sets = record.get('sets', {})
+    width = max(map(len, sets), default=0)
+    for name, means in sets.items():
+        print(f'{name:{width}}  {paper_units(means)}')
+        print_scores(means)
+    print(paper_units(record), flush=True)
+    print_scores(record)
+
+
+def print_scores(record: Record) -> None:
+    """Prints the scores of other papers' conventions, if they were computed."""
+    if 'sad' in record:
+        print('  ' + '  '.join(f'{name} {record[name]:.4g}' for name in scores.CONVENTIONS
+                               if record.get(name) is not None))
 
 
 def paper_units(record: Record) -> str:
@@ -75,8 +96,9 @@ def paper_units(record: Record) -> str:
              f'mean IOU {record["mean_iou"]:.4f}',
              f'edge IOU {record["mean_edge_iou"]:.4f}',
              f'{record["images"]} images']
+    if 'loss/total' in record:
+        parts.insert(-1, f'loss {record["loss/total"]:.4f}')
     if 'global_step' in record:
         parts.insert(0, f'step {record["global_step"]}')
-        parts.insert(-1, f'loss {record["loss/total"]:.4f}')
         parts.append(f'{record["parameters"] / 1e6:.3f} M parameters ({record["parameters"]:,})')
     return '  '.join(parts + ['best so far'] * bool(record.get('best')))

@@ -18,8 +18,8 @@ with cli.starting():
 
     from mmnet import flags
     from mmnet.data.augment import MAX_ROTATION, MAX_SCALE
-    from mmnet.data.pairs import Pair, find_pairs
-    from mmnet.data.pipeline import load_pixels, training_dataset
+    from mmnet.data.pairs import Pair, find_sets
+    from mmnet.data.pipeline import load_sets, training_dataset
 
 
 def plain_dataset(pairs: List[Pair], size: int, batch_size: int) -> tf.data.Dataset:
@@ -81,9 +81,10 @@ def main() -> int:
     parser.add_argument('--images', type=cli.positive(int), default=1000,
                         help='images in each of five turns')
     args = parser.parse_args()
-    pairs = find_pairs(args.dataset_path, args.dataset_split_name, args.skip_bad_pairs)
+    sets = find_sets(args.dataset_path, args.dataset_split_name, args.skip_bad_pairs)
+    pairs = [pair for found in sets.values() for pair in found]
     for size in args.image_size:
-        pixels = load_pixels(pairs, size, skip_bad_pairs=args.skip_bad_pairs)
+        pixels = load_sets(sets, size, skip_bad_pairs=args.skip_bad_pairs)
         speeds = []
         for _ in range(5):
             # Each has the cores to itself: an open dataset goes on prefetching.

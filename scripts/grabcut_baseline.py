@@ -8,7 +8,7 @@ from mmnet import cli
 
 with cli.starting():
     from mmnet import evaluation, files, flags, grabcut, records
-    from mmnet.data.pairs import find_pairs
+    from mmnet.data.pairs import find_sets
 
 
 def main() -> int:
@@ -21,14 +21,14 @@ def main() -> int:
     parser.add_argument('--json', help='write the figures, not multiplied, to this file; '
                         'replaces it')
     args = parser.parse_args()
-    pairs = find_pairs(args.dataset_path, args.dataset_split_name, args.skip_bad_pairs)
+    sets = find_sets(args.dataset_path, args.dataset_split_name, args.skip_bad_pairs)
     labels = grabcut.trimap(args.dataset_path, args.trimap_split_name, args.image_size,
                             args.skip_bad_pairs)
-    evaluator = evaluation.Evaluator(pairs, args.image_size, batch_size=8,
+    evaluator = evaluation.Evaluator(sets, args.image_size, batch_size=8,
                                      skip_bad_pairs=args.skip_bad_pairs)
     record, _ = evaluator.evaluate(evaluation.image_by_image(
         lambda image: grabcut.alpha(image, labels)))
-    print(records.paper_units(record))
+    records.report(record)
     if args.json:
         files.write_json(record, args.json)
     return 0

@@ -14,7 +14,6 @@ interrupted. Pairs that cannot be used are left out and listed in DEST/skipped.t
 
 import argparse
 import dataclasses
-import hashlib
 import os
 import shutil
 import sys
@@ -125,9 +124,7 @@ def read_list(path: str) -> List[str]:
 
 def draw(stem: str, args: argparse.Namespace) -> str:
     """Draws a split from the name and the seed alone, so it stays when photos are added."""
-    digest = hashlib.sha1(f'{args.seed} {stem}'.encode()).digest()
-    share = int.from_bytes(digest[:8], 'big') / 2 ** 64
-    return 'test' if share < args.test_fraction else 'train'
+    return 'test' if pairs.drawn_share(f'{args.seed} {stem}') < args.test_fraction else 'train'
 
 
 def prepare(item: layouts.Item, dest: str) -> Optional[Tuple[str, str]]:

@@ -12,8 +12,8 @@ with cli.starting():
 
     from mmnet import flags, inference, pictures
     from mmnet.data.augment import PRESETS
-    from mmnet.data.pairs import find_pairs
-    from mmnet.data.pipeline import load_pixels, training_dataset
+    from mmnet.data.pairs import find_sets
+    from mmnet.data.pipeline import load_sets, training_dataset
 
 
 def main() -> int:
@@ -32,8 +32,8 @@ def main() -> int:
     parser.add_argument('--force', action='store_true', help='replace the output file')
     args = parser.parse_args()
     pictures.check_output(args.output, args.force)
-    pairs = find_pairs(args.dataset_path, args.dataset_split_name, args.skip_bad_pairs)
-    pixels = load_pixels(pairs, args.image_size, skip_bad_pairs=args.skip_bad_pairs)
+    sets = find_sets(args.dataset_path, args.dataset_split_name, args.skip_bad_pairs)
+    pixels = load_sets(sets, args.image_size, skip_bad_pairs=args.skip_bad_pairs)
 
     # The Estimator sets this seed, too, and the order of the photos depends on it.
     tf.set_random_seed(args.seed)

@@ -17,7 +17,7 @@ def test_every_image_counts_once(dataset):
         seen.append(len(images))
         return np.full(images.shape[:3] + (1,), 0.5, np.float32), {'loss': float(len(images))}
 
-    record, strip = evaluation.Evaluator(pairs, 16, batch_size=2).evaluate(half)
+    record, strip = evaluation.Evaluator({'one': pairs}, 16, batch_size=2).evaluate(half)
     assert seen == [2, 2, 1] and record['images'] == 5 and strip
     truths = [decode.read_mask(pair.mask) / 255 for pair in pairs]
     assert record['mad'] == pytest.approx(np.mean([abs(0.5 - truth).mean() for truth in truths]))

@@ -38,4 +38,4 @@ def test_masks_that_say_nothing_are_refused(tmp_path, level):
         os.makedirs(str(tmp_path / 'train' / kind))
         Image.new('L', (32, 32), level).save(str(tmp_path / 'train' / kind / 'a.png'))
     with pytest.raises(UserError, match='train.*all alike'):
-        grabcut.trimap(str(tmp_path), 'train', 16)
+        grabcut.trimap([str(tmp_path)], 'train', 16)

@@ -80,7 +80,9 @@ def test_files_of_older_trainings_are_read(content, tmp_path):
     assert again['network'] == content['network'] and again['format'] == hparams.FORMAT
     assert again['quantization'] == content.get('quantization')
     for name, value in content['training'].items():
-        if value is not None:
+        if name == 'dataset_path':
+            assert again['training'][name] == (value,)
+        elif value is not None:
             assert again['training'][name] == value, name
     assert not read.training.soc and not read.training.stock_gradients
     if content is FIRST:
@@ -98,6 +100,8 @@ def test_files_of_older_trainings_are_read(content, tmp_path):
     (lambda content: dict(content, model='unet'), 'unet'),
     (lambda content: dict(content, model=None), 'name a model'),
     (lambda content: dict(content, format=99), 'format 99'),
+    (lambda content: {**content, 'training': {'dataset_path': [1]}}, 'not a list of paths'),
+    (lambda content: {**content, 'training': {'dataset_weights': ['x']}}, 'list of numbers'),
     (lambda content: dict(content, network={'width_multiplier': 'abc'}), 'width_multiplier abc'),
     (lambda content: dict(content, network={'heads': 2}), 'no setting heads'),
     (lambda content: dict(content, training={'batch_size': 0}), 'batch_size 0'),

@@ -4,7 +4,7 @@ A deformation moves image and mask together in one warp. A texture changes only 
 """
 
 import dataclasses
-from typing import Callable, Dict, Optional, Tuple
+from typing import Callable, Dict, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -43,13 +43,12 @@ class Preset:
     texture: Optional[Callable[[np.ndarray, np.random.RandomState], np.ndarray]] = None
 
 
-def augment_batch(pixels: np.ndarray, indices: np.ndarray, preset: Preset,
+def augment_batch(photos: Sequence[np.ndarray], preset: Preset,
                   rng: np.random.RandomState) -> Tuple[np.ndarray, ...]:
-    """Augments some images, each by a transform of its own; its mask moves with it.
+    """Augments photos, each by a transform of its own; its mask moves with it.
 
     Args:
-        pixels: uint8 `[N, S, S, 4]`: red, green, blue, alpha.
-        indices: of the images to take, `[B]`.
+        photos: B of them, uint8 `[S, S, 4]`: red, green, blue, alpha.
         preset: how they vary.
         rng: the source of all randomness.
 
@@ -59,11 +58,11 @@ def augment_batch(pixels: np.ndarray, indices: np.ndarray, preset: Preset,
     """
     # tf.data augments several batches at once; OpenCV's own threads would compete with them.
     cv2.setNumThreads(1)
-    size = pixels.shape[1]
-    deformed = np.empty([len(indices), size, size, 3], np.uint8)
-    alphas = np.empty([len(indices), size, size, 1], np.uint8)
-    for index, image, alpha in zip(indices, deformed, alphas):
-        rgba = cv2.warpAffine(pixels[index], preset.transform(rng, size), (size, size),
+    size = photos[0].shape[0]
+    deformed = np.empty([len(photos), size, size, 3], np.uint8)
+    alphas = np.empty([len(photos), size, size, 1], np.uint8)
+    for photo, image, alpha in zip(photos, deformed, alphas):
+        rgba = cv2.warpAffine(photo, preset.transform(rng, size), (size, size),
                               flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
                               borderMode=preset.border, borderValue=OUTSIDE)
         cv2.mixChannels([rgba], [image, alpha], [0, 0, 1, 1, 2, 2, 3, 3])

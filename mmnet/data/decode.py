@@ -81,19 +81,34 @@ def read_mask(path: str, size: Optional[int] = None, labels: bool = False) -> np
         any of `UNREADABLE`; ValueError for a mask of class labels, which would read as all
         background, unless `labels` is true.
     """
-    with open_picture(path) as image:
-        image = _eight_bit(ImageOps.exif_transpose(image))
-    if image.mode == 'P' and 'transparency' in image.info:
-        image = image.convert('RGBA')
-    if image.mode in ('RGBA', 'LA', 'PA') and not _opaque_grey(image):
-        mask = image.getchannel('A')
-    else:
-        mask = image.convert('L')
+    mask = _alpha_of(path)
     if mask.getextrema()[1] == 1:
         if not labels:
             raise ValueError('the mask holds only 0 and 1; masks run from 0 to 255')
         mask = mask.point(lambda label: label * 255)
     return np.asarray(_resize(mask, size))
+
+
+def read_alpha(path: str) -> np.ndarray:
+    """Reads a predicted matte as `read_mask` reads masks; one that is nearly 0 is allowed.
+
+    Returns:
+        uint8 `[H, W]`, 255 the foreground.
+
+    Raises:
+        any of `UNREADABLE`.
+    """
+    return np.asarray(_alpha_of(path))
+
+
+def _alpha_of(path: str) -> Image.Image:
+    with open_picture(path) as image:
+        image = _eight_bit(ImageOps.exif_transpose(image))
+    if image.mode == 'P' and 'transparency' in image.info:
+        image = image.convert('RGBA')
+    if image.mode in ('RGBA', 'LA', 'PA') and not _opaque_grey(image):
+        return image.getchannel('A')
+    return image.convert('L')
 
 
 def resize_mask(mask: np.ndarray, size: int) -> np.ndarray:

@@ -1,10 +1,11 @@
 """Finds image/mask pairs, and photos without masks, and checks their headers."""
 
+import hashlib
 import os
 import sys
 from collections import defaultdict
 from multiprocessing.pool import ThreadPool
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from tqdm import tqdm
 
@@ -50,6 +51,66 @@ def find_pairs(dataset_path: str, split: str, skip_bad_pairs: bool = False) -> L
     return _checked(pairs, problems, folder, skip_bad_pairs)
 
 
+def find_sets(dataset_paths: Sequence[str], split: str,
+              skip_bad_pairs: bool = False) -> Dict[str, List[Pair]]:
+    """Lists the pairs of a split in several data sets, as `find_pairs` does; by `set_names`.
+
+    Raises:
+        UserError: if one of the sets is bad, or named twice.
+    """
+    return {name: find_pairs(path, split, skip_bad_pairs)
+            for name, path in zip(set_names(dataset_paths), dataset_paths)}
+
+
+def set_names(dataset_paths: Sequence[str]) -> List[str]:
+    """Returns the shortest endings of the paths that tell the data sets apart.
+
+    Raises:
+        UserError: for a set that is named twice.
+    """
+    paths = [os.path.abspath(path) for path in dataset_paths]
+    for path in paths:
+        if paths.count(path) > 1:
+            raise UserError(f'--dataset_path {path}: is named twice')
+    parts = [path.split(os.sep) for path in paths]
+    for depth in range(1, max(map(len, parts)) + 1):
+        names = [os.sep.join(each[-depth:]) for each in parts]
+        if len(set(names)) == len(names):
+            break
+    return names
+
+
+def hold_out(pairs: List[Pair], fraction: Optional[float]) -> Tuple[List[Pair], List[Pair]]:
+    """Divides pairs into those to train on and those to validate on.
+
+    A pair's name alone decides, so a set may grow without moving any pair.
+
+    Args:
+        pairs: of one data set.
+        fraction: share to validate on; None is 0.
+
+    Returns:
+        the pairs to train on, and the others.
+
+    Raises:
+        UserError: if either part is empty.
+    """
+    if fraction is None:
+        return pairs, []
+    held = [drawn_share(f'validation {pair.stem}') < fraction for pair in pairs]
+    if all(held) or not any(held):
+        raise UserError(f'--validation_fraction {fraction}: leaves nothing to '
+                        f'{"train" if all(held) else "validate"} on of the {len(pairs)} pairs in '
+                        f'{folder_of(pairs)}; choose another fraction')
+    return ([pair for pair, out in zip(pairs, held) if not out],
+            [pair for pair, out in zip(pairs, held) if out])
+
+
+def drawn_share(text: str) -> float:
+    """Draws a number in [0, 1) from a text, the same one on every machine."""
+    return int.from_bytes(hashlib.sha1(text.encode()).digest()[:8], 'big') / 2 ** 64
+
+
 def find_photos(folder: str, skip_bad: bool = False) -> List[Pair]:
     """Lists the photos in a folder, sorted by name, after reading every file's header.
 
@@ -71,7 +132,7 @@ def find_photos(folder: str, skip_bad: bool = False) -> List[Pair]:
 
 
 def folder_of(pairs: List[Pair]) -> str:
-    """Returns the folder that pairs come from: that of the split, or that of the photos."""
+    """Returns the folder that a set's pairs come from: the split's, or that of the photos."""
     folder = os.path.dirname(pairs[0].image)
     return folder if pairs[0].mask is None else os.path.dirname(folder)
 

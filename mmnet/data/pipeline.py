@@ -1,6 +1,6 @@
 """From pairs to batches. Every file is decoded and resized once, and kept as 8-bit pixels.
 
-    pixels = load_pixels(find_pairs('DATASET', 'train'), size=256)
+    pixels = load_sets(find_sets(['DATASET', 'ANOTHER'], 'train'), size=256)
     dataset = training_dataset(pixels, batch_size=32)
 """
 
@@ -8,7 +8,7 @@ import hashlib
 import os
 import sys
 from multiprocessing.pool import ThreadPool
-from typing import Dict, Iterator, List, Optional, Tuple, Union
+from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import tensorflow as tf
@@ -23,6 +23,18 @@ from mmnet.errors import UserError
 
 # A cache's note of what it holds has the cache's name and this ending.
 NOTE = '.json'
+
+
+def load_sets(sets: Mapping[str, List[Pair]], size: int, cache_dir: Optional[str] = None,
+              skip_bad_pairs: bool = False) -> List[np.ndarray]:
+    """Loads the pixels of several data sets; see `load_pixels`. Each has a cache of its own.
+
+    Raises:
+        UserError: as `load_pixels`, and for sets that are together larger than memory.
+    """
+    if cache_dir is None:
+        _check_memory(sum(map(len, sets.values())), size)
+    return [load_pixels(pairs, size, cache_dir, skip_bad_pairs) for pairs in sets.values()]
 
 
 def load_pixels(pairs: List[Pair], size: int, cache_dir: Optional[str] = None,
@@ -41,11 +53,9 @@ def load_pixels(pairs: List[Pair], size: int, cache_dir: Optional[str] = None,
         uint8 `[N, size, size, 4]`: red, green, blue, alpha. A photo without a mask has alpha 0.
 
     Raises:
-        UserError: for files that cannot be decoded, for a cache that cannot be written, and for
-            pixels that are larger than memory.
+        UserError: for files that cannot be decoded, and for a cache that cannot be written.
     """
     if cache_dir is None:
-        _check_memory(len(pairs), size)
         pixels = np.empty([len(pairs), size, size, 4], np.uint8)
         count = 0
         for count, (_, rgba) in enumerate(_decode_all(pairs, size, skip_bad_pairs), start=1):
@@ -58,16 +68,21 @@ def load_pixels(pairs: List[Pair], size: int, cache_dir: Optional[str] = None,
     return np.memmap(path, np.uint8, mode='r', shape=(rows, size, size, 4))
 
 
-def training_dataset(pixels: np.ndarray, batch_size: int, augmentation: str = 'mmnet',
-                     seed: Optional[int] = None, first_step: int = 0) -> tf.data.Dataset:
-    """Makes endless augmented batches; every epoch holds each image once, in an order of its own.
+def training_dataset(pixels: List[np.ndarray], batch_size: int, augmentation: str = 'mmnet',
+                     seed: Optional[int] = None, first_step: int = 0,
+                     weights: Optional[Sequence[float]] = None) -> tf.data.Dataset:
+    """Makes endless augmented batches of the union of data sets, or of a mixture.
+
+    Every epoch of the union holds each image once, in an order of its own. In a mixture, the same
+    is true of every set, and sets are drawn by their weights.
 
     Args:
-        pixels: as returned by `load_pixels`.
+        pixels: as returned by `load_sets`.
         batch_size: images in a batch; batches run on across the end of an epoch.
         augmentation: a key of `augment.PRESETS`.
         seed: makes batches reproducible.
         first_step: step of a resumed training, so that it does not see the first batches again.
+        weights: relative share of each set's images; None takes all images alike.
 
     Returns:
         a dataset of features and alphas `[batch_size, S, S, 1]`. The features are `images`
@@ -77,21 +92,29 @@ def training_dataset(pixels: np.ndarray, batch_size: int, augmentation: str = 'm
     preset = PRESETS[augmentation]
     if seed is None:
         seed = np.random.randint(2 ** 31)
-    # Shuffling is exact and cheap: only indices go through the buffer.
-    indices = tf.data.Dataset.range(len(pixels)).shuffle(len(pixels), seed=seed + first_step)
-    batches = indices.repeat().batch(batch_size, drop_remainder=True)
+    ends = np.cumsum([len(each) for each in pixels])
+    starts = ends - [len(each) for each in pixels]
+    if weights is None:
+        indices = _shuffled(0, ends[-1], seed + first_step)
+    else:
+        indices = tf.data.experimental.sample_from_datasets(
+            [_shuffled(start, end, seed + first_step) for start, end in zip(starts, ends)],
+            np.divide(weights, np.sum(weights)), seed + first_step)
+    batches = indices.batch(batch_size, drop_remainder=True)
     steps = tf.data.Dataset.range(first_step, np.iinfo(np.int64).max)
 
     # Defined outside of `to_batch`: AutoGraph would rewrite it there and slow it down tenfold.
     def augment(step: int, batch: np.ndarray) -> Tuple[np.ndarray, ...]:
+        owners = np.searchsorted(ends, batch, side='right')
+        photos = [pixels[owner][index - starts[owner]] for owner, index in zip(owners, batch)]
         # A generator for each batch: the result does not depend on which thread comes first.
-        return augment_batch(pixels, batch, preset, np.random.RandomState([seed, step]))
+        return augment_batch(photos, preset, np.random.RandomState([seed, step]))
 
     def to_batch(step: tf.Tensor, batch: tf.Tensor) -> Tuple[Dict[str, tf.Tensor], tf.Tensor]:
         names = ['images', 'alphas'] + ['untextured'] * (preset.texture is not None)
         tensors = dict(zip(names, tf.numpy_function(
             augment, [step, batch], [tf.uint8] * len(names))))
-        size = pixels.shape[1]
+        size = pixels[0].shape[1]
         for name, tensor in tensors.items():
             tensor.set_shape([batch_size, size, size, 1 if name == 'alphas' else 3])
         alphas = tensors.pop('alphas')
@@ -99,6 +122,12 @@ def training_dataset(pixels: np.ndarray, batch_size: int, augmentation: str = 'm
 
     return (tf.data.Dataset.zip((steps, batches))
             .map(to_batch, num_parallel_calls=os.cpu_count()).prefetch(2))
+
+
+def _shuffled(start: int, end: int, seed: int) -> tf.data.Dataset:
+    """Makes an endless dataset of indices; every epoch has an order of its own."""
+    # Shuffling is exact and cheap: only indices go through the buffer.
+    return tf.data.Dataset.range(start, end).shuffle(end - start, seed=seed).repeat()
 
 
 def _check_memory(count: int, size: int) -> None:

@@ -39,8 +39,8 @@ def test_image_and_mask_stay_aligned(name):
     rng = np.random.RandomState(0)
     base = blurred_noise(rng)
     pixels = np.stack([np.dstack([base, base[..., 1]])] * 2)
-    images, alphas, *untextured = augment.augment_batch(pixels, np.array([0, 1] * 8),
-                                                        augment.PRESETS[name], rng)
+    images, alphas, *untextured = augment.augment_batch(
+        pixels[[0, 1] * 8], augment.PRESETS[name], rng)
     assert bool(untextured) == (name in ('portraitnet', 'mmnet_texture'))
     untextured = untextured[0] if untextured else images
     assert images.shape == (16, 64, 64, 3) and alphas.shape == (16, 64, 64, 1)
@@ -59,7 +59,7 @@ def test_the_warp_follows_its_transform():
     transform = augment.random_transform(np.random.RandomState(5), 64)
     preset = dataclasses.replace(augment.PRESETS['mmnet'],
                                  transform=lambda rng, size: transform)
-    images, alphas = augment.augment_batch(pixels, np.array([0]), preset, None)
+    images, alphas = augment.augment_batch(pixels[:1], preset, None)
     grid = np.dstack([x, y, np.ones_like(x)]).astype(float)
     expected = np.clip(grid.dot(transform.T), 0, 63)
     np.testing.assert_allclose(images[0, ..., :2], expected, atol=0.6)
@@ -92,7 +92,7 @@ def test_what_lies_outside_a_photo_is_no_foreground():
     preset = dataclasses.replace(
         augment.PRESETS['portraitnet_deformation'],
         transform=lambda rng, size: np.array([[2.0, 0, -32], [0, 2.0, -32]]))
-    images, alphas = augment.augment_batch(pixels, np.array([0]), preset, None)
+    images, alphas = augment.augment_batch(pixels[:1], preset, None)
     assert (alphas[0, 20:44, 20:44] == 255).all() and (images[0, 20:44, 20:44] == 255).all()
     assert (alphas[0, :12] == 0).all() and (images[0, :12] == (124, 117, 104)).all()
 

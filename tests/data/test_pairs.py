@@ -3,7 +3,7 @@ import os
 import pytest
 from PIL import Image
 
-from mmnet import metrics
+from mmnet import scores
 from mmnet.data import decode, pairs
 from mmnet.errors import UserError
 from tests.helpers import folder, write_split
@@ -86,4 +86,4 @@ def test_masks_too_small_for_the_metrics_are_named(dataset, size, capsys):
     err = capsys.readouterr().err
     assert 'mask/tiny.png' in err and f'{size[0]}×{size[1]}' in err and 'at least 9' in err
     assert len(pairs.find_pairs(dataset, 'train', skip_bad_pairs=True)) == 10
-    assert pairs.SMALLEST_MASK == 2 * metrics.RADIUS + 1
+    assert pairs.SMALLEST_MASK == 2 * scores.RADIUS + 1

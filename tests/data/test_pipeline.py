@@ -12,7 +12,7 @@ from tests.helpers import folder
 def batches(pixels, count, **kwargs):
     with tf.Graph().as_default():
         iterator = tf.data.make_initializable_iterator(
-            pipeline.training_dataset(pixels, **kwargs))
+            pipeline.training_dataset([pixels], **kwargs))
         following = iterator.get_next()
         with tf.Session() as session:
             session.run(iterator.initializer)
@@ -162,6 +162,6 @@ def test_a_cache_with_a_damaged_note_is_made_again(dataset, tmp_path, note):
 
 
 def test_pixels_larger_than_memory_are_refused_before_they_are_allocated(dataset):
-    found = pairs.find_pairs(dataset, 'train')
+    found = pairs.find_sets([dataset], 'train')
     with pytest.raises(UserError, match='--image_size 1000000.*GB.*--cache_dir'):
-        pipeline.load_pixels(found, 1000000)
+        pipeline.load_sets(found, 1000000)

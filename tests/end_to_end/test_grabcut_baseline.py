@@ -21,7 +21,7 @@ def test_the_baseline_is_measured_and_shown(dataset, tmp_path):
     assert status == 0, err
     assert 'gradient error' in out and '5 images' in out
     record = json.loads(figures.read_text())
-    labels = grabcut.trimap(dataset, 'train', 64)
+    labels = grabcut.trimap([dataset], 'train', 64)
     errors = []
     for pair in find_pairs(dataset, 'test'):
         truth = decode.read_mask(pair.mask) / 255

@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 
 from mmnet.data import decode
-from mmnet.data.pairs import find_pairs
-from mmnet.data.pipeline import load_pixels, training_dataset
+from mmnet.data.pairs import find_sets
+from mmnet.data.pipeline import load_sets, training_dataset
 from tests.helpers import run
 
 pytestmark = pytest.mark.slow
@@ -23,7 +23,7 @@ def test_a_contact_sheet(dataset, tmp_path):
     assert pixels.shape == (4 * 32, 4 * 32, 3)
     tf.set_random_seed(3)
     batch = tf.data.make_one_shot_iterator(training_dataset(
-        load_pixels(find_pairs(dataset, 'train'), 32), 4, seed=3)).get_next()
+        load_sets(find_sets([dataset], 'train'), 32), 4, seed=3)).get_next()
     with tf.Session() as session:
         for rows in np.split(pixels, 2):
             features, alphas = session.run(batch)

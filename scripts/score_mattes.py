@@ -1,0 +1,158 @@
+#!/usr/bin/env python
+"""Scores anybody's mattes against the truth, in the conventions of several papers.
+
+Both folders hold pictures of the same names; a prediction may also be called NAME_alpha, as
+matte.py writes it. With --video, both hold a folder of frames for each clip.
+"""
+
+import os
+import re
+import sys
+from typing import Any, Dict, Iterator, List, Tuple
+
+from mmnet import cli
+
+with cli.starting():
+    import numpy as np
+    from tqdm import tqdm
+
+    from mmnet import files, scores
+    from mmnet.data import decode, pairs
+    from mmnet.errors import UserError
+
+# matte.py writes the alpha of NAME to NAME_alpha.png.
+ENDING = '_alpha'
+
+# A prediction and its truth.
+Mattes = Tuple[str, str]
+
+
+def main() -> int:
+    parser = cli.Parser(__doc__)
+    parser.add_argument('predictions', help='folder of the mattes to score')
+    parser.add_argument('truth', help='folder of the true mattes')
+    parser.add_argument('--video', action='store_true', help='score clips, by dtSSD, too')
+    parser.add_argument('--band', type=cli.positive(float), default=scores.BAND,
+                        help='radius of the transition band in pixels')
+    parser.add_argument('--json', help='write the figures, not multiplied, to this file; '
+                        'replaces it')
+    args = parser.parse_args()
+    clips = (find_clips(args.predictions, args.truth) if args.video else
+             {args.predictions: match(args.predictions, args.truth)})
+    with tqdm(total=sum(map(len, clips.values())), desc='scoring', unit=' mattes', leave=False,
+              disable=not sys.stderr.isatty()) as progress:
+        measured = {name: score(mattes, args, progress) for name, mattes in clips.items()}
+    report: Dict[str, Any] = scores.mean_scores(measured.values())
+    conventions = {name: text for name, text in scores.CONVENTIONS.items() if name in report}
+    for name in ('sad_band', 'mse_band'):
+        conventions[name] += f', {args.band:g} pixels wide to each side'
+    for name, text in conventions.items():
+        print(f'{name:14}  {"–" if report[name] is None else format(report[name], ".6g"):>10}  '
+              f'{text}')
+    count = sum(map(len, clips.values()))
+    print(f'{count} mattes' + (f' in {len(clips)} clips' if args.video else ''))
+    if args.json:
+        report.update(images=count, conventions=conventions)
+        if args.video:
+            report['clips'] = measured
+        files.write_json(report, args.json)
+    return 0
+
+
+def find_clips(predictions: str, truth: str) -> Dict[str, List[Mattes]]:
+    """Matches the frames of all clips, by the clips' names."""
+    names, names_gt = ({name for name in listed(folder)
+                        if os.path.isdir(os.path.join(folder, name))}
+                       for folder in (predictions, truth))
+    for name in sorted(names ^ names_gt):
+        where, there = (predictions, truth) if name in names else (truth, predictions)
+        raise UserError(f'{os.path.join(where, name)}: this clip is missing in {there}')
+    if not names:
+        raise UserError(f'{truth}: holds no folders of frames; leave out --video for pictures')
+    return {name: match(os.path.join(predictions, name), os.path.join(truth, name))
+            for name in sorted(names)}
+
+
+def match(predictions: str, truth: str) -> List[Mattes]:
+    """Finds the prediction of every true matte, in the order of their numbers.
+
+    Raises:
+        UserError: names a matte without its counterpart.
+    """
+    found, found_gt = by_stem(predictions), by_stem(truth)
+    for stem in [stem for stem in found if stem.endswith(ENDING) and stem not in found_gt]:
+        found[stem[:-len(ENDING)]] = found.pop(stem)
+    for stem in sorted(set(found) - set(found_gt)):
+        raise UserError(f'{found[stem]}: has no true matte in {truth}')
+    for stem in sorted(set(found_gt) - set(found)):
+        raise UserError(f'{found_gt[stem]}: has no prediction in {predictions}')
+    if not found:
+        raise UserError(f'{truth}: holds no pictures ({", ".join(pairs.EXTENSIONS)})')
+    # Frame 10 follows frame 9, whether or not the numbers have leading zeros.
+    order = sorted(found, key=lambda stem: [
+        (int(part), '') if part.isdigit() else (-1, part) for part in re.split(r'(\d+)', stem)])
+    return [(found[stem], found_gt[stem]) for stem in order]
+
+
+def by_stem(folder: str) -> Dict[str, str]:
+    """Returns the pictures in a folder by their stems."""
+    found: Dict[str, str] = {}
+    for name in listed(folder):
+        stem, extension = os.path.splitext(name)
+        if extension.lower() in pairs.EXTENSIONS and not name.startswith('.'):
+            if stem in found:
+                raise UserError(f'{found[stem]} and {name}: pictures with the same stem')
+            found[stem] = os.path.join(folder, name)
+    return found
+
+
+def listed(folder: str) -> List[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except OSError as error:
+        raise UserError(f'{folder}: cannot be read as a folder ({error.strerror})')
+
+
+def score(mattes: List[Mattes], args, progress) -> Dict[str, Any]:
+    """Scores pictures, or the frames of a clip; returns means by name."""
+    rows: List[Dict[str, float]] = []
+
+    def frames() -> Iterator[Tuple[np.ndarray, np.ndarray]]:
+        first: Tuple[int, ...] = ()
+        for paths in mattes:
+            alpha, alpha_gt = read(*paths)
+            first = first or alpha.shape
+            if args.video and alpha.shape != first:
+                raise UserError(f'{paths[1]}: its size differs from the clip\'s first frame')
+            rows.append(scores.scores(alpha, alpha_gt, args.band))
+            progress.update()
+            yield alpha, alpha_gt
+    flicker = {}
+    if args.video:
+        flicker['dtssd'] = scores.dtssd(frames())
+    else:
+        for _ in frames():
+            pass
+    return {**scores.mean_scores(rows), **flicker}
+
+
+def read(path: str, path_gt: str) -> Tuple[np.ndarray, np.ndarray]:
+    """Reads a matte and its truth, in [0, 1]; raises UserError if they do not belong together."""
+    mattes = []
+    for each, read_file in ((path, decode.read_alpha), (path_gt, decode.read_mask)):
+        try:
+            mattes.append(read_file(each) / 255)
+        except decode.UNREADABLE as error:
+            raise UserError(f'{each}: cannot be read ({error})')
+    alpha, alpha_gt = mattes
+    if alpha.shape != alpha_gt.shape:
+        raise UserError(f'{path}: has {alpha.shape[1]}×{alpha.shape[0]} pixels, its truth '
+                        f'{path_gt} has {alpha_gt.shape[1]}×{alpha_gt.shape[0]}')
+    if min(alpha.shape) < pairs.SMALLEST_MASK:
+        raise UserError(f'{path}: is too small to be measured; both sides need at least '
+                        f'{pairs.SMALLEST_MASK} pixels')
+    return alpha, alpha_gt
+
+
+if __name__ == '__main__':
+    cli.run(main)
