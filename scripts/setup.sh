@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Makes .venv with Python 3.7, the pinned packages and mmnet itself; does nothing if it is up to date.
-#   scripts/setup.sh [--gpu] [--dev] [--litert]
-# --gpu installs TensorFlow's GPU build, --dev adds what the tests need. --litert also makes
-# .venv-litert with LiteRT, today's runtime of exported files, on Python 3.10 or later.
+#   scripts/setup.sh [--gpu] [--plots] [--dev] [--litert]
+# --gpu installs TensorFlow's GPU build, --plots adds matplotlib for the paper's figures, --dev adds
+# what the tests need. --litert also makes .venv-litert with LiteRT, today's runtime of exported
+# files, on Python 3.10 or later.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -10,15 +11,17 @@ say() { echo "setup.sh: $*" >&2; }
 fail() { say "error: $*"; exit 1; }
 
 kind=cpu
+plots=
 dev=
 litert=
 for flag in "$@"; do
     case "$flag" in
         --gpu) kind=gpu ;;
+        --plots) plots=yes ;;
         --dev) dev=yes ;;
         --litert) litert=yes ;;
-        -h | --help) sed -n '2,5s/^# *//p' "$0"; exit 0 ;;
-        *) fail "unknown flag $flag; choose from --gpu, --dev and --litert" ;;
+        -h | --help) sed -n '2,6s/^# *//p' "$0"; exit 0 ;;
+        *) fail "unknown flag $flag; choose from --gpu, --plots, --dev and --litert" ;;
     esac
 done
 # A GPU environment stays one when another script calls this one without --gpu.
@@ -105,6 +108,10 @@ if command -v flock >/dev/null; then flock 9; fi
 if [ -n "$litert" ]; then make_litert; fi
 
 files=("requirements/py37-$kind.txt")
+# So does one with additions.
+if [ -n "$plots" ] || [ -e .venv/plots ]; then
+    files+=(requirements/py37-plots.txt)
+fi
 if [ -n "$dev" ] || [ -e .venv/dev ]; then
     files+=(requirements/py37-dev.txt)
 fi
@@ -123,6 +130,7 @@ if [ ! -x .venv/bin/python ] || ! is_37 .venv/bin/python; then
 fi
 install_into .venv "${files[@]}"
 if [ "$kind" = gpu ]; then touch .venv/gpu; fi
+if [ -n "$plots" ]; then touch .venv/plots; fi
 if [ -n "$dev" ]; then touch .venv/dev; fi
 echo "$wanted" >"$stamp"
 say "ready: .venv/bin/python ($(.venv/bin/python --version)), TensorFlow for $kind"

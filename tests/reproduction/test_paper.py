@@ -1,0 +1,70 @@
+"""The paper's rows: flags, labels, and agreement with the scripts of the rows."""
+
+import os
+import re
+
+import pytest
+
+from mmnet import flags, hparams, models
+from mmnet.errors import UserError
+from mmnet.reproduction import paper
+from tests.helpers import ROOT
+
+
+def test_labels_and_sizes():
+    assert paper.make_row('MMNet-1.0*') == paper.make_row('MMNet-1.00', 128)
+    assert paper.make_row('mmnet-1.40').image_size == 256
+    assert paper.make_row('MD16-0.75', 192).label == 'MD16-0.75@192'
+    assert paper.make_row('MD16-0.75@192') == paper.make_row('MD16-0.75', 192)
+    assert paper.make_row('MMNet-1.0Q*').float_row == 'MMNet-1.00'
+    with pytest.raises(UserError, match='--rows DAPM'):
+        paper.make_row('DAPM')
+
+
+def test_rows_of_a_target():
+    assert [row.label for row in paper.rows_of('table4')] == list(paper.TABLE_4)
+    assert len(paper.rows_of('table2')) == 6
+    at_128 = [row.label for row in paper.rows_of('table3', [128])]
+    assert len(at_128) == len(set(at_128)) == 11 and all(each.endswith('*') for each in at_128)
+    assert [row.label for row in paper.rows_of('table3', [128, 64], ['MMNet-1.0'])] == [
+        'MMNet-1.00*', 'MMNet-1.00@64']
+    assert [row.label for row in paper.rows_of('table3', names=['MMNet-1.0*'])] == ['MMNet-1.00*']
+    assert [row.label for row in paper.rows_of('table3', names=['MD16-0.75'])] == [
+        'MD16-0.75', 'MD16-0.75*']
+    with pytest.raises(UserError, match='MMNet-1.40.*not in table4'):
+        paper.rows_of('table4', names=['MMNet-1.40'])
+
+
+def test_every_row_has_the_published_number_of_parameters():
+    for target in paper.TARGETS:
+        for row in paper.rows_of(target):
+            args = flags.train_parser().parse_args(
+                ['--dataset_path', 'data', '--train_dir', 'run', '--image_size',
+                 str(row.image_size), *row.flags])
+            described = hparams.from_flags(args)
+            millions = paper.published(row.label).parameters
+            if millions and row.label not in ('MD16-0.50', 'MD8-0.35*', 'MMNet-1.00Q'):
+                count = models.count_parameters(
+                    described.model, row.image_size,
+                    width_multiplier=described.network.width_multiplier)
+                assert count / 1e6 == pytest.approx(millions, abs=5e-4), row.label
+
+
+def test_the_scripts_of_the_rows_train_the_same_networks():
+    """Each row of Table 3 has a script with the same flags."""
+    found = set()
+    for name in os.listdir(os.path.join(ROOT, 'scripts')):
+        if not re.match(r'train_(mmnet|deeplab)_', name):
+            continue
+        with open(os.path.join(ROOT, 'scripts', name)) as file:
+            command = file.read().split('train.py')[-1].replace('\\\n', ' ').split(' -- ')[0]
+        args = flags.train_parser().parse_args(
+            ['--dataset_path', 'data', '--train_dir', 'run', *command.split()])
+        found.add((args.model, args.image_size, args.width_multiplier, args.output_stride,
+                   args.quantize))
+    for label in {**paper.TABLE_3, **paper.TABLE_5}:
+        row = paper.make_row(label)
+        args = flags.train_parser().parse_args(
+            ['--dataset_path', 'data', '--train_dir', 'run', *row.flags])
+        assert (args.model, row.image_size, args.width_multiplier, args.output_stride,
+                row.float_row is not None) in found, label

@@ -1,0 +1,31 @@
+"""The figures: their points, and that pictures come out."""
+
+import numpy as np
+from PIL import Image
+
+from mmnet.reproduction import plots
+from tests.reproduction.helpers import RESULTS
+
+
+def test_the_pareto_front():
+    points = [(3, 1), (1, 3), (2, 2), (2.5, 2.5), (4, 1)]
+    assert plots.pareto_front(points) == [(1, 3), (2, 2), (3, 1)]
+    assert plots.pareto_front([]) == []
+
+
+def test_figure1_is_drawn_and_leaves_out_what_is_not_measured(tmp_path):
+    path = tmp_path / 'new' / 'figure1.png'
+    plots.figure1(RESULTS, ['MMNet-1.00', 'MD16-0.75', 'No such row'], str(path))
+    pixels = np.asarray(Image.open(str(path)).convert('RGB')).astype(int)
+    assert pixels.shape[0] > 400
+    # A reddish and a bluish circle.
+    red, blue = pixels[..., 0] - pixels[..., 2], pixels[..., 2] - pixels[..., 0]
+    assert (red > 60).sum() > 100 and (blue > 60).sum() > 100
+
+
+def test_figure5_has_a_column_for_each_method(tmp_path):
+    rng = np.random.RandomState(0)
+    photos = [rng.randint(0, 256, [40, 30, 3]).astype(np.uint8)] * 2
+    plots.figure5([('photo', photos), ('ground truth', [np.ones([40, 30])] * 2)],
+                  str(tmp_path / 'figure5.png'))
+    assert Image.open(str(tmp_path / 'figure5.png')).size[0] > 300
