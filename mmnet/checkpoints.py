@@ -18,6 +18,8 @@ BEST = 'best'
 SCORES = 'scores.json'
 # The step of every checkpoint written so far. It tells an evaluation which ones it has missed.
 SAVED = 'checkpoints.json'
+# A variable's moving average is stored under the variable's name and this ending.
+AVERAGE = '/ExponentialMovingAverage'
 
 
 def step_of(checkpoint: str) -> int:
@@ -172,9 +174,16 @@ def _recovered(train_dir: str) -> List[str]:
     return known
 
 
-def saver() -> tf.train.Saver:
-    """Makes a saver for the variables and learned ranges of the default graph's network."""
-    return tf.train.Saver(tf.model_variables() + range_variables())
+def saver(averaged: bool) -> tf.train.Saver:
+    """Makes a saver for the variables and learned ranges of the default graph's network.
+
+    Args:
+        averaged: load the moving averages that a training with --ema_decay keeps of the variables.
+    """
+    ending = AVERAGE if averaged else ''
+    return tf.train.Saver({
+        **{variable.op.name + ending: variable for variable in tf.model_variables()},
+        **{variable.op.name: variable for variable in range_variables()}})
 
 
 def restore(saver: tf.train.Saver, session: tf.Session, checkpoint: str) -> None:

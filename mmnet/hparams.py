@@ -63,6 +63,14 @@ class Training(Settings):
     learning_rate: float = setting(1e-4, 'Adam\'s learning rate', above=0)
     learning_rate_decay: float = setting(
         1.0, 'factor by which the learning rate falls in 20 epochs, smoothly', above=0)
+    learning_rate_schedule: str = setting(
+        'exponential', 'exponential falls by --learning_rate_decay; cosine falls to 0 at '
+        '--max_steps along half a cosine', choices=('exponential', 'cosine'))
+    warm_up_steps: int = setting(
+        0, 'steps in which the learning rate rises to its full value', minimum=0)
+    ema_decay: Optional[float] = setting(
+        None, 'keep an exponential moving average of the weights with this decay, such as 0.999; '
+        'evaluation and export use the average', above=0, below=1)
     weight_decay: float = setting(
         4e-7, 'L2 weight decay of all but depthwise convolutions', minimum=0)
     augmentation: str = setting('mmnet', 'how photos are varied', choices=tuple(PRESETS))
@@ -249,7 +257,14 @@ def _training(args: argparse.Namespace, defaults: Mapping[str, Any]) -> Training
     for name in ('dataset_path', 'dataset_weights'):
         if values.get(name) is not None:
             values[name] = tuple(values[name])
-    return make(Training, values, 'training')
+    training = make(Training, values, 'training')
+    if training.learning_rate_schedule == 'cosine' and training.learning_rate_decay != 1:
+        raise UserError('--learning_rate_schedule cosine: has no --learning_rate_decay; leave one '
+                        'of them out')
+    if training.warm_up_steps >= training.max_steps:
+        raise UserError(f'--warm_up_steps {training.warm_up_steps}: must be below --max_steps '
+                        f'{training.max_steps}')
+    return training
 
 
 def _tuple(name: str, value: Any) -> Tuple:
@@ -307,6 +322,10 @@ def check_same_network(hparams: HParams, train_dir: str) -> None:
         raise UserError(f'--train_dir {train_dir}: holds a training '
                         f'with{"" if theirs.training.soc else "out"} --soc; choose another '
                         f'directory')
+    if (theirs.training.ema_decay is None) != (hparams.training.ema_decay is None):
+        raise UserError(f'--train_dir {train_dir}: holds a training '
+                        f'with{"out" if theirs.training.ema_decay is None else ""} --ema_decay; '
+                        f'choose another directory or the same setting')
     for name, ours in hparams.identity().items():
         there = theirs.identity().get(name)
         if there != ours:

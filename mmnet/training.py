@@ -11,6 +11,7 @@ import sys
 import time
 from typing import Any, Callable, ContextManager, Dict, Optional
 
+import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
@@ -50,8 +51,8 @@ def model_fn(features: Dict[str, tf.Tensor], labels: tf.Tensor, mode: str,
         objective = build_objective(batch, hparams, is_training=True)
     if training.init_checkpoint and not checkpoints.listed(params['train_dir']):
         restore_matching(training.init_checkpoint)
-    learning_rate = decayed_learning_rate(training, params['dataset_size'])
-    train_op = minimize(objective.total, learning_rate)
+    learning_rate = scheduled_learning_rate(training, params['dataset_size'])
+    train_op = minimize(objective.total, learning_rate, training.ema_decay)
 
     for name, value in [*objective.terms.items(), ('total', objective.total)]:
         tf.summary.scalar('loss/' + name, value)
@@ -69,11 +70,21 @@ def model_fn(features: Dict[str, tf.Tensor], labels: tf.Tensor, mode: str,
                                       training_hooks=[strip_hook])
 
 
-def decayed_learning_rate(training: Training, dataset_size: int) -> tf.Tensor:
-    """Computes lr × decay^(epoch/20), a scalar (PortraitNet's Section 4.3)."""
-    epochs = (tf.cast(tf.train.get_or_create_global_step(), tf.float32) *
-              (training.batch_size / dataset_size))
-    return training.learning_rate * training.learning_rate_decay ** (epochs / DECAY_EPOCHS)
+def scheduled_learning_rate(training: Training, dataset_size: int) -> tf.Tensor:
+    """Computes the learning rate of the current step, a scalar.
+
+    It rises along a line for `warm_up_steps`. Then it is lr × decay^(epoch/20) (PortraitNet's
+    Section 4.3), or half a cosine from lr to 0 at `max_steps`.
+    """
+    step = tf.cast(tf.train.get_or_create_global_step(), tf.float32)
+    rise = training.warm_up_steps
+    if training.learning_rate_schedule == 'cosine':
+        progress = tf.clip_by_value((step - rise) / (training.max_steps - rise), 0.0, 1.0)
+        falling = 0.5 * (1 + tf.cos(np.pi * progress))
+    else:
+        epochs = step * (training.batch_size / dataset_size)
+        falling = training.learning_rate_decay ** (epochs / DECAY_EPOCHS)
+    return training.learning_rate * falling * tf.minimum(1.0, (step + 1) / (rise + 1))
 
 
 def fastest_gradients(stock: bool = False) -> ContextManager:
@@ -88,8 +99,9 @@ def fastest_gradients(stock: bool = False) -> ContextManager:
     return cpu_gradients(graph)
 
 
-def minimize(loss: tf.Tensor, learning_rate: float) -> tf.Operation:
-    """Makes a step of Adam and of batch norm's moving statistics.
+def minimize(loss: tf.Tensor, learning_rate: float,
+             ema_decay: Optional[float] = None) -> tf.Operation:
+    """Makes a step of Adam, of batch norm's moving statistics, and of the weights' average.
 
     A loss or gradient that is not finite ends the step before any weight changes, so no checkpoint
     ever holds one.
@@ -101,13 +113,21 @@ def minimize(loss: tf.Tensor, learning_rate: float) -> tf.Operation:
         loss, gate_gradients=optimizer.GATE_NONE))
     finite = tf.check_numerics(loss + tf.global_norm(gradients), NOT_FINITE)
     with tf.control_dependencies([finite] + tf.get_collection(tf.GraphKeys.UPDATE_OPS)):
-        return optimizer.apply_gradients(zip(gradients, variables), tf.train.get_global_step())
+        step = optimizer.apply_gradients(zip(gradients, variables), tf.train.get_global_step())
+    if ema_decay is None:
+        return step
+    # The number of steps shortens the average at first, when weights change fast.
+    average = tf.train.ExponentialMovingAverage(ema_decay, tf.train.get_global_step())
+    with tf.control_dependencies([step]):
+        return average.apply([variable for variable in tf.model_variables()
+                              if not variable.op.name.startswith(FROZEN + '/')])
 
 
 def restore_matching(checkpoint: str) -> None:
     """Initializes the model variables that a checkpoint has with the same name and shape.
 
-    A frozen copy starts from the same values as the network. Prints what was restored.
+    A frozen copy starts from the same values as the network. Moving averages come before the
+    variables that they are of. Prints what was restored.
 
     Raises:
         UserError: for a checkpoint that cannot be read or fits nothing.
@@ -119,6 +139,8 @@ def restore_matching(checkpoint: str) -> None:
                         f'path without .index or .data, or its directory')
     ours = {variable.op.name: variable for variable in tf.model_variables()}
     theirs = {name: re.sub(f'^{FROZEN}/', '', name) for name in ours}
+    theirs = {name: source + checkpoints.AVERAGE * (source + checkpoints.AVERAGE in shapes)
+              for name, source in theirs.items()}
     matching = [name for name, variable in ours.items()
                 if shapes.get(theirs[name]) == variable.shape.as_list()]
     if not matching:
@@ -126,7 +148,8 @@ def restore_matching(checkpoint: str) -> None:
                         f'a name and shape of this network; check --model and --width_multiplier')
     for frozen in (False, True):
         tf.train.init_from_checkpoint(checkpoint, {
-            theirs[name]: ours[name] for name in matching if (theirs[name] != name) == frozen})
+            theirs[name]: ours[name] for name in matching
+            if name.startswith(FROZEN + '/') == frozen})
     print(f'restored {len(matching)} of {len(ours)} variables from {checkpoint}')
     for name in sorted(set(ours) - set(matching)):
         there = (f'has shape {shapes[theirs[name]]} there' if theirs[name] in shapes

@@ -122,7 +122,7 @@ def make_intact_files(place: str) -> None:
     with tf.Graph().as_default(), tf.Session() as session:
         graph.build_network(tf.placeholder(tf.float32, [1, 32, 32, 3]), run, is_training=False)
         session.run(tf.global_variables_initializer())
-        saver = checkpoints.saver()
+        saver = checkpoints.saver(averaged=False)
         for step in (1, 2):
             path = saver.save(session, os.path.join(train_dir, 'model.ckpt'), step,
                               write_meta_graph=False)

@@ -169,3 +169,23 @@ def test_a_damaged_note_of_steps_is_left_out(tmp_path):
     for content, steps in (('[1, 5]', [1, 5]), ('5', []), ('["a"]', []), ('{', [])):
         note.write_text(content)
         assert checkpoints.saved_steps(str(tmp_path)) == steps
+
+
+def test_averages_are_restored_in_the_place_of_weights(tmp_path):
+    def graph(names):
+        for name in names:
+            tf.get_variable(name, initializer=0.0, collections=[
+                tf.GraphKeys.GLOBAL_VARIABLES, tf.GraphKeys.MODEL_VARIABLES])
+        session = tf.Session()
+        session.run(tf.global_variables_initializer())
+        return session
+    with tf.Graph().as_default():
+        session = graph(['weight', 'weight' + checkpoints.AVERAGE])
+        for variable, value in zip(tf.model_variables(), (1.0, 2.0)):
+            session.run(variable.assign(value))
+        path = tf.train.Saver().save(session, str(tmp_path / 'model.ckpt'), 5)
+    for averaged, expected in ((False, 1.0), (True, 2.0)):
+        with tf.Graph().as_default():
+            session = graph(['weight'])
+            checkpoints.restore(checkpoints.saver(averaged), session, path)
+            assert session.run(tf.model_variables()) == [expected]

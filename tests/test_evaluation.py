@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from mmnet import evaluation
+from mmnet import evaluation, scores
 from mmnet.data import decode
-from mmnet.data.pairs import find_pairs
+from mmnet.data.pairs import find_pairs, find_sets
 from mmnet.errors import UserError
+from tests.helpers import write_split
 
 
 def test_every_image_counts_once(dataset):
@@ -23,6 +24,29 @@ def test_every_image_counts_once(dataset):
     assert record['mad'] == pytest.approx(np.mean([abs(0.5 - truth).mean() for truth in truths]))
     # A batch's mean counts as often as it has images.
     assert record['loss'] == pytest.approx((2 * 2 + 2 * 2 + 1) / 5)
+
+
+def test_each_set_is_measured_and_the_mean_is_over_images(dataset, tmp_path):
+    other = write_split(tmp_path / 'other', 'test', 3, seed=7)
+    sets = find_sets([dataset, other], 'test')
+    seen = []
+
+    def half(images, alphas_gt):
+        seen.append(len(images))
+        return np.full(images.shape[:3] + (1,), 0.5, np.float32), {'loss': float(len(seen))}
+    record, _ = evaluation.Evaluator(sets, 16, batch_size=4, all_metrics=True).evaluate(half)
+    # No batch mixes two sets.
+    assert seen == [4, 1, 3] and record['images'] == 8
+    for name, pairs in sets.items():
+        truths = [decode.read_mask(pair.mask) / 255 for pair in pairs]
+        found = record['sets'][name]
+        assert found['images'] == len(pairs)
+        for key in scores.scores(truths[0], truths[0]):
+            assert found[key] == pytest.approx(np.mean([
+                scores.scores(np.full_like(truth, 0.5), truth)[key] for truth in truths])), key
+    assert record['sets']['dataset']['loss'] == pytest.approx((4 * 1 + 2) / 5)
+    assert record['mad'] == pytest.approx(
+        (5 * record['sets']['dataset']['mad'] + 3 * record['sets']['other']['mad']) / 8)
 
 
 def test_predictors_without_a_network():

@@ -72,6 +72,20 @@ THIRD = {'model': 'portraitnet', 'image_size': 224, 'network': {'boundary_head':
                       'consistency_loss_weight': 0.0, 'temperature': 1.0, 'focal_gamma': 2.0}}
 
 
+def test_several_data_sets_and_their_weights(tmp_path):
+    settings = hparams.from_flags(flags.train_parser().parse_args(
+        ['--dataset_path', 'a', 'b', '--train_dir', 'run', '--dataset_weights', '1', '0.5',
+         '--validation_fraction', '0.1']))
+    hparams.write(settings, str(tmp_path))
+    assert hparams.read(str(tmp_path)) == settings
+    assert settings.training.dataset_path == ('a', 'b')
+    assert settings.training.dataset_weights == (1, 0.5)
+    assert settings.training.validation_fraction == 0.1
+    with pytest.raises(UserError, match='--dataset_weights: gives 1 weights for 2 data sets'):
+        hparams.from_flags(flags.train_parser().parse_args(
+            ['--dataset_path', 'a', 'b', '--train_dir', 'run', '--dataset_weights', '1']))
+
+
 @pytest.mark.parametrize('content', [FIRST, SECOND, THIRD])
 def test_files_of_older_trainings_are_read(content, tmp_path):
     (tmp_path / hparams.FILE_NAME).write_text(json.dumps(content))

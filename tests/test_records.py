@@ -53,6 +53,22 @@ def test_summaries_have_the_scores(tmp_path):
     assert values['mad'][0] == 30 and values['mad'][1] == pytest.approx(0.0248)
 
 
+def test_sets_have_lines_and_curves_of_their_own(tmp_path, capsys):
+    both = dict(record(30), sets={'indoor': SCORES, 'street': dict(SCORES, mad=0.5, sad=1.5)})
+    records.write_summaries(str(tmp_path), both, b'')
+    event_file, = tmp_path.glob('*tfevents*')
+    values = {value.tag: value.simple_value
+              for event in tf.train.summary_iterator(str(event_file))
+              for value in event.summary.value}
+    assert values['street/mad'] == pytest.approx(0.5) and 'indoor/mad' in values
+    records.report(both)
+    lines = capsys.readouterr().out.strip().split('\n')
+    assert lines[0] == 'indoor  ' + records.paper_units(SCORES)
+    assert lines[1].startswith('street  ')
+    assert lines[2].split() == ['sad', '1.5', 'mad', '0.5', 'gradient_error', '0.00293']
+    assert lines[3].startswith('step 30') and len(lines) == 4
+
+
 def test_the_paper_s_units():
     assert records.paper_units(SCORES) == (
         'gradient error 2.93 (×10⁻³)  MAD 2.48 (×10⁻²)  mean IOU 0.9700  edge IOU 0.9000  '

@@ -6,20 +6,56 @@ import signal
 import pytest
 import tensorflow as tf
 
-from mmnet import training
+from mmnet import checkpoints, training
 from mmnet.hparams import Training
 
 
 @pytest.mark.parametrize('step', [0, 10, 1000])
 def test_the_learning_rate_falls_as_printed(step):
     options = Training(learning_rate=1e-3, learning_rate_decay=0.95, batch_size=64)
-    tf.train.get_or_create_global_step()
-    rate = training.decayed_learning_rate(options, dataset_size=1447)
+    epoch = step * 64 / 1447
+    assert rate_at(options, step) == pytest.approx(1e-3 * 0.95 ** (epoch / 20), rel=1e-5)
+
+
+def rate_at(options, step):
+    """The learning rate of a step, for 1,447 photos."""
+    global_step = tf.train.get_or_create_global_step()
+    rate = training.scheduled_learning_rate(options, dataset_size=1447)
     with tf.Session() as session:
         session.run(tf.global_variables_initializer())
-        session.run(tf.train.get_global_step().assign(step))
-        epoch = step * 64 / 1447
-        assert session.run(rate) == pytest.approx(1e-3 * 0.95 ** (epoch / 20), rel=1e-5)
+        session.run(global_step.assign(step))
+        return session.run(rate)
+
+
+@pytest.mark.parametrize('step, share', [(0, 0.1), (4, 0.5), (9, 1), (9 + 45, 0.5), (99, 0)])
+def test_warm_up_and_cosine(step, share):
+    options = Training(learning_rate=2e-3, learning_rate_schedule='cosine', warm_up_steps=9,
+                       max_steps=99)
+    assert rate_at(options, step) == pytest.approx(2e-3 * share, abs=1e-9)
+
+
+def test_the_average_of_the_weights():
+    global_step = tf.train.get_or_create_global_step()
+    weight = tf.get_variable('weight', initializer=0.0, collections=[
+        tf.GraphKeys.GLOBAL_VARIABLES, tf.GraphKeys.MODEL_VARIABLES,
+        tf.GraphKeys.TRAINABLE_VARIABLES])
+    step = training.minimize(-weight, 1.0, ema_decay=0.5)
+    average, = [each for each in tf.global_variables()
+                if each.op.name == 'weight' + checkpoints.AVERAGE]
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        expected, before = 0.0, 0.0
+        for count in range(1, 5):
+            session.run(step)
+            now = session.run(weight)
+            assert now > before and session.run(global_step) == count
+            # The decay is at most (1 + n) / (10 + n) after n steps.
+            for decay in {min(0.5, (1 + each) / (10 + each)) for each in (count - 1, count)}:
+                if session.run(average) == pytest.approx(expected * decay + now * (1 - decay)):
+                    break
+            else:
+                raise AssertionError(count)
+            expected, before = session.run(average), now
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])

@@ -87,3 +87,46 @@ def test_masks_too_small_for_the_metrics_are_named(dataset, size, capsys):
     assert 'mask/tiny.png' in err and f'{size[0]}×{size[1]}' in err and 'at least 9' in err
     assert len(pairs.find_pairs(dataset, 'train', skip_bad_pairs=True)) == 10
     assert pairs.SMALLEST_MASK == 2 * scores.RADIUS + 1
+
+
+def test_several_sets_are_told_apart_by_their_names(dataset, tmp_path):
+    other = write_split(tmp_path / 'other' / 'dataset', 'train', 3)
+    found = pairs.find_sets([dataset, other], 'train')
+    assert {name: len(each) for name, each in found.items()} == {
+        os.path.basename(os.path.dirname(dataset)) + '/dataset': 10, 'other/dataset': 3}
+    assert pairs.set_names(['/a/x', 'b/y/']) == ['x', 'y']
+    assert pairs.set_names(['/a/x', '/x']) == ['a/x', '/x']
+    with pytest.raises(UserError, match='dataset: is named twice'):
+        pairs.find_sets([dataset, dataset + '/'], 'train')
+
+
+def test_one_bad_set_stops_all_by_name(dataset, tmp_path):
+    other = write_split(tmp_path / 'other', 'train', 3)
+    os.remove(folder(other, 'mask') + '/001.png')
+    with pytest.raises(UserError, match='other/train: 1 bad'):
+        pairs.find_sets([dataset, other], 'train')
+    with pytest.raises(UserError, match='nowhere/train/image: no such folder'):
+        pairs.find_sets([dataset, 'nowhere'], 'train')
+
+
+def test_held_out_pairs_stay_when_a_set_grows():
+    def named(count):
+        return [pairs.Pair(f'{i:04}', f'set/train/image/{i:04}.jpg', f'set/train/mask/{i:04}.png')
+                for i in range(count)]
+    rest, held = pairs.hold_out(named(1000), 0.2)
+    assert len(rest) + len(held) == 1000 and 160 < len(held) < 240
+    assert not set(rest) & set(held)
+    more_rest, more_held = pairs.hold_out(named(2000), 0.2)
+    assert set(rest) <= set(more_rest) and set(held) <= set(more_held)
+    assert pairs.hold_out(named(5), None) == (named(5), [])
+    with pytest.raises(UserError, match='--validation_fraction 1e-09.*nothing to validate.*set/tr'):
+        pairs.hold_out(named(5), 1e-9)
+    with pytest.raises(UserError, match='nothing to train'):
+        pairs.hold_out(named(1), 0.999999)
+
+
+def test_drawn_shares_are_uniform():
+    shares = [pairs.drawn_share(str(i)) for i in range(2000)]
+    assert min(shares) >= 0 and max(shares) < 1
+    assert [round(share, 1) for share in (min(shares), sum(shares) / 2000, max(shares))] == [
+        0, 0.5, 1]

@@ -6,13 +6,15 @@ import tensorflow as tf
 
 from mmnet.data import decode, pairs, pipeline
 from mmnet.errors import UserError
-from tests.helpers import folder
+from tests.helpers import folder, write_split
 
 
 def batches(pixels, count, **kwargs):
+    """The first batches of one data set, or of a list of them."""
+    sets = pixels if isinstance(pixels, list) else [pixels]
     with tf.Graph().as_default():
         iterator = tf.data.make_initializable_iterator(
-            pipeline.training_dataset([pixels], **kwargs))
+            pipeline.training_dataset(sets, **kwargs))
         following = iterator.get_next()
         with tf.Session() as session:
             session.run(iterator.initializer)
@@ -31,6 +33,39 @@ def test_every_epoch_holds_each_image_once():
     for epoch in range(3):
         assert sorted(seen[12 * epoch:12 * (epoch + 1)]) == list(range(12))
     assert seen[:12] != seen[12:24]
+
+
+def drawn(sets, count, **kwargs):
+    return [int(image[0, 0, 0]) for features, _ in batches(sets, count, **kwargs)
+            for image in features['images']]
+
+
+def test_several_sets_are_a_union():
+    parts = [numbered(12)[:3], numbered(12)[3:4], numbered(12)[4:]]
+    assert drawn(parts, 6, batch_size=4, seed=1) == drawn(numbered(12), 6, batch_size=4, seed=1)
+
+
+def test_weights_make_a_mixture():
+    parts = [numbered(12)[:2], numbered(12)[2:]]
+    seen = np.array(drawn(parts, 50, batch_size=20, seed=1, weights=(3, 1)))
+    assert (seen < 2).mean() == pytest.approx(0.75, abs=0.05)
+    # Within a set, every epoch still holds each image once.
+    for numbers, low, high in ((seen[seen < 2], 0, 2), (seen[seen >= 2], 2, 12)):
+        for start in range(0, len(numbers) - (high - low), high - low):
+            assert sorted(numbers[start:start + high - low]) == list(range(low, high))
+    assert drawn(parts, 5, batch_size=4, seed=1, weights=(1, 1)) == drawn(
+        parts, 5, batch_size=4, seed=1, weights=(2, 2))
+
+
+def test_every_set_has_a_cache_of_its_own(dataset, tmp_path):
+    cache, other = str(tmp_path / 'cache'), write_split(tmp_path / 'other', 'train', 3)
+    sets = pairs.find_sets([dataset, other], 'train')
+    first, second = pipeline.load_sets(sets, 32, cache)
+    assert len(first) == 10 and len(second) == 3
+    assert len([name for name in os.listdir(cache) if not name.endswith('.json')]) == 2
+    alone, = pipeline.load_sets(pairs.find_sets([other], 'train'), 32, cache)
+    np.testing.assert_array_equal(alone, second)
+    assert len(os.listdir(cache)) == 4
 
 
 def test_batches_run_on_across_epochs():

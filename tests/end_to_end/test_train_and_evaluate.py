@@ -7,6 +7,7 @@ import shutil
 import signal
 import time
 
+import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -14,7 +15,7 @@ from PIL import Image
 
 from mmnet import checkpoints, files, graph, hparams, losses, models
 from mmnet.data import decode
-from mmnet.data.pairs import find_pairs
+from mmnet.data.pairs import find_pairs, find_sets, hold_out
 from tests.helpers import SMALL, evaluate, records_of, run, start, train, write_split
 
 pytestmark = pytest.mark.slow
@@ -308,6 +309,87 @@ def test_undecodable_test_images_are_named_or_skipped(trained, tmp_path):
     status, _, err = evaluate(copy, train_dir / 'model.ckpt-8', '--skip_bad_pairs')
     assert status == 0, err
     assert records_of(train_dir)[-1]['images'] == 4
+
+
+def test_several_sets_and_photos_held_out(tmp_path):
+    paths = [write_split(tmp_path / name, 'train', 12, seed) for name, seed in (('a', 0), ('b', 1))]
+    for seed, path in enumerate(paths):
+        write_split(path, 'test', 3 + seed, seed)
+    train_dir = tmp_path / 'run'
+    sets = ['--dataset_path', *paths]
+    status, out, err = run('train.py', *sets, '--train_dir', train_dir, *SMALL, '--max_steps', 2,
+                           '--validation_fraction', 0.3, '--dataset_weights', 2, 1)
+    assert status == 0, err
+    held = [len(hold_out(pairs, 0.3)[1]) for pairs in find_sets(paths, 'train').values()]
+    assert f'{12 - held[0]} + {12 - held[1]} pairs' in out
+    written = tmp_path / 'scores.json'
+    status, out, err = run('evaluate.py', *sets, '--checkpoint_path', train_dir, '--metrics',
+                           'all', '--json', written)
+    assert status == 0, err
+    record = records_of(train_dir)[-1]
+    assert files.read_json(str(written)) == {**record, 'best': True}
+    assert {name: each['images'] for name, each in record['sets'].items()} == {'a': 3, 'b': 4}
+    assert record['images'] == 7 and record['conn'] >= 0 and 'a  gradient error' in out
+    status, out, err = run('evaluate.py', *sets, '--checkpoint_path', train_dir, '--validation')
+    assert status == 0, err
+    assert records_of(train_dir, 'validation')[-1]['images'] == sum(held)
+    os.remove(os.path.join(paths[1], 'train', 'mask', '003.png'))
+    status, _, err = run('train.py', *sets, '--train_dir', train_dir, *SMALL, '--max_steps', 4)
+    assert status == 1 and 'b/train: 1 bad' in err and 'Traceback' not in err
+
+
+def test_averaged_weights_are_evaluated_exported_and_started_from(dataset, tmp_path):
+    flags = ['--ema_decay', 0.9, '--learning_rate_schedule', 'cosine', '--warm_up_steps', 2]
+    status, _, err = train(dataset, tmp_path / 'run', '--max_steps', 6, *flags)
+    assert status == 0, err
+    checkpoint = str(tmp_path / 'run' / 'model.ckpt-6')
+    names = [name for name, _ in tf.train.list_variables(checkpoint)]
+    averaged = [name for name in names if name.endswith(checkpoints.AVERAGE)]
+    # Adam's moments and the step have no averages; every variable of the network has one.
+    assert len(averaged) == len({name[:-len(checkpoints.AVERAGE)] for name in averaged}) > 300
+    status, out, err = evaluate(dataset, tmp_path / 'run')
+    assert status == 0 and 'step 6' in out, err
+    settings = hparams.read(str(tmp_path / 'run'))
+    with tf.Graph().as_default():
+        images = tf.placeholder(tf.uint8, [None, 32, 32, 3])
+        logits, _ = graph.build_network(graph.as_float(images), settings, is_training=False)
+        pairs = find_pairs(dataset, 'test')
+        with tf.Session() as session:
+            for variable in tf.model_variables():
+                session.run(variable.assign(tf.train.load_variable(
+                    checkpoint, variable.op.name + checkpoints.AVERAGE)))
+            alphas = session.run(losses.foreground_alpha(logits), {
+                images: [decode.read_image(pair.image, 32) for pair in pairs]})
+    errors = []
+    for pair, alpha in zip(pairs, alphas):
+        mask = decode.read_mask(pair.mask) / 255
+        resized = cv2.resize(alpha, mask.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        errors.append(abs(resized - mask).mean())
+    assert records_of(tmp_path / 'run')[-1]['mad'] == pytest.approx(np.mean(errors), rel=1e-4)
+    status, _, err = run('export_tflite.py', '--checkpoint_path', tmp_path / 'run', '--output',
+                         tmp_path / 'model.tflite')
+    assert status == 0, err
+    status, out, err = train(dataset, tmp_path / 'next', '--init_checkpoint', tmp_path / 'run',
+                             '--max_steps', 1)
+    assert status == 0 and ' variables from ' in out and 'not restored' not in out, out + err
+    status, _, err = train(dataset, tmp_path / 'run', '--max_steps', 8)
+    assert status == 1 and 'with --ema_decay' in err and err.count('\n') == 1
+
+
+@pytest.mark.parametrize('flags, named', [
+    (['--learning_rate_schedule', 'cosine', '--learning_rate_decay', 0.5], 'cosine'),
+    (['--warm_up_steps', 5, '--max_steps', 5], '--warm_up_steps 5'), (['--ema_decay', 1], '1')])
+def test_bad_schedules_are_named(dataset, tmp_path, flags, named):
+    status, _, err = train(dataset, tmp_path / 'run', *flags)
+    assert status in (1, 2) and named in err and err.count('\n') == 1
+
+
+def test_validation_needs_photos_held_out(trained):
+    dataset, run_dir, _ = trained
+    for flags, named in ((['--checkpoint_path', run_dir], '--validation_fraction'),
+                         (['--always_foreground'], '--checkpoint_path')):
+        status, _, err = run('evaluate.py', '--dataset_path', dataset, '--validation', *flags)
+        assert status == 1 and named in err and err.count('\n') == 1
 
 
 def test_help_lists_the_flags():

@@ -58,5 +58,5 @@ def checkpoint_of(run, directory):
         tf.set_random_seed(0)
         graph.build_network(tf.placeholder(tf.float32, [1, 32, 32, 3]), run, is_training=False)
         session.run(tf.global_variables_initializer())
-        return checkpoints.saver().save(session, os.path.join(str(directory), 'model.ckpt'), 0,
-                                        write_meta_graph=False)
+        return checkpoints.saver(averaged=False).save(
+            session, os.path.join(str(directory), 'model.ckpt'), 0, write_meta_graph=False)
