@@ -10,9 +10,8 @@ from typing import Dict, List
 from mmnet import cli
 
 with cli.starting():
-    from mmnet import checkpoints, files, flags, hparams, training
+    from mmnet import checkpoints, files, flags, hparams, inputs, teacher, training
     from mmnet.data.pairs import Pair, find_photos, find_sets, hold_out
-    from mmnet.data.pipeline import load_sets, training_dataset
     from mmnet.errors import UserError
     from mmnet.hparams import HParams
 
@@ -71,11 +70,11 @@ def train(args: argparse.Namespace, settings: HParams, sets: Sets) -> int:
           f'{"going on from" if checkpoint else "training in"} {checkpoint or args.train_dir}')
     for change in hparams.changes(settings, args.train_dir):
         print('  ' + change)
-    pixels = load_sets(sets, settings.image_size, args.cache_dir, args.skip_bad_pairs)
+    guide = teacher.load(options.teacher, '--teacher') if options.teacher else None
+    photos = inputs.load(sets, options, settings.image_size, args.cache_dir, args.skip_bad_pairs)
     hparams.write(settings, args.train_dir)
-    return training.train(settings, args.train_dir, lambda: training_dataset(
-        pixels, options.batch_size, options.augmentation, options.seed, first_step=step,
-        weights=options.dataset_weights), sum(map(len, pixels)), step)
+    return training.train(settings, args.train_dir, lambda: inputs.make_dataset(
+        photos, options, step), len(photos), step, guide)
 
 
 if __name__ == '__main__':

@@ -101,21 +101,27 @@ class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
 
 @dataclasses.dataclass(frozen=True)
 class Bounds:
-    """The range of a number: above `above` or at least `minimum`, and below `below`."""
+    """The range of a number.
+
+    It lies above `above` or is at least `minimum`; it lies below `below` or is at most `maximum`.
+    """
     above: Optional[float] = None
     minimum: Optional[float] = None
     below: Optional[float] = None
+    maximum: Optional[float] = None
 
     def __contains__(self, value: float) -> bool:
         """Whether a number lies within; infinity and NaN never do."""
         return (float('-inf') < value < float('inf') and
                 (self.above is None or value > self.above) and
                 (self.minimum is None or value >= self.minimum) and
-                (self.below is None or value < self.below))
+                (self.below is None or value < self.below) and
+                (self.maximum is None or value <= self.maximum))
 
     def __str__(self) -> str:
         parts = [f'{word} {limit}' for word, limit in (
-            ('above', self.above), ('at least', self.minimum), ('below', self.below))
+            ('above', self.above), ('at least', self.minimum), ('below', self.below),
+            ('at most', self.maximum))
             if limit is not None]
         return ' and '.join(parts) or 'of any size'
 

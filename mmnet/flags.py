@@ -10,6 +10,9 @@ from mmnet.settings import Setting, declared_settings
 # A setting by name: each network that has it, and how that network declares it.
 Uses = Dict[str, List[Tuple[str, Setting]]]
 
+# The settings that say how training photos vary.
+VARIATION = ('augmentation', 'framing', 'background_probability')
+
 
 def train_parser() -> Parser:
     """Makes the parser of train.py.
@@ -31,7 +34,11 @@ def train_parser() -> Parser:
     add_network_flags(network)
     _add_settings(network, models.all_settings('settings'), training_only=True)
     training = parser.add_argument_group('training; defaults are the paper\'s')
-    _add_published(training, declared_settings(hparams.Training))
+    add_variation_flags(training)
+    training.add_argument('--unlabelled', nargs='+', help='folders of photos without masks, for '
+                          '--teacher')
+    _add_published(training, {name: each for name, each in declared_settings(
+        hparams.Training).items() if name not in VARIATION})
     _add_settings(parser.add_argument_group('objective'),
                   models.all_settings('objective_settings'))
     quantization = parser.add_argument_group('quantization-aware training')
@@ -95,6 +102,15 @@ def add_network_flags(parser: argparse._ActionsContainer) -> None:
     """Adds the flags that say how large a network is and which blocks it has."""
     _add_published(parser, declared_settings(hparams.HParams))
     _add_settings(parser, models.all_settings('settings'))
+
+
+def add_variation_flags(parser: argparse._ActionsContainer) -> None:
+    """Adds the flags that say how training photos vary."""
+    declared = declared_settings(hparams.Training)
+    _add_published(parser, {name: declared[name] for name in VARIATION})
+    parser.add_argument('--backgrounds', nargs='+', help='put people before new backgrounds: '
+                        'drawn, pairs for those of other training photos, or folders of photos '
+                        'without people')
 
 
 def add_data_flags(parser: Parser, split: str) -> None:

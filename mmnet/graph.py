@@ -7,7 +7,7 @@ Training, evaluation, inference and export all build their graphs here.
 """
 
 import dataclasses
-from typing import Callable, Dict, Tuple
+from typing import Callable, Dict, List, Optional, Tuple
 
 import tensorflow as tf
 
@@ -47,20 +47,33 @@ def build_network(images: tf.Tensor, hparams: HParams,
     return logits, end_points
 
 
-def build_objective(batch: losses.Batch, hparams: HParams,
-                    is_training: bool) -> losses.Objective:
-    """Builds the network and its objective; the total includes weight decay.
+def build_objective(batch: losses.Batch, hparams: HParams, is_training: bool,
+                    teacher: Optional[Callable[[tf.Tensor], tf.Tensor]] = None
+                    ) -> losses.Objective:
+    """Builds the network and its objective; the total includes weight decay and distillation.
 
     Args:
         batch: images and alphas. Self-supervision does not read the alphas.
         hparams: of the run.
         is_training: whether to build the graph of a training step.
+        teacher: takes images and returns alphas to learn from, as `teacher.load` does.
     """
     spec, training = models.network_spec(hparams.model), hparams.training
 
+    # What the network sees and returns, unlabelled photos included.
+    seen: List[Tuple[tf.Tensor, tf.Tensor]] = []
+
     def run(images: tf.Tensor) -> Tuple[tf.Tensor, Dict[str, tf.Tensor]]:
+        count = images.shape[0]
+        if batch.unlabelled is not None:
+            images = tf.concat([images, batch.unlabelled], axis=0)
         # Self-supervision keeps batch norm's statistics: a few photos of one kind would bend them.
-        return build_network(images, hparams, is_training and not training.soc)
+        logits, end_points = build_network(images, hparams, is_training and not training.soc)
+        seen.append((images, logits))
+        if batch.unlabelled is None:
+            return logits, end_points
+        # The networks' own objectives read photos with masks only.
+        return logits[:count], {name: each[:count] for name, each in end_points.items()}
 
     def run_frozen(images: tf.Tensor) -> Tuple[tf.Tensor, Dict[str, tf.Tensor]]:
         with tf.variable_scope(FROZEN, custom_getter=_not_trainable):
@@ -71,8 +84,14 @@ def build_objective(batch: losses.Batch, hparams: HParams,
         objective = spec.consistency(run, run_frozen, batch)
     else:
         objective = spec.objective(run, batch, hparams.objective)
-    decay = losses.weight_decay(tf.trainable_variables(), training.weight_decay)
-    return dataclasses.replace(objective, total=objective.total + decay)
+    total = objective.total + losses.weight_decay(tf.trainable_variables(), training.weight_decay)
+    if teacher is None:
+        return dataclasses.replace(objective, total=total)
+    images, logits = seen[0]
+    distillation = losses.distillation_loss(logits, teacher(images), training.teacher_confidence)
+    return dataclasses.replace(
+        objective, total=total + training.teacher_weight * distillation,
+        terms={**objective.terms, 'distillation': distillation})
 
 
 def _not_trainable(getter: Callable, *args, **kwargs) -> tf.Variable:

@@ -29,6 +29,8 @@ FILE_NAME = 'hparams.json'
 # formats 1 and 2, `dataset_path` was a single path.
 FORMAT = 3
 DEFAULT_MODEL = 'mmnet'
+# Settings of the training that are lists, and what they are lists of.
+LISTS = {'dataset_path': str, 'dataset_weights': float, 'backgrounds': str, 'unlabelled': str}
 # A network's activations at this size take gigabytes for a single image.
 LARGEST_SIZE = 4096
 # Self-supervision trains carefully: nothing but the network itself says what is right.
@@ -48,7 +50,7 @@ class Quantization(Settings):
 class Training(Settings):
     """How a network is trained. The defaults are MMNet's (Section 3).
 
-    `dataset_path`, `dataset_weights` and `dataset_split_name` are flags of `mmnet.flags`.
+    `mmnet.flags` declares the flags of what is no `setting`.
     """
     dataset_path: Tuple[str, ...] = ()
     dataset_weights: Optional[Tuple[float, ...]] = None
@@ -74,6 +76,23 @@ class Training(Settings):
     weight_decay: float = setting(
         4e-7, 'L2 weight decay of all but depthwise convolutions', minimum=0)
     augmentation: str = setting('mmnet', 'how photos are varied', choices=tuple(PRESETS))
+    framing: float = setting(
+        0.0, 'probability of a random crop between the whole photo and head and shoulders',
+        minimum=0, maximum=1)
+    backgrounds: Optional[Tuple[str, ...]] = None
+    background_probability: float = setting(
+        0.5, 'probability of a new background, where --backgrounds are given', minimum=0,
+        maximum=1)
+    teacher: Optional[str] = setting(
+        None, 'learn from the alphas of this trained network as well: a train directory, a '
+        'checkpoint or an exported file')
+    teacher_weight: float = setting(1.0, 'weight of the teacher\'s loss', minimum=0)
+    teacher_confidence: float = setting(
+        0.0, 'leave out photos where the mean of |2α − 1| of the teacher\'s alpha is smaller',
+        minimum=0, maximum=1)
+    unlabelled: Optional[Tuple[str, ...]] = None
+    unlabelled_batch_size: int = setting(
+        16, 'photos of --unlabelled in a step, besides --batch_size', above=0)
     max_steps: int = setting(
         100000, 'steps in total, those before a resume included', above=0)
     seed: Optional[int] = setting(
@@ -146,7 +165,7 @@ class HParams(Settings):
             network[name] = training.pop(name, None)
         objective = {name: training.pop(name) for name in declared_settings(spec.objective_settings)
                      if name in training}
-        for name in ('dataset_path', 'dataset_weights'):
+        for name in LISTS:
             if training.get(name) is not None:
                 training[name] = _tuple(name, training[name])
         quantization = content.get('quantization')
@@ -254,13 +273,18 @@ def _training(args: argparse.Namespace, defaults: Mapping[str, Any]) -> Training
     if weights is not None and len(weights) != len(sets):
         raise UserError(f'--dataset_weights: gives {len(weights)} weights for {len(sets)} data '
                         f'sets; give one for each')
-    for name in ('dataset_path', 'dataset_weights'):
+    for name in LISTS:
         if values.get(name) is not None:
             values[name] = tuple(values[name])
     training = make(Training, values, 'training')
     if training.learning_rate_schedule == 'cosine' and training.learning_rate_decay != 1:
         raise UserError('--learning_rate_schedule cosine: has no --learning_rate_decay; leave one '
                         'of them out')
+    if training.unlabelled and not training.teacher:
+        raise UserError('--unlabelled: only a teacher can explain photos without masks; name one '
+                        'with --teacher')
+    if training.soc and training.teacher:
+        raise UserError('--teacher: does not apply to --soc; leave it out')
     if training.warm_up_steps >= training.max_steps:
         raise UserError(f'--warm_up_steps {training.warm_up_steps}: must be below --max_steps '
                         f'{training.max_steps}')
@@ -274,9 +298,9 @@ def _tuple(name: str, value: Any) -> Tuple:
         ValueError: for anything else.
     """
     values = tuple(value) if isinstance(value, (list, tuple)) else (value,)
-    kinds = (str,) if name == 'dataset_path' else (int, float)
+    kinds: Tuple[type, ...] = (int, float) if LISTS[name] is float else (LISTS[name],)
     if not all(isinstance(each, kinds) for each in values):
-        wanted = 'paths' if name == 'dataset_path' else 'numbers'
+        wanted = 'numbers' if LISTS[name] is float else 'paths'
         raise ValueError(f'{name} {value} is not a list of {wanted}')
     return values
 

@@ -1,24 +1,21 @@
-"""From a photo of any size to its alpha, the person's own colours, and a new background.
+"""From a photo of any size to its alpha.
 
     predictor = inference.load('model.tflite', '--model')
     alpha = inference.matte(predictor, image, refine=True)
-    result = inference.composite(inference.foreground_colours(image, alpha), alpha, background)
+    colours = compositing.foreground_colours(image, alpha)
+    result = compositing.composite(colours, alpha, background)
 """
 
-import contextlib
 import dataclasses
 import os
-import signal
-import threading
-from typing import Callable, Iterator
+from typing import Callable
 
 import cv2
 import numpy as np
 import tensorflow as tf
 from PIL import Image, ImageColor, ImageOps
-from pymatting.foreground.estimate_foreground_ml import estimate_foreground_ml
 
-from mmnet import checkpoints, hparams, losses
+from mmnet import checkpoints, compositing, hparams, losses
 from mmnet.data import decode
 from mmnet.errors import UserError
 from mmnet.graph import as_float, build_network
@@ -95,70 +92,6 @@ def matte(predictor: Predictor, image: np.ndarray, refine: bool = False) -> np.n
     return alpha.clip(0, 1)
 
 
-def foreground_colours(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Estimates F of Equation 1: the person's colours where the background shows through.
-
-    Uses PyMatting's multi-level estimation.
-
-    Args:
-        image: uint8 RGB `[H, W, 3]`.
-        alpha: float32 `[H, W]` in [0, 1].
-
-    Returns:
-        uint8 RGB `[H, W, 3]`.
-    """
-    if alpha.size == 1:     # PyMatting expects neighbours.
-        return image
-    with _interrupts_deferred():
-        foreground = estimate_foreground_ml(image.astype(np.float32) / 255,
-                                            alpha.astype(np.float32))
-    return np.round(foreground.clip(0, 1) * 255).astype(np.uint8)
-
-
-@contextlib.contextmanager
-def _interrupts_deferred() -> Iterator[None]:
-    """Delays Ctrl-C until the end: numba's compiled code and its compiler crash on it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    arrived = []
-    handler = signal.signal(signal.SIGINT, lambda number, frame: arrived.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler)
-    if arrived:
-        raise KeyboardInterrupt
-
-
-def composite(foreground: np.ndarray, alpha: np.ndarray, background: np.ndarray) -> np.ndarray:
-    """Computes αF + (1 − α)B (Equation 1).
-
-    Args:
-        foreground, background: uint8 RGB, `[H, W, 3]` or one colour `[3]`.
-        alpha: float32 `[H, W]` in [0, 1].
-
-    Returns:
-        uint8 RGB `[H, W, 3]`.
-    """
-    alpha = alpha[..., np.newaxis]
-    return np.round(alpha * foreground + (1 - alpha) * background).astype(np.uint8)
-
-
-def cut_out(foreground: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Makes a transparent picture; where the alpha is 0, nothing of the photo is left.
-
-    Args:
-        foreground: uint8 RGB `[H, W, 3]`.
-        alpha: float32 `[H, W]` in [0, 1].
-
-    Returns:
-        uint8 RGBA `[H, W, 4]`.
-    """
-    coverage = np.round(alpha * 255).astype(np.uint8)
-    return np.dstack([foreground * (coverage > 0)[..., np.newaxis], coverage])
-
-
 def parse_background(text: str) -> Background:
     """Reads the value of `--background`: `blur`, a picture's path, or a colour.
 
@@ -166,7 +99,7 @@ def parse_background(text: str) -> Background:
         UserError: if it is none of these.
     """
     if text == 'blur':
-        return blurred_background
+        return compositing.blurred_background
     if os.path.exists(text):
         try:
             picture = Image.fromarray(decode.read_image(text))
@@ -180,24 +113,3 @@ def parse_background(text: str) -> Background:
         raise UserError(f'--background {text}: is not a picture\'s path, a colour such as white or '
                         f'#1f9e59, or blur')
     return lambda image, alpha: colour
-
-
-def blurred_background(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Blurs the photo's own background, without the person's colours in it.
-
-    Args:
-        image: uint8 RGB `[H, W, 3]`.
-        alpha: float32 `[H, W]` in [0, 1].
-
-    Returns:
-        uint8 RGB `[H, W, 3]`.
-    """
-    height, width = alpha.shape
-    # Blurring a small picture and enlarging it is as smooth and much faster.
-    scale = 256 / max(height, width)
-    size = (max(1, int(round(width * scale))), max(1, int(round(height * scale))))
-    weight = np.maximum(1 - alpha, 1e-3)[..., np.newaxis].astype(np.float32)
-    weighted = cv2.resize(np.dstack([image * weight, weight]), size, interpolation=cv2.INTER_AREA)
-    weighted = cv2.GaussianBlur(weighted, (0, 0), 6)
-    blurred = cv2.resize(weighted[..., :3] / weighted[..., 3:], (width, height))
-    return np.round(blurred.clip(0, 255)).astype(np.uint8)

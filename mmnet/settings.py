@@ -60,9 +60,10 @@ class Setting:
 
 def setting(default: Any, help: str, *, above: Optional[float] = None,
             minimum: Optional[float] = None, below: Optional[float] = None,
-            choices: Sequence = (), training_only: bool = False) -> Any:
+            maximum: Optional[float] = None, choices: Sequence = (),
+            training_only: bool = False) -> Any:
     """Declares a field of a `Settings` class; see `Setting` for the arguments."""
-    declaration = {'help': help, 'bounds': Bounds(above, minimum, below),
+    declaration = {'help': help, 'bounds': Bounds(above, minimum, below, maximum),
                    'choices': tuple(choices), 'training_only': training_only}
     return dataclasses.field(default=default, metadata={'declaration': declaration})
 

@@ -20,6 +20,7 @@ from mmnet.cpu_gradients import cpu_gradients
 from mmnet.errors import UserError
 from mmnet.graph import FROZEN, as_float, build_objective
 from mmnet.hparams import HParams, Training
+from mmnet.teacher import Teacher
 
 # `check_numerics` begins its complaint with this, and `train` looks for it.
 NOT_FINITE = 'mmnet: loss or gradient'
@@ -37,18 +38,19 @@ def model_fn(features: Dict[str, tf.Tensor], labels: tf.Tensor, mode: str,
 
     Args:
         features: `images`, uint8 RGB, `[N, S, S, 3]`; with texture augmentation also the same
-            images before it, `untextured`.
+            images before it, `untextured`; and `unlabelled` ones, `[M, S, S, 3]`.
         labels: alphas, uint8, `[N, S, S, 1]`.
         mode: `tf.estimator.ModeKeys.TRAIN`; evaluation has a loop of its own.
-        params: `hparams`, `train_dir`, and `dataset_size` in images.
+        params: `hparams`, `train_dir`, `dataset_size` in images, and `teacher`, which may be None.
     """
     assert mode == tf.estimator.ModeKeys.TRAIN
     hparams: HParams = params['hparams']
     training = hparams.training
     batch = losses.Batch(as_float(features['images']), as_float(labels),
-                         as_float(features['untextured']) if 'untextured' in features else None)
+                         *(as_float(features[name]) if name in features else None
+                           for name in ('untextured', 'unlabelled')))
     with fastest_gradients(training.stock_gradients):
-        objective = build_objective(batch, hparams, is_training=True)
+        objective = build_objective(batch, hparams, is_training=True, teacher=params['teacher'])
     if training.init_checkpoint and not checkpoints.listed(params['train_dir']):
         restore_matching(training.init_checkpoint)
     learning_rate = scheduled_learning_rate(training, params['dataset_size'])
@@ -158,7 +160,7 @@ def restore_matching(checkpoint: str) -> None:
 
 
 def train(hparams: HParams, train_dir: str, input_fn: Callable[[], tf.data.Dataset],
-          dataset_size: int, first_step: int) -> int:
+          dataset_size: int, first_step: int, teacher: Optional[Teacher] = None) -> int:
     """Trains until `max_steps`, Ctrl-C or SIGTERM; writes checkpoints and summaries.
 
     Args:
@@ -167,6 +169,7 @@ def train(hparams: HParams, train_dir: str, input_fn: Callable[[], tf.data.Datas
         input_fn: builds the dataset.
         dataset_size: images in the dataset.
         first_step: step of the checkpoint that training goes on from.
+        teacher: alphas to learn from.
 
     Returns:
         the exit status: 0 at `max_steps`, or 128 + the signal that ended training before.
@@ -184,7 +187,8 @@ def train(hparams: HParams, train_dir: str, input_fn: Callable[[], tf.data.Datas
         save_summary_steps=training.save_summary_steps, log_step_count_steps=None)
     estimator = tf.estimator.Estimator(
         model_fn, config=config, params={
-            'hparams': hparams, 'train_dir': train_dir, 'dataset_size': dataset_size})
+            'hparams': hparams, 'train_dir': train_dir, 'dataset_size': dataset_size,
+            'teacher': teacher})
     progress = ProgressHook(train_dir, first_step, training)
     stop = StopOnSignalHook()
     try:

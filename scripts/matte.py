@@ -20,7 +20,7 @@ with cli.starting():
     from PIL import Image
     from tqdm import tqdm
 
-    from mmnet import files, flags, inference, video
+    from mmnet import compositing, files, flags, inference, video
     from mmnet.data import decode
     from mmnet.errors import UserError
 
@@ -230,10 +230,10 @@ def results(image: np.ndarray, predictor: inference.Predictor, background: infer
     alpha = inference.matte(predictor, image, args.refine)
     if opacity is not None:
         alpha = alpha * (opacity.astype(np.float32) / 255)
-    foreground = inference.foreground_colours(image, alpha) if args.foreground else image
+    foreground = compositing.foreground_colours(image, alpha) if args.foreground else image
     make = {'alpha': lambda: np.round(alpha * 255).astype(np.uint8),
-            'cutout': lambda: inference.cut_out(foreground, alpha),
-            'composite': lambda: inference.composite(foreground, alpha, background(image, alpha))}
+            'cutout': lambda: compositing.cut_out(foreground, alpha),
+            'composite': lambda: compositing.composite(foreground, alpha, background(image, alpha))}
     return {kind: make[kind]() for kind in args.write}
 
 

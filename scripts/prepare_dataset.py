@@ -5,6 +5,7 @@ Photos are copied unchanged; masks become 8-bit PNG. The same command goes on wh
 interrupted. Pairs that cannot be used are left out and listed in DEST/skipped.txt.
 
   aisegment    SOURCE holds clip_img and matting
+  ccp          SOURCE is clothing-co-parsing, holds photos and annotations; upper halves are kept
   eg1800       SOURCE holds images_data_crop, images_mask, trainlist.mat, testlist.mat
   p3m          SOURCE is P3M-10k, holds train and validation
   ppm100       SOURCE is PPM-100, holds image and matte
@@ -24,12 +25,14 @@ from typing import Dict, List, Optional, Tuple
 from mmnet import cli
 
 with cli.starting():
+    import numpy as np
     from PIL import Image
     from tqdm import tqdm
 
     from mmnet import files
     from mmnet.data import decode, pairs
     from mmnet.datasets import layouts
+    from mmnet.datasets.soften import soften
     from mmnet.errors import UserError
 
 MADE_WITH = 'prepared.json'
@@ -47,6 +50,8 @@ def main() -> int:
         'format': args.format, 'source': os.path.abspath(args.source),
         'test_list': args.test_list and os.path.abspath(args.test_list),
         'test_fraction': args.test_fraction, 'seed': args.seed}
+    if args.soften:
+        made_with['soften'] = True
     if args.format == 'folder':
         made_with.update(image_folder=args.image_folder, mask_folder=args.mask_folder,
                          mask_suffix=args.mask_suffix)
@@ -54,7 +59,7 @@ def main() -> int:
 
     made: Dict[str, int] = Counter()
     with ThreadPool(os.cpu_count()) as pool:
-        done = pool.imap(lambda item: prepare(item, args.dest), items)
+        done = pool.imap(lambda item: prepare(item, args.dest, args.soften), items)
         for item, problem in zip(items, tqdm(done, total=len(items), desc='preparing',
                                              unit=' pairs', disable=not sys.stderr.isatty())):
             if problem:
@@ -70,6 +75,8 @@ def make_parser() -> cli.Parser:
     parser.add_argument('format', choices=sorted(layouts.LAYOUTS), help='the set')
     parser.add_argument('source', help='where the set is')
     parser.add_argument('dest', help='the folder to make; train.py takes it as --dataset_path')
+    parser.add_argument('--soften', action='store_true', help='make hard masks soft along their '
+                        'edges, by closed-form matting: some seconds for each pair')
     split = parser.add_argument_group(
         'split', 'EG1800\'s lists, P3M-10k and PPM-100 say themselves what is for testing.')
     split.add_argument('--test_list', help='a text file of the names to test on, one on each line; '
@@ -127,7 +134,7 @@ def draw(stem: str, args: argparse.Namespace) -> str:
     return 'test' if pairs.drawn_share(f'{args.seed} {stem}') < args.test_fraction else 'train'
 
 
-def prepare(item: layouts.Item, dest: str) -> Optional[Tuple[str, str]]:
+def prepare(item: layouts.Item, dest: str, softened: bool) -> Optional[Tuple[str, str]]:
     """Writes a pair unless it exists; returns path and reason if it cannot be used."""
     extension = os.path.splitext(item.image)[1]
     if extension.lower() not in pairs.EXTENSIONS:
@@ -148,16 +155,31 @@ def prepare(item: layouts.Item, dest: str) -> Optional[Tuple[str, str]]:
         return item.image, 'the mask is empty'
     if not pairs.same_aspect(image.shape[1::-1], mask.shape[::-1]):
         return item.image, 'the mask has another aspect ratio'
+    if softened:
+        mask = soften(image, mask)
+    if item.full_length:
+        image, mask = upper_bodies(image, mask)
     for path in (image_path, mask_path):
         files.make_directory(os.path.dirname(path))
     with files.replacing(image_path) as partial:
-        if extension == os.path.splitext(item.image)[1]:
+        if item.full_length:
+            kind = 'PNG' if extension.lower() == '.png' else 'JPEG'
+            Image.fromarray(image).save(partial, kind, quality=95)
+        elif extension == os.path.splitext(item.image)[1]:
             shutil.copyfile(item.image, partial)
         else:
             Image.fromarray(image).save(partial, 'PNG')
     with files.replacing(mask_path) as partial:
         Image.fromarray(mask).save(partial, 'PNG')
     return None
+
+
+def upper_bodies(image: np.ndarray, mask: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+    """Cuts the upper half of a person out of a photo `[H', W', 3]` and its mask `[H, W]`."""
+    left, top, right, bottom = layouts.upper_body(mask)
+    scale = image.shape[0] / mask.shape[0]
+    box = [int(round(edge * scale)) for edge in (left, top, right, bottom)]
+    return image[box[1]:box[3], box[0]:box[2]], mask[top:bottom, left:right]
 
 
 def report(dest: str, made: Dict[str, int], problems: List[Tuple[str, str]]) -> None:

@@ -117,9 +117,7 @@ def wanted_runs(args: argparse.Namespace, targets: List[str], setup: Setup) -> L
     """Lists the runs of the targets, those of the first seed first."""
     rows: Dict[paper.Row, None] = {}
     for target in targets:
-        sizes = [] if target == 'figure5' else args.image_size
-        names = [] if target == 'figure5' else args.rows
-        rows.update(dict.fromkeys(paper.rows_of(target, sizes, names)))
+        rows.update(dict.fromkeys(paper.rows_of(target, args.image_size, args.rows)))
     return runs.with_float_rows([Run(row, seed, setup) for seed in dict.fromkeys(args.seeds)
                                  for row in rows])
 
@@ -142,7 +140,7 @@ def dry_run(wanted: List[Run], unfinished: List[Run]) -> int:
     """Prints the commands of all runs and what is left of the time; returns the exit status."""
     speeds: Dict[paper.Row, float] = {}
     total = 0.0
-    rows = list(dict.fromkeys(run.row for run in unfinished))
+    rows = list(dict.fromkeys(run.row for run in unfinished if run.trained_steps() < run.steps))
     for row in tqdm(rows, desc='timing a few steps', leave=False,
                     disable=not sys.stderr.isatty()):
         speeds[row] = runs.time_step(next(run for run in unfinished if run.row == row))
@@ -150,9 +148,10 @@ def dry_run(wanted: List[Run], unfinished: List[Run]) -> int:
         if run not in unfinished:
             print(f'# {run.name}: finished')
             continue
-        seconds = speeds[run.row] * (run.steps - run.trained_steps())
-        total += seconds
-        print(f'# {run.name}: {speeds[run.row]:.2f} s per step, {hours(seconds)}')
+        if run.row in speeds:
+            seconds = speeds[run.row] * (run.steps - run.trained_steps())
+            total += seconds
+            print(f'# {run.name}: {speeds[run.row]:.2f} s per step, {hours(seconds)}')
         for command in run.commands():
             print('.venv/bin/python ' + ' '.join(map(shlex.quote, command)))
     print(f'# training takes about {hours(total)} on this machine as it is now, one row at a time')
@@ -237,7 +236,7 @@ def draw_figure5(args: argparse.Namespace, setup: Setup, tests: Dict[str, List[P
     labels = grabcut.trimap(setup.dataset_paths, 'train', grabcut.SIZE)
     predictors = [('Graph Cut', inference.Predictor(
         grabcut.SIZE, lambda image: grabcut.alpha(image, labels)))]
-    for row in paper.rows_of('figure5'):
+    for row in paper.rows_of('figure5', args.image_size, args.rows):
         run = Run(row, args.seeds[0], setup)
         predictors.append((row.label, inference.load(run.checkpoint, '--output_dir')))
     for title, predictor in predictors:

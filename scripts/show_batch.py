@@ -10,10 +10,10 @@ with cli.starting():
     import numpy as np
     import tensorflow as tf
 
-    from mmnet import flags, inference, pictures
-    from mmnet.data.augment import PRESETS
+    from mmnet import compositing, flags, inputs, pictures
     from mmnet.data.pairs import find_sets
-    from mmnet.data.pipeline import load_sets, training_dataset
+    from mmnet.hparams import Training
+    from mmnet.settings import make
 
 
 def main() -> int:
@@ -22,8 +22,7 @@ def main() -> int:
     parser.add_argument('--output', required=True, help='the picture to write, .jpg or .png')
     parser.add_argument('--image_size', type=cli.positive(int), default=256,
                         help='side of the square that photos are resized to')
-    parser.add_argument('--augmentation', choices=list(PRESETS), default='mmnet',
-                        help='how photos are varied')
+    flags.add_variation_flags(parser)
     parser.add_argument('--batch_size', type=cli.positive(int), default=8,
                         help='images in a batch: columns of the sheet')
     parser.add_argument('--batches', type=cli.positive(int), default=3, help='batches to show')
@@ -33,19 +32,20 @@ def main() -> int:
     args = parser.parse_args()
     pictures.check_output(args.output, args.force)
     sets = find_sets(args.dataset_path, args.dataset_split_name, args.skip_bad_pairs)
-    pixels = load_sets(sets, args.image_size, skip_bad_pairs=args.skip_bad_pairs)
+    options = make(Training, {name: getattr(args, name) for name in (
+        *flags.VARIATION, 'backgrounds', 'seed', 'batch_size')}, 'training')
+    photos = inputs.load(sets, options, args.image_size, skip_bad_pairs=args.skip_bad_pairs)
 
     # The Estimator sets this seed, too, and the order of the photos depends on it.
     tf.set_random_seed(args.seed)
-    batch = tf.data.make_one_shot_iterator(
-        training_dataset(pixels, args.batch_size, args.augmentation, args.seed)).get_next()
+    batch = tf.data.make_one_shot_iterator(inputs.make_dataset(photos, options)).get_next()
     rows = []
     with tf.Session() as session:
         for _ in range(args.batches):
             features, alphas = session.run(batch)
             rows += [np.hstack(features['images']), np.hstack([
-                inference.composite(image, alpha[..., 0] / 255,
-                                    np.multiply(pictures.STRIP_BACKGROUND, 255))
+                compositing.composite(image, alpha[..., 0] / 255,
+                                      np.multiply(pictures.STRIP_BACKGROUND, 255))
                 for image, alpha in zip(features['images'], alphas)])]
     pictures.save(np.vstack(rows), args.output)
     print(f'{args.output}: {args.batches} batches of {args.batch_size}, '

@@ -16,7 +16,7 @@ with cli.starting():
     import numpy as np
     from PIL import Image
 
-    from mmnet import flags, grabcut, inference, pictures
+    from mmnet import compositing, flags, grabcut, inference, pictures
     from mmnet.data import decode
     from mmnet.data.pairs import find_pairs
     from mmnet.errors import UserError
@@ -107,8 +107,8 @@ def composites(photo: np.ndarray, alpha: np.ndarray,
                background: inference.Background) -> List[np.ndarray]:
     """Puts the person on a new background: with the photo's colours, then with the own ones."""
     behind = background(photo, alpha)
-    own = inference.foreground_colours(photo, alpha)
-    return [inference.composite(photo, alpha, behind), inference.composite(own, alpha, behind)]
+    own = compositing.foreground_colours(photo, alpha)
+    return [compositing.composite(photo, alpha, behind), compositing.composite(own, alpha, behind)]
 
 
 def cell(pixels: Optional[np.ndarray]) -> np.ndarray:

@@ -35,6 +35,31 @@ def test_the_objective_includes_weight_decay():
     assert total == pytest.approx(sum(terms.values()) + decay, rel=1e-4)
 
 
+@pytest.mark.parametrize('model', ['mmnet', 'deeplab', 'portraitnet'])
+def test_a_teacher_explains_photos_without_masks(model):
+    pixels = np.random.RandomState(0).rand(2, 32, 32, 4).astype(np.float32)
+    others = np.random.RandomState(1).rand(3, 32, 32, 3).astype(np.float32)
+    batch = losses.Batch(tf.constant(pixels[..., :3]), tf.constant(pixels[..., 3:]),
+                         unlabelled=tf.constant(others))
+    taught = []
+
+    def guide(images):
+        taught.append(images)
+        return tf.fill([5, 32, 32, 1], 0.25)
+    flags_of = ['--model', model, '--weight_decay', '0', '--teacher', 'x', '--teacher_weight', '2']
+    objective = graph.build_objective(batch, settings(*flags_of), is_training=True, teacher=guide)
+    assert objective.logits.shape.as_list() == [2, 32, 32, 2]
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        total, terms, images = session.run([objective.total, objective.terms, taught[0]])
+    np.testing.assert_array_equal(images, np.concatenate([pixels[..., :3], others]))
+    distillation = terms.pop('distillation')
+    weights = {'boundary': 0.3}
+    assert total == pytest.approx(
+        sum(weights.get(name, 1) * term for name, term in terms.items()) + 2 * distillation,
+        rel=1e-4)
+
+
 def test_self_supervision_has_a_frozen_copy_that_is_not_trained():
 
     modnet = settings('--model', 'modnet')

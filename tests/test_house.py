@@ -14,10 +14,11 @@ from tests.helpers import ROOT
 # From the bottom to the top: a module imports only from floors below its own, or from its own
 # package. `flags` and the scripts stand on top.
 FLOORS = [
-    {'errors'}, {'cli', 'files', 'scores'}, {'settings', 'video', 'metrics'},
+    {'errors'}, {'cli', 'compositing', 'files', 'scores'}, {'settings', 'video', 'metrics'},
     {'data', 'losses', 'pictures'},
     {'models', 'cpu_gradients', 'datasets', 'grabcut'}, {'hparams', 'quantization'},
-    {'graph', 'checkpoints', 'records'}, {'training', 'evaluation', 'tflite'},
+    {'graph', 'checkpoints', 'records', 'inputs'}, {'evaluation', 'tflite'}, {'teacher'},
+    {'training'},
     {'inference', 'flags'}, {'reproduction'}]
 
 

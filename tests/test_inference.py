@@ -1,15 +1,11 @@
 """From an alpha to pictures."""
 
-import os
-import signal
-import time
-
 import numpy as np
 import pytest
 import scipy.ndimage
 from PIL import Image
 
-from mmnet import inference
+from mmnet import compositing, inference
 from mmnet.datasets.synthetic import draw_portrait
 from mmnet.errors import UserError
 
@@ -63,92 +59,21 @@ def test_refinement_takes_a_photo_without_edges():
     np.testing.assert_allclose(inference.matte(red_channel(16), flat, True), 77 / 255, atol=1e-4)
 
 
-def test_a_composite_is_equation_1():
-    foreground, background = RNG.randint(0, 256, [2, 5, 6, 3]).astype(np.uint8)
-    alpha = RNG.rand(5, 6).astype(np.float32)
-    expected = np.empty([5, 6, 3])
-    for y in range(5):
-        for x in range(6):
-            expected[y, x] = (float(alpha[y, x]) * foreground[y, x].astype(float) +
-                              (1 - float(alpha[y, x])) * background[y, x].astype(float))
-    result = inference.composite(foreground, alpha, background)
-    assert result.dtype == np.uint8 and abs(result - expected).max() < 0.51
-    colour = inference.composite(foreground, alpha, np.array([9, 8, 7], np.uint8))
-    np.testing.assert_array_equal(colour, inference.composite(
-        foreground, alpha, np.full([5, 6, 3], [9, 8, 7], np.uint8)))
-
-
-def test_nothing_of_the_background_is_left_in_a_cut_out():
-    image = RNG.randint(1, 256, [4, 4, 3]).astype(np.uint8)
-    alpha = np.array([[0, 0.001, 0.5, 1]] * 4, np.float32)
-    cutout = inference.cut_out(image, alpha)
-    assert cutout[0, :, 3].tolist() == [0, 0, 128, 255]
-    assert not cutout[:, :2, :3].any()
-    np.testing.assert_array_equal(cutout[:, 2:, :3], image[:, 2:])
-
-
-def test_estimated_colours_are_nearer_to_the_person_s_own():
-    """On drawn portraits F is known: composites on another background come out better with it."""
-    errors = []
-    for seed in range(6):
-        portrait = draw_portrait(np.random.RandomState(seed), 120, 160)
-        image, alpha, foreground = portrait.image, portrait.alpha, portrait.foreground
-        pixels = np.round(image * 255).astype(np.uint8)
-        soft = (alpha > 0.1) & (alpha < 0.9)
-        expected = inference.composite(foreground * 255, alpha, np.array([255, 255, 255]))
-        errors.append([
-            abs(inference.composite(colours, alpha, np.array([255, 255, 255])).astype(float) -
-                expected)[soft].mean()
-            for colours in (pixels, inference.foreground_colours(pixels, alpha))])
-    as_it_is, estimated = np.mean(errors, axis=0)
-    assert estimated < 0.6 * as_it_is
-
-
 @pytest.mark.parametrize('height, width', [(1, 1), (1, 7), (900, 3)])
 def test_photos_of_any_shape(height, width):
     image = RNG.randint(0, 256, [height, width, 3]).astype(np.uint8)
     alpha = inference.matte(red_channel(16), image, refine=True)
-    foreground = inference.foreground_colours(image, alpha)
-    blurred = inference.blurred_background(image, alpha)
-    assert inference.composite(foreground, alpha, blurred).shape == image.shape
-    assert inference.cut_out(foreground, alpha).shape == (height, width, 4)
-
-
-def test_ctrl_c_waits_for_compiled_code(monkeypatch):
-    """It would end in a crash within Numba; SIGINT comes while the estimation runs."""
-    alpha = np.full([8, 8], 0.5, np.float32)
-
-    def interrupted(image, alpha):
-        os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(0.05)
-        finished.append(True)
-        return image
-
-    finished = []
-    monkeypatch.setattr(inference, 'estimate_foreground_ml', interrupted)
-    before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt):
-        inference.foreground_colours(np.zeros([8, 8, 3], np.uint8), alpha)
-    assert finished and signal.getsignal(signal.SIGINT) is before
-
-
-def test_the_blurred_background_has_nothing_of_the_person():
-    image = np.full([60, 80, 3], [20, 40, 200], np.uint8)
-    image[:, ::4, 1] = 80
-    image[10:, 30:50] = [250, 10, 10]
-    alpha = np.zeros([60, 80], np.float32)
-    alpha[10:, 30:50] = 1
-    blurred = inference.blurred_background(image, alpha)
-    assert blurred.shape == image.shape
-    assert blurred[alpha == 0, 0].max() <= 23, 'red of the person'
-    assert image[0, :, 1].std() > 10 * blurred[0, :, 1].std()
+    foreground = compositing.foreground_colours(image, alpha)
+    blurred = compositing.blurred_background(image, alpha)
+    assert compositing.composite(foreground, alpha, blurred).shape == image.shape
+    assert compositing.cut_out(foreground, alpha).shape == (height, width, 4)
 
 
 def test_backgrounds(tmp_path):
     photo, alpha = np.zeros([30, 40, 3], np.uint8), np.zeros([30, 40], np.float32)
     assert inference.parse_background('white')(photo, alpha).tolist() == [255, 255, 255]
     assert inference.parse_background('#102030')(photo, alpha).tolist() == [16, 32, 48]
-    assert inference.parse_background('blur') is inference.blurred_background
+    assert inference.parse_background('blur') is compositing.blurred_background
     path = str(tmp_path / 'tall.png')
     stripes = np.zeros([100, 40, 3], np.uint8)
     stripes[35:65] = 255

@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageEnhance
 
+from mmnet.data.backgrounds import replace_background
+
 MAX_SCALE = 1.15
 MAX_ROTATION = np.radians(15)
 ROTATION_PROBABILITY = 0.5
@@ -29,6 +31,14 @@ ENHANCEMENTS = [(ImageEnhance.Color, 0.4, 1.7), (ImageEnhance.Brightness, 0.4, 1
 OUTSIDE = (124, 117, 104, 0)
 
 
+# A frame holds the whole picture, or a part that is larger than the head by a margin. The head is
+# this share of the visible person.
+WHOLE = (0.0, 0.0, 1.0)
+SMALLEST_FRAME = 0.35
+HEAD = 0.35
+HEAD_MARGIN = 1.25
+
+
 @dataclasses.dataclass(frozen=True)
 class Preset:
     """How training images vary.
@@ -43,32 +53,99 @@ class Preset:
     texture: Optional[Callable[[np.ndarray, np.random.RandomState], np.ndarray]] = None
 
 
-def augment_batch(photos: Sequence[np.ndarray], preset: Preset,
+def augment_batch(photos: Sequence[np.ndarray], variation: 'Variation',
                   rng: np.random.RandomState) -> Tuple[np.ndarray, ...]:
     """Augments photos, each by a transform of its own; its mask moves with it.
 
     Args:
-        photos: B of them, uint8 `[S, S, 4]`: red, green, blue, alpha.
-        preset: how they vary.
+        photos: B of them, uint8 `[S', S', 4]`: red, green, blue, alpha. With new backgrounds, the
+            person's own colours F follow, `[S', S', 7]`.
+        variation: how they vary.
         rng: the source of all randomness.
 
     Returns:
         images `[B, S, S, 3]` and alphas `[B, S, S, 1]`, uint8. If the preset changes textures, the
         images before that follow.
     """
+    preset = variation.preset
     # tf.data augments several batches at once; OpenCV's own threads would compete with them.
     cv2.setNumThreads(1)
-    size = photos[0].shape[0]
+    size = variation.size or photos[0].shape[0]
     deformed = np.empty([len(photos), size, size, 3], np.uint8)
     alphas = np.empty([len(photos), size, size, 1], np.uint8)
     for photo, image, alpha in zip(photos, deformed, alphas):
-        rgba = cv2.warpAffine(photo, preset.transform(rng, size), (size, size),
+        if drawn(variation.background_probability, rng):
+            assert variation.backgrounds is not None
+            photo = replace_background(photo, variation.backgrounds, rng)
+        frame = WHOLE
+        if drawn(variation.framing, rng):
+            frame = random_frame(photo[..., 3], rng)
+        transform = in_frame(preset.transform(rng, size), frame, size, photo.shape[0])
+        # warpAffine takes four channels at most.
+        rgba = cv2.warpAffine(np.ascontiguousarray(photo[..., :4]), transform, (size, size),
                               flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
                               borderMode=preset.border, borderValue=OUTSIDE)
         cv2.mixChannels([rgba], [image, alpha], [0, 0, 1, 1, 2, 2, 3, 3])
     if preset.texture is None:
         return deformed, alphas
     return np.stack([preset.texture(image, rng) for image in deformed]), alphas, deformed
+
+
+def drawn(probability: float, rng: np.random.RandomState) -> bool:
+    """Decides by chance; what never happens takes no random number."""
+    return probability > 0 and rng.uniform() < probability
+
+
+def random_frame(alpha: np.ndarray, rng: np.random.RandomState) -> Tuple[float, float, float]:
+    """Draws a square part of a photo, from the whole picture to head and shoulders.
+
+    The upper third of the person, the head, stays inside, so the person never leaves the frame.
+
+    Args:
+        alpha: uint8 `[S', S']`.
+        rng: the source of all randomness.
+
+    Returns:
+        x and y of the upper left corner and the side, in units of the photo's side. A photo
+        without a person is shown whole.
+    """
+    person, size = alpha > 127, alpha.shape[0]
+    rows = np.flatnonzero(person.any(axis=1))
+    if not len(rows):
+        return WHOLE
+    top, bottom = rows[0], rows[-1] + 1
+    chin = top + max(1, int(round(HEAD * (bottom - top))))
+    columns = np.flatnonzero(person[top:chin].any(axis=0))
+    head = np.array([columns[0], top, columns[-1] + 1, chin]) / size
+    smallest = max(SMALLEST_FRAME, HEAD_MARGIN * max(head[2] - head[0], head[3] - head[1]))
+    side = rng.uniform(min(smallest, 1), 1)
+
+    def corner(low: float, high: float) -> float:
+        """Places the frame along an axis so that it holds [low, high] and lies in the photo."""
+        first, last = max(0.0, high - side), min(low, 1 - side)
+        return float(np.clip(rng.uniform(min(first, last), max(first, last)), 0, 1 - side))
+    return corner(head[0], head[2]), corner(head[1], head[3]), side
+
+
+def in_frame(transform: np.ndarray, frame: Tuple[float, float, float], size: int,
+             photo_size: int) -> np.ndarray:
+    """Makes a transform show a frame of a photo instead of a picture of the result's size.
+
+    Args:
+        transform: `[2, 3]`, as `random_transform` draws it.
+        frame: as `random_frame` draws it.
+        size: side of the result in pixels.
+        photo_size: side of the photo in pixels.
+
+    Returns:
+        `[2, 3]`, from pixel coordinates of the result to those of the photo.
+    """
+    x, y, side = frame
+    scale = side * photo_size / size
+    # Pixel i covers [i, i + 1], so its centre lies at i + 0.5.
+    moved = scale * transform
+    moved[:, 2] += np.array([x, y]) * photo_size + (scale - 1) * 0.5
+    return moved
 
 
 def random_transform(rng: np.random.RandomState, size: int) -> np.ndarray:
@@ -150,3 +227,21 @@ PRESETS: Dict[str, Preset] = {
     'portraitnet_deformation': Preset(random_deformation, cv2.BORDER_CONSTANT),
     'portraitnet': Preset(random_deformation, cv2.BORDER_CONSTANT, random_texture),
 }
+
+
+@dataclasses.dataclass(frozen=True)
+class Variation:
+    """What happens to a training photo on its way into a batch.
+
+    Attributes:
+        preset: transform and texture.
+        size: side of the result in pixels; None keeps the photos' own.
+        framing: probability of a frame between the whole picture and head and shoulders.
+        backgrounds: uint8 RGB `[M, S', S', 3]`, as large as the photos.
+        background_probability: how often a person is put before one of them.
+    """
+    preset: Preset = PRESETS['mmnet']
+    size: Optional[int] = None
+    framing: float = 0.0
+    backgrounds: Optional[np.ndarray] = None
+    background_probability: float = 0.0

@@ -111,12 +111,14 @@ def drawn_share(text: str) -> float:
     return int.from_bytes(hashlib.sha1(text.encode()).digest()[:8], 'big') / 2 ** 64
 
 
-def find_photos(folder: str, skip_bad: bool = False) -> List[Pair]:
+def find_photos(folder: str, skip_bad: bool = False,
+                flag: str = '--dataset_path') -> List[Pair]:
     """Lists the photos in a folder, sorted by name, after reading every file's header.
 
     Args:
         folder: holds photos, without masks.
         skip_bad: go on with the good photos.
+        flag: the flag that the folder came with, for messages.
 
     Raises:
         UserError: for a folder without photos, and for any bad photo unless they are skipped.
@@ -124,9 +126,9 @@ def find_photos(folder: str, skip_bad: bool = False) -> List[Pair]:
     try:
         names = _picture_names(folder)
     except OSError:
-        raise UserError(f'--dataset_path {folder}: no such folder')
+        raise UserError(f'{flag} {folder}: no such folder')
     if not names:
-        raise UserError(f'--dataset_path {folder}: holds no photos ({", ".join(EXTENSIONS)})')
+        raise UserError(f'{flag} {folder}: holds no photos ({", ".join(EXTENSIONS)})')
     photos = [Pair(os.path.splitext(name)[0], os.path.join(folder, name), None) for name in names]
     return _checked(photos, [], folder, skip_bad)
 

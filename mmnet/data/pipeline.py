@@ -15,8 +15,9 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from mmnet import files
+from mmnet.compositing import foreground_colours
 from mmnet.data import decode
-from mmnet.data.augment import PRESETS, augment_batch
+from mmnet.data.augment import Variation, augment_batch
 from mmnet.data.pairs import Pair, folder_of, report_problems
 from mmnet.errors import UserError
 
@@ -26,19 +27,20 @@ NOTE = '.json'
 
 
 def load_sets(sets: Mapping[str, List[Pair]], size: int, cache_dir: Optional[str] = None,
-              skip_bad_pairs: bool = False) -> List[np.ndarray]:
+              skip_bad_pairs: bool = False, foregrounds: bool = False) -> List[np.ndarray]:
     """Loads the pixels of several data sets; see `load_pixels`. Each has a cache of its own.
 
     Raises:
         UserError: as `load_pixels`, and for sets that are together larger than memory.
     """
     if cache_dir is None:
-        _check_memory(sum(map(len, sets.values())), size)
-    return [load_pixels(pairs, size, cache_dir, skip_bad_pairs) for pairs in sets.values()]
+        _check_memory(sum(map(len, sets.values())), size, _channels(foregrounds))
+    return [load_pixels(pairs, size, cache_dir, skip_bad_pairs, foregrounds)
+            for pairs in sets.values()]
 
 
 def load_pixels(pairs: List[Pair], size: int, cache_dir: Optional[str] = None,
-                skip_bad_pairs: bool = False) -> np.ndarray:
+                skip_bad_pairs: bool = False, foregrounds: bool = False) -> np.ndarray:
     """Decodes and resizes all pairs once, with a progress bar.
 
     Args:
@@ -48,28 +50,34 @@ def load_pixels(pairs: List[Pair], size: int, cache_dir: Optional[str] = None,
             memory. The file's name depends on the pairs and the size, so a changed dataset is
             read again. A file beside it notes which pairs it holds.
         skip_bad_pairs: leave out pairs whose pixels cannot be decoded.
+        foregrounds: estimate the person's own colours, too, for new backgrounds.
 
     Returns:
         uint8 `[N, size, size, 4]`: red, green, blue, alpha. A photo without a mask has alpha 0.
+        With foregrounds, three channels of them follow: `[N, size, size, 7]`.
 
     Raises:
         UserError: for files that cannot be decoded, and for a cache that cannot be written.
     """
+    decoded = _decode_all(pairs, size, skip_bad_pairs, foregrounds)
     if cache_dir is None:
-        pixels = np.empty([len(pairs), size, size, 4], np.uint8)
+        pixels = np.empty([len(pairs), size, size, _channels(foregrounds)], np.uint8)
         count = 0
-        for count, (_, rgba) in enumerate(_decode_all(pairs, size, skip_bad_pairs), start=1):
-            pixels[count - 1] = rgba
+        for count, (_, row) in enumerate(decoded, start=1):
+            pixels[count - 1] = row
         return pixels[:count]
-    path = os.path.join(cache_dir, f'{_fingerprint(pairs, size)}.rgba{size}')
-    rows = _cached_rows(path, pairs, size)
+    kind = 'rgbaf' if foregrounds else 'rgba'
+    shape = (size, size, _channels(foregrounds))
+    path = os.path.join(cache_dir, f'{_fingerprint(pairs, size)}.{kind}{size}')
+    rows = _cached_rows(path, pairs, shape)
     if rows is None or (rows < len(pairs) and not skip_bad_pairs):
-        rows = _write_cache(path, _decode_all(pairs, size, skip_bad_pairs))
-    return np.memmap(path, np.uint8, mode='r', shape=(rows, size, size, 4))
+        rows = _write_cache(path, decoded)
+    return np.memmap(path, np.uint8, mode='r', shape=(rows, *shape))
 
 
-def training_dataset(pixels: List[np.ndarray], batch_size: int, augmentation: str = 'mmnet',
-                     seed: Optional[int] = None, first_step: int = 0,
+def training_dataset(pixels: List[np.ndarray], batch_size: int,
+                     variation: Variation = Variation(), seed: Optional[int] = None,
+                     first_step: int = 0,
                      weights: Optional[Sequence[float]] = None) -> tf.data.Dataset:
     """Makes endless augmented batches of the union of data sets, or of a mixture.
 
@@ -79,7 +87,7 @@ def training_dataset(pixels: List[np.ndarray], batch_size: int, augmentation: st
     Args:
         pixels: as returned by `load_sets`.
         batch_size: images in a batch; batches run on across the end of an epoch.
-        augmentation: a key of `augment.PRESETS`.
+        variation: what happens to each photo.
         seed: makes batches reproducible.
         first_step: step of a resumed training, so that it does not see the first batches again.
         weights: relative share of each set's images; None takes all images alike.
@@ -89,7 +97,6 @@ def training_dataset(pixels: List[np.ndarray], batch_size: int, augmentation: st
         `[batch_size, S, S, 3]` and, if the preset changes textures, the same `untextured`. All are
         uint8, a quarter of the memory that waiting floats would take; see `graph.as_float`.
     """
-    preset = PRESETS[augmentation]
     if seed is None:
         seed = np.random.randint(2 ** 31)
     ends = np.cumsum([len(each) for each in pixels])
@@ -108,13 +115,13 @@ def training_dataset(pixels: List[np.ndarray], batch_size: int, augmentation: st
         owners = np.searchsorted(ends, batch, side='right')
         photos = [pixels[owner][index - starts[owner]] for owner, index in zip(owners, batch)]
         # A generator for each batch: the result does not depend on which thread comes first.
-        return augment_batch(photos, preset, np.random.RandomState([seed, step]))
+        return augment_batch(photos, variation, np.random.RandomState([seed, step]))
 
     def to_batch(step: tf.Tensor, batch: tf.Tensor) -> Tuple[Dict[str, tf.Tensor], tf.Tensor]:
-        names = ['images', 'alphas'] + ['untextured'] * (preset.texture is not None)
+        names = ['images', 'alphas'] + ['untextured'] * (variation.preset.texture is not None)
         tensors = dict(zip(names, tf.numpy_function(
             augment, [step, batch], [tf.uint8] * len(names))))
-        size = pixels[0].shape[1]
+        size = variation.size or pixels[0].shape[1]
         for name, tensor in tensors.items():
             tensor.set_shape([batch_size, size, size, 1 if name == 'alphas' else 3])
         alphas = tensors.pop('alphas')
@@ -130,9 +137,13 @@ def _shuffled(start: int, end: int, seed: int) -> tf.data.Dataset:
     return tf.data.Dataset.range(start, end).shuffle(end - start, seed=seed).repeat()
 
 
-def _check_memory(count: int, size: int) -> None:
+def _channels(foregrounds: bool) -> int:
+    return 7 if foregrounds else 4
+
+
+def _check_memory(count: int, size: int, channels: int) -> None:
     """Refuses pixels that this machine's memory cannot hold, before they are allocated."""
-    needed = count * size * size * 4
+    needed = count * size * size * channels
     memory = os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
     if needed > memory:
         raise UserError(f'--image_size {size}: the pixels of {count} photos take '
@@ -140,8 +151,8 @@ def _check_memory(count: int, size: int) -> None:
                         f'memory; choose a smaller size, or keep them in a file with --cache_dir')
 
 
-def _decode_all(pairs: List[Pair], size: int,
-                skip_bad_pairs: bool) -> Iterator[Tuple[Pair, np.ndarray]]:
+def _decode_all(pairs: List[Pair], size: int, skip_bad_pairs: bool,
+                foregrounds: bool) -> Iterator[Tuple[Pair, np.ndarray]]:
     """Yields pairs and their pixels in order, decoded in threads; reports problems at the end."""
     def attempt(pair: Pair) -> Union[np.ndarray, str]:
         path = pair.image
@@ -150,9 +161,11 @@ def _decode_all(pairs: List[Pair], size: int,
             if pair.mask is None:
                 return np.dstack([image, np.zeros([size, size], np.uint8)])
             path = pair.mask
-            return np.dstack([image, decode.read_mask(path, size)])
+            mask = decode.read_mask(path, size)
         except decode.UNREADABLE as error:
             return f'{path}: cannot be decoded ({error})'
+        colours = [foreground_colours(image, mask / np.float32(255))] if foregrounds else []
+        return np.dstack([image, mask, *colours])
 
     problems = []
     with ThreadPool(os.cpu_count()) as pool:
@@ -177,7 +190,7 @@ def _fingerprint(pairs: List[Pair], size: int) -> str:
     return digest.hexdigest()[:16]
 
 
-def _cached_rows(path: str, pairs: List[Pair], size: int) -> Optional[int]:
+def _cached_rows(path: str, pairs: List[Pair], shape: Tuple[int, ...]) -> Optional[int]:
     """Returns the rows of a cache; None if there is none, or if it is not what was written."""
     note = files.read_json(path + NOTE)
     if not isinstance(note, dict) or not os.path.isfile(path):
@@ -185,7 +198,7 @@ def _cached_rows(path: str, pairs: List[Pair], size: int) -> Optional[int]:
     held, rows = note.get('images'), note.get('rows')
     if not isinstance(held, list) or rows != len(held) or \
             not set(held) <= {os.path.abspath(pair.image) for pair in pairs} or \
-            os.path.getsize(path) != rows * size * size * 4:
+            os.path.getsize(path) != rows * np.prod(shape):
         return None
     return rows
 

@@ -22,6 +22,8 @@ from mmnet.data import decode
 from mmnet.errors import UserError
 
 PHOTOS = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
+# `upper_body` leaves this share of a person's height free above the head.
+ABOVE_HEAD = 0.06
 # `Item.read_mask` raises these, besides `decode.UNREADABLE`, for files of another kind.
 UNREADABLE = (KeyError, TypeError, AttributeError, IndexError, OverflowError, MemoryError,
               zlib.error, cv2.error)
@@ -36,11 +38,13 @@ class Item:
         image: path of the photo.
         read_mask: returns uint8 `[H, W]`, 255 the person.
         split: the set's own split, if it has one.
+        full_length: whether people are shown from head to foot; `upper_body` makes portraits.
     """
     stem: str
     image: str
     read_mask: Callable[[], np.ndarray]
     split: Optional[str] = None
+    full_length: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,6 +110,42 @@ def p3m(source: str) -> Layout:
                   [problem for part in parts for problem in part.problems])
 
 
+def ccp(source: str) -> Layout:
+    """Lists Clothing Co-Parsing (Yang et al. 2014): 1,004 street fashion photos with pixel labels.
+
+        photos/0001.jpg         annotations/pixel-level/0001.mat, with a matrix `groundtruth`
+
+    Every label but 0 is the person.
+    """
+    photos = _by_stem(os.path.join(source, 'photos'), PHOTOS)
+    labels = _by_stem(os.path.join(source, 'annotations', 'pixel-level'), ('.mat',))
+    photos = {stem: path for stem, path in photos.items() if stem in labels}
+    layout = _paired(photos, labels, read_mask=_read_labels)
+    return Layout([dataclasses.replace(item, full_length=True) for item in layout.items],
+                  layout.problems)
+
+
+def upper_body(mask: np.ndarray) -> Tuple[int, int, int, int]:
+    """Finds the upper half of a person, three parts wide and four high.
+
+    Args:
+        mask: uint8 `[H, W]`, not empty.
+
+    Returns:
+        left, top, right and bottom within the mask, in pixels.
+    """
+    height, width = mask.shape
+    rows = np.flatnonzero((mask > 127).any(axis=1))
+    head, foot = rows[0], rows[-1] + 1
+    top = max(0, int(round(head - ABOVE_HEAD * (foot - head))))
+    bottom = min(height, max(top + 1, int(round(head + 0.5 * (foot - head)))))
+    columns = np.flatnonzero((mask[top:bottom] > 127).sum(axis=0))
+    wide = min(width, int(round(0.75 * (bottom - top))))
+    centre = int(round(columns.mean())) if len(columns) else width // 2
+    left = int(np.clip(centre - wide // 2, 0, width - wide))
+    return left, top, left + max(1, wide), bottom
+
+
 def ppm100(source: str) -> Layout:
     """Lists PPM-100, MODNet's benchmark: 100 photos, all of them to test on.
 
@@ -162,7 +202,7 @@ def folder(source: str, image_folder: str = 'image', mask_folder: str = 'mask',
 
 
 LAYOUTS: Dict[str, Callable[..., Layout]] = {
-    'aisegment': aisegment, 'eg1800': eg1800, 'p3m': p3m, 'ppm100': ppm100,
+    'aisegment': aisegment, 'ccp': ccp, 'eg1800': eg1800, 'p3m': p3m, 'ppm100': ppm100,
     'supervisely': supervisely, 'folder': folder}
 
 
@@ -245,6 +285,10 @@ def _read_numbers(path: str, name: str) -> List[str]:
 
 def _read_matlab_mask(path: str) -> np.ndarray:
     return (_matrix(path, 'mask') > 0).astype(np.uint8) * 255
+
+
+def _read_labels(path: str) -> np.ndarray:
+    return (_matrix(path, 'groundtruth') > 0).astype(np.uint8) * 255
 
 
 def _read_annotation(path: str) -> np.ndarray:

@@ -21,10 +21,12 @@ class Batch:
         images: RGB in [0, 1], `[N, S, S, 3]`.
         alphas: `[N, S, S, 1]`.
         untextured: the images before texture augmentation, where there is any.
+        unlabelled: images without masks, `[M, S, S, 3]`, for a teacher.
     """
     images: tf.Tensor
     alphas: tf.Tensor
     untextured: Optional[tf.Tensor] = None
+    unlabelled: Optional[tf.Tensor] = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,6 +8,58 @@ from mmnet.data import augment
 from tests.helpers import blurred_noise
 
 
+def figure(size=64, left=20, top=10, width=16, height=54):
+    """A photo of a box that reaches down to the border, its values telling each pixel's place."""
+    y, x = np.mgrid[:size, :size]
+    alpha = np.zeros([size, size], np.uint8)
+    alpha[top:top + height, left:left + width] = 255
+    return np.dstack([x * (256 // size), y * (256 // size), x * 0, alpha]).astype(np.uint8)
+
+
+def test_frames_run_from_the_whole_photo_to_head_and_shoulders():
+    rng = np.random.RandomState(0)
+    alpha = figure()[..., 3]
+    frames = np.array([augment.random_frame(alpha, rng) for _ in range(2000)])
+    x, y, side = frames.T
+    assert (x >= 0).all() and (y >= 0).all() and (frames[:, :2] + side[:, None] <= 1 + 1e-9).all()
+    # The head, the upper 35 %, is inside: columns 20 to 36, rows 10 to 29 of 64.
+    assert (x <= 20 / 64).all() and (x + side >= 36 / 64 - 1e-9).all()
+    assert (y <= 10 / 64).all() and (y + side >= 29 / 64 - 1e-9).all()
+    assert side.max() > 0.99 and side.min() < 0.4
+    # Below it, the body may be cut off.
+    assert (y + side < 1).mean() > 0.5
+    assert augment.random_frame(np.zeros([8, 8], np.uint8), rng) == augment.WHOLE
+    assert augment.random_frame(np.full([8, 8], 255, np.uint8), rng)[2] <= 1
+
+
+def test_a_frame_is_shown_at_the_result_s_size():
+    photo = figure(size=64)
+    identity = np.array([[1.0, 0, 0], [0, 1, 0]])
+    transform = augment.in_frame(identity, (0.25, 0.5, 0.5), 32, 64)
+    shown = cv2.warpAffine(photo, transform, (32, 32),
+                           flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    np.testing.assert_array_equal(shown, photo[32:, 16:48])
+    np.testing.assert_array_equal(augment.in_frame(identity, augment.WHOLE, 64, 64), identity)
+    # Half the size: each pixel is the mean of four.
+    half = cv2.warpAffine(photo, augment.in_frame(identity, augment.WHOLE, 32, 64), (32, 32),
+                          flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    expected = photo.reshape(32, 2, 32, 2, 4).mean(axis=(1, 3))
+    assert abs(half - expected).max() <= 1
+
+
+def test_framed_and_recomposed_batches():
+    rng = np.random.RandomState(0)
+    photo = np.dstack([figure(), np.full([64, 64, 3], 200, np.uint8)])
+    backgrounds = np.full([2, 64, 64, 3], 50, np.uint8)
+    variation = augment.Variation(size=32, framing=1.0, backgrounds=backgrounds,
+                                  background_probability=1.0)
+    images, alphas = augment.augment_batch([photo] * 20, variation, rng)
+    assert images.shape == (20, 32, 32, 3) and alphas.shape == (20, 32, 32, 1)
+    assert (images[alphas[..., 0] == 0] == 50).all(), 'the old background is gone'
+    assert (images[alphas[..., 0] == 255] > 60).all()
+    assert all((alpha == 255).any() for alpha in alphas)
+
+
 def corners(transform, size):
     """Where the result's corners lie in the source, in pixels covered: [0, size] is inside."""
     edge = np.array([[x, y, 1] for x in (-0.5, size - 0.5) for y in (-0.5, size - 0.5)])
@@ -40,7 +92,7 @@ def test_image_and_mask_stay_aligned(name):
     base = blurred_noise(rng)
     pixels = np.stack([np.dstack([base, base[..., 1]])] * 2)
     images, alphas, *untextured = augment.augment_batch(
-        pixels[[0, 1] * 8], augment.PRESETS[name], rng)
+        pixels[[0, 1] * 8], augment.Variation(augment.PRESETS[name]), rng)
     assert bool(untextured) == (name in ('portraitnet', 'mmnet_texture'))
     untextured = untextured[0] if untextured else images
     assert images.shape == (16, 64, 64, 3) and alphas.shape == (16, 64, 64, 1)
@@ -59,7 +111,7 @@ def test_the_warp_follows_its_transform():
     transform = augment.random_transform(np.random.RandomState(5), 64)
     preset = dataclasses.replace(augment.PRESETS['mmnet'],
                                  transform=lambda rng, size: transform)
-    images, alphas = augment.augment_batch(pixels[:1], preset, None)
+    images, alphas = augment.augment_batch(pixels[:1], augment.Variation(preset), None)
     grid = np.dstack([x, y, np.ones_like(x)]).astype(float)
     expected = np.clip(grid.dot(transform.T), 0, 63)
     np.testing.assert_allclose(images[0, ..., :2], expected, atol=0.6)
@@ -92,7 +144,7 @@ def test_what_lies_outside_a_photo_is_no_foreground():
     preset = dataclasses.replace(
         augment.PRESETS['portraitnet_deformation'],
         transform=lambda rng, size: np.array([[2.0, 0, -32], [0, 2.0, -32]]))
-    images, alphas = augment.augment_batch(pixels[:1], preset, None)
+    images, alphas = augment.augment_batch(pixels[:1], augment.Variation(preset), None)
     assert (alphas[0, 20:44, 20:44] == 255).all() and (images[0, 20:44, 20:44] == 255).all()
     assert (alphas[0, :12] == 0).all() and (images[0, :12] == (124, 117, 104)).all()
 

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mmnet import compositing
 from mmnet.data import decode, pairs, pipeline
+from mmnet.data.augment import PRESETS, Variation
 from mmnet.errors import UserError
 from tests.helpers import folder, write_split
 
@@ -77,8 +79,9 @@ def test_batches_run_on_across_epochs():
 
 def test_texture_presets_keep_the_images_as_they_were():
     pixels = np.random.RandomState(0).randint(0, 256, [6, 16, 16, 4]).astype(np.uint8)
-    plain, textured = (batches(pixels, 1, batch_size=6, seed=1, augmentation=name)[0][0]
-                       for name in ('mmnet', 'mmnet_texture'))
+    plain, textured = (
+        batches(pixels, 1, batch_size=6, seed=1, variation=Variation(PRESETS[name]))[0][0]
+        for name in ('mmnet', 'mmnet_texture'))
     assert set(plain) == {'images'} and set(textured) == {'images', 'untextured'}
     # The first image is deformed before anything else is drawn.
     np.testing.assert_array_equal(plain['images'][0], textured['untextured'][0])
@@ -92,7 +95,7 @@ def test_a_seed_makes_batches_reproducible():
         return np.stack([features['images']
                          for features, _ in batches(pixels, 6, batch_size=4, **kwargs)])
     np.testing.assert_array_equal(stack(seed=1), stack(seed=1))
-    textured = [stack(seed=1, augmentation='portraitnet') for _ in range(2)]
+    textured = [stack(seed=1, variation=Variation(PRESETS['portraitnet'])) for _ in range(2)]
     np.testing.assert_array_equal(*textured)
     assert (stack(seed=1) != stack(seed=2)).any()
     assert (stack(seed=1) != stack(seed=1, first_step=6)).any()
@@ -104,6 +107,19 @@ def test_pixels_are_the_decoded_pairs(dataset):
     assert pixels.shape == (10, 32, 32, 4)
     np.testing.assert_array_equal(pixels[3, ..., :3], decode.read_image(found[3].image, 32))
     np.testing.assert_array_equal(pixels[3, ..., 3], decode.read_mask(found[3].mask, 32))
+
+
+def test_foregrounds_follow_the_alpha(dataset, tmp_path):
+    found, cache = pairs.find_pairs(dataset, 'train'), str(tmp_path / 'cache')
+    pixels = pipeline.load_pixels(found, 32, foregrounds=True)
+    assert pixels.shape == (10, 32, 32, 7)
+    np.testing.assert_array_equal(pixels[..., :4], pipeline.load_pixels(found, 32))
+    np.testing.assert_array_equal(pixels[3, ..., 4:], compositing.foreground_colours(
+        pixels[3, ..., :3], pixels[3, ..., 3] / np.float32(255)))
+    np.testing.assert_array_equal(pipeline.load_pixels(found, 32, cache, foregrounds=True), pixels)
+    # Pixels with and without them are kept apart.
+    assert pipeline.load_pixels(found, 32, cache).shape == (10, 32, 32, 4)
+    assert len(os.listdir(cache)) == 4
 
 
 def test_photos_without_masks(dataset, capsys):

@@ -44,6 +44,55 @@ def skipped(dest):
     return (dest / 'skipped.txt').read_text()
 
 
+def full_length(height=120, width=80):
+    """A person from head to foot, as labels of clothes, and a photo of the same places."""
+    labels = np.zeros([height, width], np.uint8)
+    labels[10:30, 45:55], labels[30:70, 38:62], labels[70:110, 42:58] = 41, 10, 25
+    image = np.dstack([labels * 5, labels * 0 + 60, labels * 0 + 90])
+    return image, labels
+
+
+def test_ccp_keeps_upper_halves(tmp_path):
+    source, dest = tmp_path / 'ccp', tmp_path / 'dest'
+    image, labels = full_length()
+    folder = source / 'annotations' / 'pixel-level'
+    os.makedirs(str(folder))
+    for index in range(1, 5):
+        save(source / 'photos' / f'{index:04}.jpg', image, quality=95)
+        if index < 4:
+            scipy.io.savemat(str(folder / f'{index:04}.mat'), {
+                'groundtruth': labels * (index != 3)})
+    status, out, err = prepare('ccp', source, dest, '--test_fraction', 0.5)
+    assert status == 0, err
+    assert sorted(stems(dest, 'train') + stems(dest, 'test')) == ['0001', '0002']
+    assert '0003' in skipped(dest) and '0004' not in skipped(dest)
+    split = 'train' if '0001' in stems(dest, 'train') else 'test'
+    mask = mask_of(dest, split, '0001')
+    # From 6 % of the height above the head to its middle: rows 4 to 60, three quarters as wide.
+    top, bottom = 10 - 6, 60
+    assert mask.shape == (bottom - top, 42)
+    np.testing.assert_array_equal(mask > 0, labels[top:bottom, 29:71] > 0)
+    photo = decode.read_image(str(dest / split / 'image' / '0001.jpg'))
+    assert abs(photo.astype(int) - image[top:bottom, 29:71]).mean() < 8
+
+
+def test_hard_masks_are_softened_along_their_edges(tmp_path):
+    source = tmp_path / 'source'
+    image, mask = draw_pair(np.random.RandomState(0), 60, 80)
+    save(source / 'image' / 'a.png', image)
+    save(source / 'mask' / 'a.png', (mask > 127).astype(np.uint8) * 255)
+    for name, flags in (('hard', []), ('soft', ['--soften'])):
+        status, _, err = prepare('folder', source, tmp_path / name, '--test_fraction', 0.01, *flags)
+        assert status == 0, err
+    hard, soft = (mask_of(tmp_path / name, 'train', 'a').astype(int) for name in ('hard', 'soft'))
+    assert set(np.unique(hard)) == {0, 255} and len(np.unique(soft)) > 10
+    # The drawn alpha is soft, and closed-form matting finds it again.
+    assert abs(soft - mask).mean() < 0.6 * abs(hard - mask).mean()
+    status, _, err = prepare('folder', source, tmp_path / 'hard', '--test_fraction', 0.01,
+                             '--soften')
+    assert status == 1 and 'hard' in err
+
+
 def test_aisegment(tmp_path):
     source, dest = tmp_path / 'matting_human_half', tmp_path / 'dest'
     for index in range(8):

@@ -16,7 +16,8 @@ from PIL import Image
 from mmnet import checkpoints, files, graph, hparams, losses, models
 from mmnet.data import decode
 from mmnet.data.pairs import find_pairs, find_sets, hold_out
-from tests.helpers import SMALL, evaluate, records_of, run, start, train, write_split
+from tests.helpers import (SMALL, evaluate, folder, records_of, run, start, train,
+                           write_split)
 
 pytestmark = pytest.mark.slow
 
@@ -374,6 +375,33 @@ def test_averaged_weights_are_evaluated_exported_and_started_from(dataset, tmp_p
     assert status == 0 and ' variables from ' in out and 'not restored' not in out, out + err
     status, _, err = train(dataset, tmp_path / 'run', '--max_steps', 8)
     assert status == 1 and 'with --ema_decay' in err and err.count('\n') == 1
+
+
+def test_learning_from_a_teacher_new_backgrounds_and_frames(trained, tmp_path):
+    dataset, run_dir, _ = trained
+    flags = ['--teacher', run_dir, '--unlabelled', folder(dataset, 'image', 'test'),
+             '--unlabelled_batch_size', 3, '--framing', 0.5, '--backgrounds', 'pairs',
+             folder(dataset, 'image', 'test')]
+    status, out, err = train(dataset, tmp_path / 'run', '--max_steps', 3, *flags)
+    assert status == 0, err
+    tags, _ = events(tmp_path / 'run')
+    assert 'loss/distillation' in tags
+    settings = hparams.read(str(tmp_path / 'run')).training
+    assert settings.backgrounds == ('pairs', folder(dataset, 'image', 'test'))
+    assert settings.unlabelled == (folder(dataset, 'image', 'test'),) and settings.framing == 0.5
+    # The teacher is no part of the checkpoint: the student alone is read from it.
+    names = [name for name, _ in tf.train.list_variables(str(tmp_path / 'run' / 'model.ckpt-3'))]
+    assert not [name for name in names if 'teacher' in name]
+    status, out, err = evaluate(dataset, tmp_path / 'run')
+    assert status == 0 and '68,996' in out, err
+
+
+@pytest.mark.parametrize('flags, named', [
+    (['--unlabelled', 'photos'], '--teacher'), (['--teacher', 'nowhere'], '--teacher nowhere'),
+    (['--backgrounds', 'nowhere'], '--backgrounds nowhere'), (['--framing', 1.5], 'at most 1')])
+def test_bad_recipes_are_named(dataset, tmp_path, flags, named):
+    status, _, err = train(dataset, tmp_path / 'run', '--max_steps', 1, *flags)
+    assert status in (1, 2) and named in err and err.count('\n') == 1, err
 
 
 @pytest.mark.parametrize('flags, named', [

@@ -1,0 +1,63 @@
+"""Backgrounds to put people before: drawn ones, those of other pairs, and folders of photos."""
+
+import sys
+from typing import Iterable, Sequence
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from mmnet.data.backgrounds import empty_scene
+from mmnet.data.pairs import find_photos
+from mmnet.data.pipeline import load_pixels
+from mmnet.datasets.synthetic import draw_background
+
+# Sources that are not folders.
+DRAWN, PAIRS = 'drawn', 'pairs'
+# So many scenes of each are kept in memory.
+MOST = 500
+
+
+def load_scenes(sources: Sequence[str], pixels: Sequence[np.ndarray], size: int,
+                seed: int) -> np.ndarray:
+    """Collects backgrounds from all sources.
+
+    Args:
+        sources: `drawn`, `pairs` for those of the training photos themselves, or folders of photos.
+        pixels: of the data sets, as returned by `load_sets`.
+        size: side of the square, in pixels.
+        seed: makes the choice reproducible.
+
+    Returns:
+        uint8 RGB `[M, size, size, 3]`, at most `MOST` of each source.
+
+    Raises:
+        UserError: for a folder without photos, and for bad ones.
+    """
+    rng = np.random.RandomState(seed)
+    return np.concatenate([_scenes(source, pixels, size, rng) for source in sources])
+
+
+def _scenes(source: str, pixels: Sequence[np.ndarray], size: int,
+            rng: np.random.RandomState) -> np.ndarray:
+    if source == DRAWN:
+        return np.stack([_drawn(size, rng) for _ in _bar(range(MOST), 'drawing backgrounds')])
+    if source == PAIRS:
+        owners = [(each, row) for each in pixels for row in range(len(each))]
+        chosen = rng.permutation(len(owners))[:MOST]
+        return np.stack([empty_scene(owners[index][0][owners[index][1]])
+                         for index in _bar(chosen, 'emptying backgrounds')])
+    photos = find_photos(source, flag='--backgrounds')
+    chosen = sorted(rng.permutation(len(photos))[:MOST])
+    return load_pixels([photos[index] for index in chosen], size)[..., :3]
+
+
+def _drawn(size: int, rng: np.random.RandomState) -> np.ndarray:
+    # Drawn twice as large and averaged, as the people of drawn portraits are.
+    drawn = draw_background(rng, 2 * size, 2 * size)
+    return np.round(cv2.resize(drawn, (size, size), interpolation=cv2.INTER_AREA).clip(0, 1) * 255
+                    ).astype(np.uint8)
+
+
+def _bar(items: Sequence, text: str) -> Iterable:
+    return tqdm(items, desc=text, leave=False, unit=' pictures', disable=not sys.stderr.isatty())

@@ -1,0 +1,84 @@
+"""The input of a training: the photos' pixels, and how they vary on their way into a batch.
+
+    photos = load(find_sets(['DATASET'], 'train'), options, image_size=256)
+    dataset = make_dataset(photos, options)
+"""
+
+import dataclasses
+from typing import Dict, List, Mapping, Optional, Tuple
+
+import numpy as np
+import tensorflow as tf
+
+from mmnet.data.augment import PRESETS, Variation
+from mmnet.data.pairs import Pair, find_photos
+from mmnet.data.pipeline import load_sets, training_dataset
+from mmnet.datasets.scenes import load_scenes
+from mmnet.hparams import Training
+
+# Photos that are cropped are kept at so many times the network's size: a crop is enlarged.
+OVERSAMPLING = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Photos:
+    """The photos of a training.
+
+    Attributes:
+        pixels: of each data set, as `load_sets` returns them.
+        variation: what happens to each photo.
+        unlabelled: pixels of photos without masks; may be empty.
+    """
+    pixels: List[np.ndarray]
+    variation: Variation
+    unlabelled: List[np.ndarray]
+
+    def __len__(self) -> int:
+        return sum(map(len, self.pixels))
+
+
+def load(sets: Mapping[str, List[Pair]], options: Training, image_size: int,
+         cache_dir: Optional[str] = None, skip_bad_pairs: bool = False) -> Photos:
+    """Reads the photos of a training and its backgrounds.
+
+    Args:
+        sets: pairs, or photos without masks, by the name of their data set.
+        options: of the training.
+        image_size: side of the square that the network takes.
+        cache_dir, skip_bad_pairs: see `load_pixels`.
+
+    Raises:
+        UserError: for photos that cannot be read, and for a lack of memory.
+    """
+    size = image_size * (OVERSAMPLING if options.framing else 1)
+    pixels = load_sets(sets, size, cache_dir, skip_bad_pairs, bool(options.backgrounds))
+    backgrounds, probability = None, 0.0
+    if options.backgrounds:
+        probability = options.background_probability
+        backgrounds = load_scenes(options.backgrounds, pixels, size, options.seed or 0)
+    variation = Variation(PRESETS[options.augmentation], image_size, options.framing, backgrounds,
+                          probability)
+    folders = {path: find_photos(path, skip_bad_pairs, '--unlabelled')
+               for path in options.unlabelled or ()}
+    return Photos(pixels, variation, load_sets(folders, image_size, cache_dir, skip_bad_pairs))
+
+
+def make_dataset(photos: Photos, options: Training, first_step: int = 0) -> tf.data.Dataset:
+    """Makes the endless batches of a training; see `training_dataset`.
+
+    With photos without masks, the features also hold `unlabelled`, uint8 `[M, S, S, 3]`.
+    """
+    dataset = training_dataset(photos.pixels, options.batch_size, photos.variation, options.seed,
+                               first_step, options.dataset_weights)
+    if not photos.unlabelled:
+        return dataset
+    # Nobody knows where people are in these, so they keep their frames and backgrounds.
+    variation = Variation(photos.variation.preset)
+    unlabelled = training_dataset(photos.unlabelled, options.unlabelled_batch_size, variation,
+                                  options.seed, first_step)
+
+    def merge(labelled: Tuple[Dict[str, tf.Tensor], tf.Tensor],
+              others: Tuple[Dict[str, tf.Tensor], tf.Tensor]):
+        features, alphas = labelled
+        return {**features, 'unlabelled': others[0]['images']}, alphas
+    return tf.data.Dataset.zip((dataset, unlabelled)).map(merge)

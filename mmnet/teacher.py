@@ -1,0 +1,73 @@
+"""A teacher for distillation: any trained network or exported file, as a function in the graph.
+
+    teacher = load('TRAIN_DIR', '--teacher')
+    alpha = teacher(images)
+"""
+
+import os
+from typing import Callable
+
+import cv2
+import numpy as np
+import tensorflow as tf
+
+from mmnet import checkpoints, hparams, losses, metrics
+from mmnet.graph import build_network
+from mmnet.tflite.interpreter import Interpreter
+
+# Takes images [N, S, S, 3] in [0, 1]; returns alphas [N, S, S, 1] that no gradient passes.
+Teacher = Callable[[tf.Tensor], tf.Tensor]
+
+
+def load(path: str, flag: str) -> Teacher:
+    """Loads a teacher from a train directory, a checkpoint or an exported file.
+
+    It computes at its own size; images and alphas are resized.
+
+    Raises:
+        UserError: for other files, and for files that cannot be read.
+    """
+    if os.path.isfile(path) and not path.endswith(('.index', '.meta')):
+        return _file(Interpreter(path))
+    checkpoint = checkpoints.resolve(path, flag)
+    return _network(hparams.read(os.path.dirname(checkpoint) or '.'), checkpoint)
+
+
+def _network(trained: hparams.HParams, checkpoint: str) -> Teacher:
+    """Makes a teacher of a checkpoint; its weights become constants, which no checkpoint holds."""
+    size = trained.image_size
+    with tf.Graph().as_default() as graph, tf.Session() as session:
+        inputs = tf.placeholder(tf.float32, [None, size, size, 3])
+        logits, _ = build_network(inputs, trained, is_training=False)
+        outputs = losses.foreground_alpha(logits)
+        checkpoints.restore(checkpoints.saver(trained.training.ema_decay is not None), session,
+                            checkpoint)
+        frozen = tf.graph_util.convert_variables_to_constants(
+            session, graph.as_graph_def(), [outputs.op.name])
+
+    def teacher(images: tf.Tensor) -> tf.Tensor:
+        resized = metrics.resize_alpha(images, size, size)
+        alphas, = tf.import_graph_def(frozen, {inputs.name: resized}, [outputs.name],
+                                      name='teacher')
+        return _fit(alphas, images)
+    return teacher
+
+
+def _file(interpreter: Interpreter) -> Teacher:
+    """Makes a teacher of an exported file, which runs outside of TensorFlow's graph."""
+    size = interpreter.size
+
+    def run(images: np.ndarray) -> np.ndarray:
+        pixels = np.round(255 * images).astype(np.uint8)
+        return np.stack([interpreter.alpha(cv2.resize(each, (size, size))) for each in pixels])
+
+    def teacher(images: tf.Tensor) -> tf.Tensor:
+        alphas = tf.numpy_function(run, [images], tf.float32)
+        alphas.set_shape([images.shape[0], size, size, 1])
+        return _fit(alphas, images)
+    return teacher
+
+
+def _fit(alphas: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
+    height, width = images.shape.as_list()[1:3]
+    return tf.stop_gradient(metrics.resize_alpha(alphas, height, width))

@@ -1,0 +1,75 @@
+#!/usr/bin/env python
+"""Writes a trained network's mattes of photos without masks as a data set to train on.
+
+Photos are copied unchanged to DEST/<split>/image, mattes go to DEST/<split>/mask. The same command
+goes on where it was interrupted.
+"""
+
+import os
+import shutil
+import sys
+
+from mmnet import cli
+
+with cli.starting():
+    import numpy as np
+    from PIL import Image
+    from tqdm import tqdm
+
+    from mmnet import files, flags, inference
+    from mmnet.data import decode
+    from mmnet.data.pairs import find_photos
+
+MADE_WITH = 'labelled.json'
+
+
+def main() -> int:
+    parser = cli.Parser(__doc__)
+    flags.add_matting_flags(parser)
+    parser.add_argument('source', nargs='+', help='folders of photos')
+    parser.add_argument('dest', help='the folder to make; train.py takes it as --dataset_path')
+    parser.add_argument('--split', default='train', help='folder of the split')
+    parser.add_argument('--confidence', type=cli.number(float, cli.Bounds(minimum=0, maximum=1)),
+                        default=0.0, help='leave out photos where the mean of |2α − 1| is smaller')
+    parser.add_argument('--skip_bad', action='store_true', help='go on without photos that cannot '
+                        'be read')
+    args = parser.parse_args()
+    # Photos of two folders may share a name.
+    photos = [(f'{number}_{photo.stem}', photo.image) for number, folder in enumerate(args.source)
+              for photo in find_photos(folder, args.skip_bad, flag='SOURCE')]
+    predictor = inference.load(args.model, '--model')
+    files.reserve_directory(args.dest, MADE_WITH, {
+        'model': os.path.abspath(args.model), 'refine': args.refine, 'split': args.split,
+        'confidence': args.confidence, 'source': [os.path.abspath(each) for each in args.source]})
+    folders = {kind: os.path.join(args.dest, args.split, kind) for kind in ('image', 'mask')}
+    for folder in folders.values():
+        files.make_directory(folder)
+    unsure, bad = 0, 0
+    for stem, path in tqdm(photos, desc='labelling', unit=' photos',
+                           disable=not sys.stderr.isatty()):
+        mask_path = os.path.join(folders['mask'], stem + '.png')
+        if os.path.exists(mask_path):
+            continue
+        try:
+            image = decode.read_image(path)
+        except decode.UNREADABLE as error:
+            bad += 1
+            print(f'{path}: cannot be read ({error})', file=sys.stderr)
+            continue
+        alpha = inference.matte(predictor, image, args.refine)
+        if np.abs(2 * alpha - 1).mean() < args.confidence:
+            unsure += 1
+            continue
+        extension = os.path.splitext(path)[1]
+        with files.replacing(os.path.join(folders['image'], stem + extension)) as partial:
+            shutil.copyfile(path, partial)
+        # The mask comes last: with it the pair exists.
+        with files.replacing(mask_path) as partial:
+            Image.fromarray(np.round(255 * alpha).astype(np.uint8)).save(partial, 'PNG')
+    made = len(os.listdir(folders['mask']))
+    print(f'{args.dest}: {made} {args.split} pairs; {unsure} left out as unsure')
+    return 1 if bad and not args.skip_bad else 0
+
+
+if __name__ == '__main__':
+    cli.run(main)

@@ -1,0 +1,72 @@
+"""New backgrounds: Equation 1, light that fits, scenes without their people."""
+
+import numpy as np
+
+from mmnet.data import backgrounds
+
+RNG = np.random.RandomState(0)
+
+
+def photo(size=32):
+    """A bright box before a dark scene; its own colours are exact."""
+    alpha = np.zeros([size, size], np.uint8)
+    alpha[8:, 10:22] = 255
+    alpha[8, 10:22] = 128
+    foreground = np.full([size, size, 3], [200, 180, 160], np.uint8)
+    scene = np.full([size, size, 3], 40, np.uint8)
+    share = alpha[..., None] / 255
+    image = np.round(share * foreground + (1 - share) * scene).astype(np.uint8)
+    return np.dstack([image, alpha, foreground])
+
+
+def test_the_person_stays_and_the_background_is_new():
+    source = photo()
+    scenes = RNG.randint(90, 110, [3, 32, 32, 3]).astype(np.uint8)
+    result = backgrounds.replace_background(source, scenes, np.random.RandomState(1))
+    assert result.shape == (32, 32, 4) and result.dtype == np.uint8
+    np.testing.assert_array_equal(result[..., 3], source[..., 3])
+    behind = result[source[..., 3] == 0][:, :3]
+    assert behind.min() >= 90 and behind.max() < 110
+    # One colour covers the person; its soft row is half way to the background.
+    person, = np.unique(result[source[..., 3] == 255][:, :3], axis=0)
+    soft = result[8, 10:22, :3].astype(float)
+    assert abs(soft - (128 / 255 * person + 127 / 255 * 100)).max() < 8
+
+
+def test_light_moves_towards_the_background_s():
+    source = photo()
+    foreground, alpha = source[..., 4:], source[..., 3]
+    dark = np.full([32, 32, 3], [20, 20, 100], np.uint8)
+    same = backgrounds.fit_light(foreground, alpha, dark, 0)
+    np.testing.assert_array_equal(same, foreground)
+    fitted = backgrounds.fit_light(foreground, alpha, dark, 0.5)[0, 0]
+    expected = [value * max(0.6, ((other + 32) / (value + 32)) ** 0.5)
+                for value, other in zip((200, 180, 160), (20, 20, 100))]
+    assert abs(fitted - np.round(expected)).max() <= 1
+    nobody = np.zeros([32, 32], np.uint8)
+    np.testing.assert_array_equal(
+        backgrounds.fit_light(foreground, nobody, dark, 1), foreground)
+
+
+def test_views_are_parts_of_the_picture():
+    y, x = np.mgrid[:64, :64]
+    picture = np.dstack([x * 4, y * 4, x * 0]).astype(np.uint8)
+    mirrored = []
+    for seed in range(50):
+        view = backgrounds.random_view(picture, np.random.RandomState(seed)).astype(int)
+        assert view.shape == (64, 64, 3)
+        mirrored.append(view[0, 0, 0] > view[0, -1, 0])
+        assert abs(view[:, -1, 0] - view[:, 0, 0]).min() >= 4 * 30
+        assert (view[-1, :, 1] > view[0, :, 1]).all()
+    assert 10 < sum(mirrored) < 40
+
+
+def test_nothing_of_the_person_is_left_in_the_empty_scene():
+    source = photo()
+    empty = backgrounds.empty_scene(source[..., :4])
+    assert empty.shape == (32, 32, 3) and empty.max() <= 60
+    far = np.ones([32, 32], bool)
+    far[4:, 6:26] = False
+    np.testing.assert_array_equal(empty[far], source[..., :3][far])
+    everywhere = np.dstack([source[..., :3], np.full([32, 32], 255, np.uint8)])
+    assert backgrounds.empty_scene(everywhere).shape == (32, 32, 3)

@@ -1,0 +1,50 @@
+"""scripts/label_photos.py as a person runs it."""
+
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+from mmnet import inference
+from mmnet.data import decode, pairs
+from tests.helpers import folder, run, train
+
+pytestmark = pytest.mark.slow
+
+
+def test_photos_get_the_network_s_mattes(dataset, tmp_path):
+    status, _, err = train(dataset, tmp_path / 'run', '--max_steps', 1)
+    assert status == 0, err
+    photos, dest = folder(dataset, 'image', 'test'), tmp_path / 'labelled'
+    command = ['scripts/label_photos.py', '--model', tmp_path / 'run', photos,
+               folder(dataset, 'image'), dest]
+    status, out, err = run(*command)
+    assert status == 0 and '15 train pairs' in out, err
+    found = pairs.find_pairs(str(dest), 'train')
+    assert len(found) == 15
+    image = decode.read_image(os.path.join(photos, '002.jpg'))
+    predictor = inference.load(str(tmp_path / 'run'), '--model')
+    expected = np.round(255 * inference.matte(predictor, image))
+    pair, = [each for each in found if each.stem == '0_002']
+    assert abs(decode.read_alpha(pair.mask) - expected).max() <= 1
+    with open(pair.image, 'rb') as copy, open(os.path.join(photos, '002.jpg'), 'rb') as original:
+        assert copy.read() == original.read()
+    # The same command goes on; another one is refused, and so is a bad photo.
+    os.remove(pair.mask)
+    status, out, err = run(*command)
+    assert status == 0 and os.path.exists(pair.mask), err
+    status, _, err = run(*command, '--confidence', 0.5)
+    assert status == 1 and 'labelled' in err and err.count('\n') == 1
+    shutil.copytree(photos, str(tmp_path / 'bad'))
+    (tmp_path / 'bad' / '001.jpg').write_text('no picture')
+    status, _, err = run(*command[:3], tmp_path / 'bad', tmp_path / 'new')
+    assert status == 1 and '001.jpg' in err and not (tmp_path / 'new').exists()
+
+
+def test_photos_that_the_network_is_not_sure_of_are_left_out(dataset, tmp_path):
+    status, _, err = train(dataset, tmp_path / 'run', '--max_steps', 1)
+    assert status == 0, err
+    status, out, err = run('scripts/label_photos.py', '--model', tmp_path / 'run',
+                           folder(dataset, 'image'), tmp_path / 'new', '--confidence', 1)
+    assert status == 0 and '0 train pairs; 10 left out' in out, err

@@ -1,0 +1,62 @@
+"""Teachers: a checkpoint and an exported file give the alphas that inference gives."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mmnet import hparams, inference, teacher
+from mmnet.errors import UserError
+from mmnet.tflite.export import export
+from tests.tflite.helpers import checkpoint_of, run_of
+
+RNG = np.random.RandomState(0)
+
+
+@pytest.fixture(scope='module')
+def checkpoint(tmp_path_factory):
+    directory = tmp_path_factory.mktemp('teacher')
+    run = run_of()
+    hparams.write(run, str(directory))
+    return checkpoint_of(run, directory), run
+
+
+def taught(guide, images):
+    with tf.Session() as session:
+        return session.run(guide(tf.constant(images / np.float32(255), tf.float32)))
+
+
+def test_a_network_teaches_what_it_predicts(checkpoint):
+    path, _ = checkpoint
+    images = RNG.randint(0, 256, [2, 32, 32, 3]).astype(np.uint8)
+    guide = teacher.load(path, '--teacher')
+    expected = np.stack([inference.load(path, '').alpha(image) for image in images])
+    np.testing.assert_allclose(taught(guide, images), expected, atol=1e-5)
+    assert not tf.global_variables(), 'the teacher is no part of checkpoints'
+    inputs = tf.constant(images / np.float32(255), tf.float32)
+    assert tf.gradients(guide(inputs), inputs) == [None]
+
+
+def test_a_teacher_of_another_size(checkpoint):
+    path, _ = checkpoint
+    images = np.kron(RNG.randint(0, 256, [1, 16, 16, 3]), np.ones([1, 4, 4, 1])).astype(np.uint8)
+    alphas = taught(teacher.load(path, '--teacher'), images)
+    assert alphas.shape == (1, 64, 64, 1) and 0 <= alphas.min() <= alphas.max() <= 1
+
+
+def test_a_file_teaches_what_the_network_does(checkpoint, tmp_path):
+    path, run = checkpoint
+    file = tmp_path / 'model.tflite'
+    file.write_bytes(export(path, run, 32, 'float32', 'logistic').content)
+    images = RNG.randint(0, 256, [2, 32, 32, 3]).astype(np.uint8)
+    with tf.Graph().as_default():
+        expected = taught(teacher.load(path, '--teacher'), images)
+    np.testing.assert_allclose(taught(teacher.load(str(file), '--teacher'), images), expected,
+                               atol=1e-4)
+
+
+def test_what_is_no_teacher_is_named(tmp_path):
+    (tmp_path / 'text.tflite').write_text('no model')
+    for path, said in (('nowhere', '--teacher .*no such'), ('text.tflite', 'text.tflite'),
+                       ('', '--teacher .*no checkpoint')):
+        with pytest.raises(UserError, match=said):
+            teacher.load(str(tmp_path / path), '--teacher')
