@@ -12,25 +12,28 @@ from typing import Callable, Dict, List, Mapping, Optional
 from mmnet import cli
 
 with cli.starting():
-    from mmnet import checkpoints, evaluation, files, flags, hparams, records
+    from mmnet import environments, evaluation, files, records
     from mmnet.data.pairs import Pair, find_sets, hold_out
     from mmnet.errors import UserError
-    from mmnet.hparams import HParams
     from mmnet.records import Record
-    from mmnet.tflite.interpreter import Interpreter
+    from mmnet.runtime import Interpreter
 
+# Exported files are measured without TensorFlow, which checkpoints need. So the functions that work
+# on checkpoints import what needs it.
 # The split's name in records of photos that training left out.
 VALIDATION = 'validation'
 
 
 def main() -> int:
-    args = flags.evaluate_parser().parse_args()
+    args = make_parser().parse_args()
     if not args.watch and (args.timeout or args.max_steps):
         raise UserError('--timeout and --max_steps are for --watch; pass it with them')
     if args.checkpoint_path is None:
         return evaluate_other(args)
+    environments.enter('tensorflow')
     if args.watch:
         return watch(args)
+    from mmnet import checkpoints
     checkpoint = checkpoints.resolve(args.checkpoint_path)
     evaluate = prepare(args, os.path.dirname(checkpoint) or '.')
     try:
@@ -39,6 +42,37 @@ def main() -> int:
         # Training deletes its oldest checkpoints; the directory has a newer one by now.
         record = evaluate(checkpoints.resolve(args.checkpoint_path))
     return finish(args, record)
+
+
+def make_parser() -> cli.Parser:
+    parser = cli.Parser('Measures checkpoints of a training, or an exported file, on a split. A '
+                        'checkpoint\'s network is read from the hparams.json beside it.')
+    cli.add_data_flags(parser, split='test')
+    measured = parser.add_mutually_exclusive_group(required=True)
+    measured.add_argument('--checkpoint_path',
+                          help='a train directory (its latest checkpoint) or one checkpoint')
+    measured.add_argument('--tflite_path', help='a file that export_tflite.py wrote')
+    measured.add_argument('--always_foreground', action='store_true',
+                          help='measure the baseline: alpha = 1 everywhere')
+    parser.add_argument('--validation', action='store_true',
+                        help='measure the photos that train.py --validation_fraction left out of '
+                        'the data sets, in place of a split')
+    parser.add_argument('--metrics', choices=('paper', 'all'), default='paper',
+                        help='all adds the metrics of other papers')
+    parser.add_argument('--json', help='write the figures, not multiplied, to this file; '
+                        'replaces it')
+    parser.add_argument('--runtime', choices=('litert', 'tensorflow'), default='litert',
+                        help='what runs an exported file')
+    parser.add_argument('--batch_size', type=cli.positive(int), default=32, help='images at a time')
+    parser.add_argument('--watch', action='store_true',
+                        help='measure every checkpoint as training writes it')
+    parser.add_argument('--max_steps', type=cli.positive(int),
+                        help='with --watch: leave after a checkpoint of this step; by default the '
+                        'training\'s own')
+    parser.add_argument('--timeout', type=cli.positive(float),
+                        help='with --watch: leave when no checkpoint has come for so many seconds; '
+                        'by default never')
+    return parser
 
 
 def finish(args: argparse.Namespace, record: Record) -> int:
@@ -59,7 +93,8 @@ def evaluate_other(args: argparse.Namespace) -> int:
     if args.always_foreground:
         size, predict = 1, evaluation.always_foreground
     else:
-        interpreter = Interpreter(args.tflite_path)
+        environments.enter(args.runtime)
+        interpreter = Interpreter(args.tflite_path, args.runtime)
         size, predict = interpreter.size, evaluation.image_by_image(interpreter.alpha)
     sets = find_sets(args.dataset_path, args.dataset_split_name, args.skip_bad_pairs)
     record, _ = make_evaluator(args, sets, size).evaluate(predict)
@@ -73,8 +108,12 @@ def make_evaluator(args: argparse.Namespace, sets: Mapping[str, List[Pair]],
                                 args.metrics == 'all')
 
 
-def held_out(args: argparse.Namespace, trained: HParams) -> Dict[str, List[Pair]]:
+def held_out(args: argparse.Namespace, trained) -> Dict[str, List[Pair]]:
     """Finds the pairs that a training left out to validate on.
+
+    Args:
+        args: of this program.
+        trained: the training's `HParams`.
 
     Raises:
         UserError: if it left out none.
@@ -94,17 +133,19 @@ def split_of(args: argparse.Namespace) -> str:
 
 def prepare(args: argparse.Namespace, train_dir: str) -> Callable[[str], Record]:
     """Reads a train directory's network; returns the function that measures its checkpoints."""
+    from mmnet import hparams, watching
     trained = hparams.read(train_dir)
     sets = (held_out(args, trained) if args.validation else
             find_sets(args.dataset_path, args.dataset_split_name, args.skip_bad_pairs))
     evaluator = make_evaluator(args, sets, trained.image_size)
-    network = evaluation.CheckpointPredictor(trained)
-    return lambda checkpoint: evaluation.evaluate_checkpoint(
+    network = watching.CheckpointPredictor(trained)
+    return lambda checkpoint: watching.evaluate_checkpoint(
         evaluator, network, checkpoint, split_of(args))
 
 
 def watch(args: argparse.Namespace) -> int:
     """Measures every checkpoint of a train directory as it appears."""
+    from mmnet import hparams, watching
     train_dir = args.checkpoint_path
     wait_for_training(train_dir, args.timeout)
     evaluate = prepare(args, train_dir)
@@ -116,7 +157,7 @@ def watch(args: argparse.Namespace) -> int:
     count = len(done)
     if done and max(done) >= max_steps:
         return 0
-    for checkpoint in evaluation.watch(train_dir, done, args.timeout):
+    for checkpoint in watching.watch(train_dir, done, args.timeout):
         try:
             record = evaluate(checkpoint)
         except FileNotFoundError:
@@ -134,12 +175,13 @@ def watch(args: argparse.Namespace) -> int:
 
 def wait_for_training(train_dir: str, timeout: Optional[float]) -> None:
     """Waits for training to begin, because evaluation may be started first."""
+    from mmnet import checkpoints, hparams, watching
     path = os.path.join(train_dir, hparams.FILE_NAME)
     if not train_dir or os.path.isfile(train_dir) or checkpoints.exists(train_dir):
         raise UserError(f'--checkpoint_path {train_dir}: --watch takes a train directory')
     if not os.path.exists(path):
         print(f'waiting for {path}', file=sys.stderr)
-    if not evaluation.wait_for_file(path, timeout):
+    if not watching.wait_for_file(path, timeout):
         raise UserError(f'--timeout {timeout:g}: no training started in {train_dir}')
 
 

@@ -1,4 +1,4 @@
-"""The common parts of all command lines: start-up, parser, number types, exit status.
+"""The common parts of all command lines: start-up, parser, common flags, exit status.
 
     from mmnet import cli
 
@@ -158,3 +158,23 @@ fraction = number(float, Bounds(above=0, below=1))
 # NumPy's generators take seeds below this.
 SEEDS = 2 ** 32
 seed = number(int, Bounds(minimum=0, below=SEEDS))
+
+
+def add_data_flags(parser: Parser, split: str) -> None:
+    """Adds the flags that name a split of one or more data sets."""
+    parser.add_argument('--dataset_path', required=True, nargs='+',
+                        help='data sets, each with <split>/image and <split>/mask')
+    parser.add_argument('--dataset_split_name', default=split, help='folder of the split')
+    parser.add_argument('--skip_bad_pairs', action='store_true',
+                        help='go on without files that cannot be read or paired')
+
+
+def add_matting_flags(parser: Parser, action: str = 'store') -> None:
+    """Adds the flags that say how alphas are made; the action `append` takes several networks."""
+    parser.add_argument('--model', required=True, action=action, help='a file of export_tflite.py, '
+                        'a train directory or one checkpoint')
+    parser.add_argument('--runtime', choices=('litert', 'tensorflow'), default='litert',
+                        help='what runs an exported file: LiteRT, or TensorFlow 1.15\'s '
+                        'interpreter, to check that old phones run it')
+    parser.add_argument('--refine', action='store_true', help='sharpen the alpha along the '
+                        'photo\'s edges with a guided filter')

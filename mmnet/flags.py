@@ -3,7 +3,7 @@
 import argparse
 from typing import Dict, List, Tuple
 
-from mmnet import hparams, models
+from mmnet import cli, hparams, models
 from mmnet.cli import Parser, number, positive
 from mmnet.settings import Setting, declared_settings
 
@@ -21,7 +21,7 @@ def train_parser() -> Parser:
     """
     parser = Parser('Trains a portrait matting network. A directory that holds a training of the '
                     'same network is resumed.')
-    add_data_flags(parser, split='train')
+    cli.add_data_flags(parser, split='train')
     parser.add_argument('--dataset_weights', type=positive(float), nargs='+',
                         help='relative share of each data set in the batches, in their order; by '
                         'default all photos count alike')
@@ -46,36 +46,6 @@ def train_parser() -> Parser:
                               help='round weights and activations as an 8-bit file will; start '
                               'from a trained network with --init_checkpoint')
     _add_published(quantization, declared_settings(hparams.Quantization))
-    return parser
-
-
-def evaluate_parser() -> Parser:
-    """Makes the parser of evaluate.py."""
-    parser = Parser('Measures checkpoints of a training, or an exported file, on a split. A '
-                    'checkpoint\'s network is read from the hparams.json beside it.')
-    add_data_flags(parser, split='test')
-    measured = parser.add_mutually_exclusive_group(required=True)
-    measured.add_argument('--checkpoint_path',
-                          help='a train directory (its latest checkpoint) or one checkpoint')
-    measured.add_argument('--tflite_path', help='a file that export_tflite.py wrote')
-    measured.add_argument('--always_foreground', action='store_true',
-                          help='measure the baseline: alpha = 1 everywhere')
-    parser.add_argument('--validation', action='store_true',
-                        help='measure the photos that train.py --validation_fraction left out of '
-                        'the data sets, in place of a split')
-    parser.add_argument('--metrics', choices=('paper', 'all'), default='paper',
-                        help='all adds the metrics of other papers')
-    parser.add_argument('--json', help='write the figures, not multiplied, to this file; '
-                        'replaces it')
-    parser.add_argument('--batch_size', type=positive(int), default=32, help='images at a time')
-    parser.add_argument('--watch', action='store_true',
-                        help='measure every checkpoint as training writes it')
-    parser.add_argument('--max_steps', type=positive(int),
-                        help='with --watch: leave after a checkpoint of this step; by default the '
-                        'training\'s own')
-    parser.add_argument('--timeout', type=positive(float),
-                        help='with --watch: leave when no checkpoint has come for so many seconds; '
-                        'by default never')
     return parser
 
 
@@ -111,23 +81,6 @@ def add_variation_flags(parser: argparse._ActionsContainer) -> None:
     parser.add_argument('--backgrounds', nargs='+', help='put people before new backgrounds: '
                         'drawn, pairs for those of other training photos, or folders of photos '
                         'without people')
-
-
-def add_data_flags(parser: Parser, split: str) -> None:
-    """Adds the flags that name a split of one or more data sets."""
-    parser.add_argument('--dataset_path', required=True, nargs='+',
-                        help='data sets, each with <split>/image and <split>/mask')
-    parser.add_argument('--dataset_split_name', default=split, help='folder of the split')
-    parser.add_argument('--skip_bad_pairs', action='store_true',
-                        help='go on without files that cannot be read or paired')
-
-
-def add_matting_flags(parser: Parser, action: str = 'store') -> None:
-    """Adds the flags that say how alphas are made; the action `append` takes several networks."""
-    parser.add_argument('--model', required=True, action=action, help='a file of export_tflite.py, '
-                        'a train directory or one checkpoint')
-    parser.add_argument('--refine', action='store_true', help='sharpen the alpha along the '
-                        'photo\'s edges with a guided filter')
 
 
 def _add_settings(parser: argparse._ActionsContainer, uses: Uses,

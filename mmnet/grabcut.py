@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from mmnet.data.pairs import find_sets
-from mmnet.data.pipeline import load_sets
+from mmnet.data.pixels import load_sets
 from mmnet.errors import UserError
 
 # Shares of the training masks at which a pixel is certain.

@@ -6,20 +6,17 @@
     result = compositing.composite(colours, alpha, background)
 """
 
-import dataclasses
 import os
-from typing import Callable
+from typing import Callable, Optional
 
 import cv2
 import numpy as np
-import tensorflow as tf
 from PIL import Image, ImageColor, ImageOps
 
-from mmnet import checkpoints, compositing, hparams, losses
+from mmnet import compositing
 from mmnet.data import decode
 from mmnet.errors import UserError
-from mmnet.graph import as_float, build_network
-from mmnet.tflite.interpreter import Interpreter
+from mmnet.runtime import Interpreter, Predictor
 
 # The guided filter's radius, in pixels of the network, and its ε, in squared steps of 255.
 # Measured: gradient error falls by 8 % on photos and by a fifth on drawn portraits; MAD rises by
@@ -30,44 +27,30 @@ GUIDED_EPSILON = 16.0
 Background = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
-@dataclasses.dataclass(frozen=True)
-class Predictor:
-    """A trained network that is ready to run.
-
-    Attributes:
-        size: side of the square that it takes, in pixels.
-        alpha: takes uint8 RGB `[S, S, 3]`, returns float32 `[S, S, 1]` in [0, 1].
-    """
-    size: int
-    alpha: Callable[[np.ndarray], np.ndarray]
-
-
-def load(path: str, flag: str) -> Predictor:
-    """Loads an exported file, a train directory's latest checkpoint, or one checkpoint.
+def load(path: str, flag: str, runtime: Optional[str] = None) -> Predictor:
+    """Loads a network from an exported file, a train directory or a checkpoint.
 
     Args:
-        path: the file, directory or checkpoint.
+        path: of the network.
         flag: the flag that the path came with, for messages.
+        runtime: of an exported file; see `Interpreter`.
 
     Raises:
         UserError: for other files, and for files that cannot be read.
     """
-    if os.path.isfile(path) and not path.endswith(('.index', '.meta')):
-        interpreter = Interpreter(path)
+    if is_file(path):
+        interpreter = Interpreter(path, runtime)
         return Predictor(interpreter.size, interpreter.alpha)
     if path.endswith('.tflite'):
         raise UserError(f'{flag} {path}: no such file; export_tflite.py writes it')
-    checkpoint = checkpoints.resolve(path, flag)
-    trained = hparams.read(os.path.dirname(checkpoint) or '.')
-    size = trained.image_size
-    with tf.Graph().as_default() as graph:
-        images = tf.placeholder(tf.uint8, [1, size, size, 3])
-        logits, _ = build_network(as_float(images), trained, is_training=False)
-        alpha = losses.foreground_alpha(logits)
-        session = tf.Session(graph=graph)
-        checkpoints.restore(checkpoints.saver(trained.training.ema_decay is not None), session,
-                            checkpoint)
-    return Predictor(size, lambda image: session.run(alpha, {images: image[np.newaxis]})[0])
+    # Only checkpoints need TensorFlow.
+    from mmnet import restored
+    return restored.load(path, flag)
+
+
+def is_file(path: str) -> bool:
+    """Returns whether a network is an exported file, not a checkpoint or a train directory."""
+    return os.path.isfile(path) and not path.endswith(('.index', '.meta'))
 
 
 def matte(predictor: Predictor, image: np.ndarray, refine: bool = False) -> np.ndarray:

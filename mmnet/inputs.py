@@ -12,7 +12,8 @@ import tensorflow as tf
 
 from mmnet.data.augment import PRESETS, Variation
 from mmnet.data.pairs import Pair, find_photos
-from mmnet.data.pipeline import load_sets, training_dataset
+from mmnet.data.pipeline import training_dataset
+from mmnet.data.pixels import load_sets
 from mmnet.datasets.scenes import load_scenes
 from mmnet.hparams import Training
 

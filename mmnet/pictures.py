@@ -1,37 +1,15 @@
-"""Pictures: strips for TensorBoard, and picture files."""
+"""Picture files: their formats, and writing them."""
 
 import os
 from typing import Optional
 
 import numpy as np
-import tensorflow as tf
 from PIL import Image
 
 from mmnet import files
 from mmnet.errors import UserError
 
 FORMATS = {'.jpg': 'JPEG', '.jpeg': 'JPEG', '.png': 'PNG'}
-# Rows of a strip.
-STRIP_EXAMPLES = 4
-# The green that strips and contact sheets show people on.
-STRIP_BACKGROUND = (0.16, 0.62, 0.35)
-
-
-def strip(images: tf.Tensor, alphas: tf.Tensor, alphas_gt: tf.Tensor) -> tf.Tensor:
-    """Draws a row for each example: photo, alpha, ground truth, and the person on green.
-
-    Args:
-        images: RGB in [0, 1], `[N, H, W, 3]`.
-        alphas, alphas_gt: in [0, 1], `[N, H, W, 1]`.
-
-    Returns:
-        uint8 `[1, N * H, 4 * W, 3]`.
-    """
-    composites = images * alphas + STRIP_BACKGROUND * (1 - alphas)
-    rows = tf.concat([images, tf.tile(alphas, [1, 1, 1, 3]), tf.tile(alphas_gt, [1, 1, 1, 3]),
-                      composites], axis=2)
-    return tf.image.convert_image_dtype(tf.reshape(rows, [1, -1, rows.shape[2].value, 3]), tf.uint8,
-                                        saturate=True)
 
 
 def check_output(path: str, force: bool) -> None:

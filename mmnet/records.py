@@ -4,8 +4,6 @@ import json
 import os
 from typing import Any, Dict, List
 
-import tensorflow as tf
-
 from mmnet import files, scores
 from mmnet.errors import UserError
 
@@ -48,27 +46,6 @@ def write_record(path: str, record: Record) -> None:
                if other['global_step'] != record['global_step']] + [record]
     records.sort(key=lambda each: each['global_step'])
     files.write_text(''.join(json.dumps(each) + '\n' for each in records), path)
-
-
-def write_summaries(directory: str, record: Record, strip: bytes) -> None:
-    """Adds a checkpoint's scores and pictures to TensorBoard.
-
-    Args:
-        directory: of the event file.
-        record: with the losses under the names that training uses.
-        strip: a serialized image summary, or b''.
-    """
-    with tf.Graph().as_default():
-        writer = tf.summary.FileWriter(directory)
-        values = [(name, value) for name, value in record.items()]
-        for each, means in record.get('sets', {}).items():
-            values += [(f'{each}/{name}', value) for name, value in means.items()]
-        writer.add_summary(tf.Summary(value=[
-            tf.Summary.Value(tag=tag, simple_value=value) for tag, value in values
-            if isinstance(value, float)]), record['global_step'])
-        if strip:
-            writer.add_summary(strip, record['global_step'])
-        writer.close()
 
 
 def report(record: Record) -> None:

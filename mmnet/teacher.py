@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from mmnet import checkpoints, hparams, losses, metrics
 from mmnet.graph import build_network
-from mmnet.tflite.interpreter import Interpreter
+from mmnet.runtime import Interpreter
 
 # Takes images [N, S, S, 3] in [0, 1]; returns alphas [N, S, S, 1] that no gradient passes.
 Teacher = Callable[[tf.Tensor], tf.Tensor]

@@ -15,9 +15,10 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from mmnet import checkpoints, files, losses, pictures
+from mmnet import checkpoints, files, losses, summaries
 from mmnet.cpu_gradients import cpu_gradients
 from mmnet.errors import UserError
+from mmnet.evaluation import STRIP_EXAMPLES
 from mmnet.graph import FROZEN, as_float, build_objective
 from mmnet.hparams import HParams, Training
 from mmnet.teacher import Teacher
@@ -60,8 +61,8 @@ def model_fn(features: Dict[str, tf.Tensor], labels: tf.Tensor, mode: str,
         tf.summary.scalar('loss/' + name, value)
     tf.summary.scalar('learning_rate', learning_rate)
     truth = batch.alphas if objective.reference is None else objective.reference
-    count = pictures.STRIP_EXAMPLES
-    strip = tf.summary.image('examples', pictures.strip(
+    count = STRIP_EXAMPLES
+    strip = tf.summary.image('examples', summaries.strip(
         batch.images[:count], losses.foreground_alpha(objective.logits[:count]),
         truth[:count]), max_outputs=1, collections=[])
     strip_hook = tf.train.SummarySaverHook(

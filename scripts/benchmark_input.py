@@ -16,10 +16,10 @@ with cli.starting():
     import numpy as np
     import tensorflow as tf
 
-    from mmnet import flags
     from mmnet.data.augment import MAX_ROTATION, MAX_SCALE
     from mmnet.data.pairs import Pair, find_sets
-    from mmnet.data.pipeline import load_sets, training_dataset
+    from mmnet.data.pipeline import training_dataset
+    from mmnet.data.pixels import load_sets
 
 
 def plain_dataset(pairs: List[Pair], size: int, batch_size: int) -> tf.data.Dataset:
@@ -73,7 +73,7 @@ class Reader:
 
 def main() -> int:
     parser = cli.Parser(__doc__.split('\n')[0])
-    flags.add_data_flags(parser, split='train')
+    cli.add_data_flags(parser, split='train')
     parser.add_argument('--image_size', type=cli.positive(int), nargs='+', default=[128, 256],
                         help='sizes to measure')
     parser.add_argument('--batch_size', type=cli.positive(int), default=32,

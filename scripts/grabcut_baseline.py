@@ -7,13 +7,13 @@ The trimap is automatic: it is certain where nearly all masks of the training sp
 from mmnet import cli
 
 with cli.starting():
-    from mmnet import evaluation, files, flags, grabcut, records
+    from mmnet import evaluation, files, grabcut, records
     from mmnet.data.pairs import find_sets
 
 
 def main() -> int:
     parser = cli.Parser(__doc__.split('\n')[0])
-    flags.add_data_flags(parser, split='test')
+    cli.add_data_flags(parser, split='test')
     parser.add_argument('--trimap_split_name', default='train',
                         help='the split whose masks make the trimap')
     parser.add_argument('--image_size', type=cli.positive(int), default=grabcut.SIZE,

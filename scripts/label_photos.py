@@ -16,7 +16,7 @@ with cli.starting():
     from PIL import Image
     from tqdm import tqdm
 
-    from mmnet import files, flags, inference
+    from mmnet import environments, files, inference
     from mmnet.data import decode
     from mmnet.data.pairs import find_photos
 
@@ -25,7 +25,7 @@ MADE_WITH = 'labelled.json'
 
 def main() -> int:
     parser = cli.Parser(__doc__)
-    flags.add_matting_flags(parser)
+    cli.add_matting_flags(parser)
     parser.add_argument('source', nargs='+', help='folders of photos')
     parser.add_argument('dest', help='the folder to make; train.py takes it as --dataset_path')
     parser.add_argument('--split', default='train', help='folder of the split')
@@ -35,9 +35,10 @@ def main() -> int:
                         'be read')
     args = parser.parse_args()
     # Photos of two folders may share a name.
+    environments.enter(args.runtime if inference.is_file(args.model) else 'tensorflow')
     photos = [(f'{number}_{photo.stem}', photo.image) for number, folder in enumerate(args.source)
               for photo in find_photos(folder, args.skip_bad, flag='SOURCE')]
-    predictor = inference.load(args.model, '--model')
+    predictor = inference.load(args.model, '--model', args.runtime)
     files.reserve_directory(args.dest, MADE_WITH, {
         'model': os.path.abspath(args.model), 'refine': args.refine, 'split': args.split,
         'confidence': args.confidence, 'source': [os.path.abspath(each) for each in args.source]})

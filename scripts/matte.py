@@ -20,7 +20,7 @@ with cli.starting():
     from PIL import Image
     from tqdm import tqdm
 
-    from mmnet import compositing, files, flags, inference, video
+    from mmnet import compositing, environments, files, inference, video
     from mmnet.data import decode
     from mmnet.errors import UserError
 
@@ -43,7 +43,8 @@ def main() -> int:
                         f'composite, too')
     background = inference.parse_background(args.background or 'blur')
     sources = find_sources(args.input, args.output_dir)
-    predictor = inference.load(args.model, '--model')
+    environments.enter(args.runtime if inference.is_file(args.model) else 'tensorflow')
+    predictor = inference.load(args.model, '--model', args.runtime)
     files.make_directory(args.output_dir)
     failures: List[str] = []
     written: Set[str] = set()
@@ -74,7 +75,7 @@ def make_parser() -> cli.Parser:
     parser = cli.Parser(__doc__.split('\n')[0])
     parser.add_argument('input', nargs='+', help='photos, videos, folders of them, or camera:0, '
                         'which is recorded until Ctrl-C')
-    flags.add_matting_flags(parser)
+    cli.add_matting_flags(parser)
     parser.add_argument('--output_dir', required=True, help='where results go, as NAME_cutout.png, '
                         'NAME_alpha.png, NAME_composite.jpg; folders inside input folders are kept')
     parser.add_argument('--write', type=kinds, default='cutout', metavar='KIND[,KIND…]',

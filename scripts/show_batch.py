@@ -10,7 +10,7 @@ with cli.starting():
     import numpy as np
     import tensorflow as tf
 
-    from mmnet import compositing, flags, inputs, pictures
+    from mmnet import compositing, flags, inputs, pictures, summaries
     from mmnet.data.pairs import find_sets
     from mmnet.hparams import Training
     from mmnet.settings import make
@@ -18,7 +18,7 @@ with cli.starting():
 
 def main() -> int:
     parser = cli.Parser(__doc__.split('\n')[0])
-    flags.add_data_flags(parser, split='train')
+    cli.add_data_flags(parser, split='train')
     parser.add_argument('--output', required=True, help='the picture to write, .jpg or .png')
     parser.add_argument('--image_size', type=cli.positive(int), default=256,
                         help='side of the square that photos are resized to')
@@ -45,7 +45,7 @@ def main() -> int:
             features, alphas = session.run(batch)
             rows += [np.hstack(features['images']), np.hstack([
                 compositing.composite(image, alpha[..., 0] / 255,
-                                      np.multiply(pictures.STRIP_BACKGROUND, 255))
+                                      np.multiply(summaries.STRIP_BACKGROUND, 255))
                 for image, alpha in zip(features['images'], alphas)])]
     pictures.save(np.vstack(rows), args.output)
     print(f'{args.output}: {args.batches} batches of {args.batch_size}, '

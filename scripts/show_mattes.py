@@ -16,7 +16,7 @@ with cli.starting():
     import numpy as np
     from PIL import Image
 
-    from mmnet import compositing, flags, grabcut, inference, pictures
+    from mmnet import compositing, environments, grabcut, inference, pictures
     from mmnet.data import decode
     from mmnet.data.pairs import find_pairs
     from mmnet.errors import UserError
@@ -30,7 +30,7 @@ EMPTY = 235
 def main() -> int:
     parser = cli.Parser(__doc__.split('\n')[0])
     parser.add_argument('photo', nargs='*', help='photos without a ground truth')
-    flags.add_matting_flags(parser, action='append')
+    cli.add_matting_flags(parser, action='append')
     parser.add_argument('--grabcut', action='store_true', help='show GrabCut, too; the masks in '
                         'train of --dataset_path make its trimap')
     parser.add_argument('--output', required=True, help='the picture to write, .jpg or .png')
@@ -51,6 +51,7 @@ def main() -> int:
     if not shown:
         raise UserError('nothing to show; name photos, or a dataset with --dataset_path')
     background = inference.parse_background(args.background)
+    environments.enter(args.runtime if all(map(inference.is_file, args.model)) else 'tensorflow')
     networks = [(name_of(path), inference.load(path, '--model')) for path in args.model]
     if args.grabcut:
         networks.insert(0, ('GrabCut', load_grabcut(args.dataset_path)))

@@ -6,7 +6,6 @@ import pytest
 from mmnet import evaluation, scores
 from mmnet.data import decode
 from mmnet.data.pairs import find_pairs, find_sets
-from mmnet.errors import UserError
 from tests.helpers import write_split
 
 
@@ -55,22 +54,3 @@ def test_predictors_without_a_network():
     assert alphas.shape == (3, 4, 4, 1) and (alphas == 1).all() and measured == {}
     red = evaluation.image_by_image(lambda image: image[..., :1] / 255)
     np.testing.assert_allclose(red(images, None)[0], images[..., :1] / 255)
-
-
-def test_waiting_for_a_file_ends(tmp_path, monkeypatch):
-    monkeypatch.setattr(evaluation, 'POLL_SECONDS', 0.01)
-    assert not evaluation.wait_for_file(str(tmp_path / 'x'), timeout=0.05)
-    (tmp_path / 'x').write_text('')
-    assert evaluation.wait_for_file(str(tmp_path / 'x'), timeout=0.05)
-
-
-def test_a_directory_that_is_deleted_ends_the_watch(tmp_path, monkeypatch):
-    monkeypatch.setattr(evaluation, 'POLL_SECONDS', 0.01)
-    place = tmp_path / 'run'
-    place.mkdir()
-    following = evaluation.watch(str(place), [], timeout=0.05)
-    assert list(following) == []
-    place.rmdir()
-    with pytest.raises(UserError, match='run: was deleted'):
-        next(evaluation.watch(str(place), [], timeout=None))
-    assert not place.exists()

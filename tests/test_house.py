@@ -14,12 +14,11 @@ from tests.helpers import ROOT
 # From the bottom to the top: a module imports only from floors below its own, or from its own
 # package. `flags` and the scripts stand on top.
 FLOORS = [
-    {'errors'}, {'cli', 'compositing', 'files', 'scores'}, {'settings', 'video', 'metrics'},
-    {'data', 'losses', 'pictures'},
-    {'models', 'cpu_gradients', 'datasets', 'grabcut'}, {'hparams', 'quantization'},
-    {'graph', 'checkpoints', 'records', 'inputs'}, {'evaluation', 'tflite'}, {'teacher'},
-    {'training'},
-    {'inference', 'flags'}, {'reproduction'}]
+    {'errors'}, {'cli', 'compositing', 'files', 'runtime', 'scores'},
+    {'environments', 'metrics', 'pictures', 'records', 'settings', 'video'}, {'data', 'losses'},
+    {'models', 'cpu_gradients', 'datasets', 'evaluation', 'grabcut'}, {'hparams', 'quantization'},
+    {'graph', 'checkpoints', 'inputs'}, {'restored', 'summaries', 'tflite'}, {'teacher'},
+    {'training', 'watching'}, {'inference', 'flags'}, {'reproduction'}]
 
 
 def modules() -> Dict[str, str]:

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from mmnet import inputs
-from mmnet.data import pairs, pipeline
+from mmnet.data import pairs, pixels
 from mmnet.hparams import Training
 from tests.helpers import folder
 
@@ -18,7 +18,7 @@ def first_batch(photos, options):
 def test_plain_options_keep_the_photos(dataset):
     sets = pairs.find_sets([dataset], 'train')
     photos = inputs.load(sets, Training(), 32)
-    np.testing.assert_array_equal(photos.pixels[0], pipeline.load_sets(sets, 32)[0])
+    np.testing.assert_array_equal(photos.pixels[0], pixels.load_sets(sets, 32)[0])
     assert len(photos) == 10 and not photos.unlabelled
     features, alphas = first_batch(photos, Training(batch_size=4, seed=1))
     assert set(features) == {'images'} and alphas.shape == (4, 32, 32, 1)

@@ -43,37 +43,8 @@ def test_mean_absolute_difference():
     np.testing.assert_allclose(mad, np.abs(ALPHA - ALPHA_GT).mean(axis=(1, 2, 3)), rtol=1e-5)
 
 
-def test_intersection_over_union_by_hand():
-    alpha = np.array([[1, 1, 0, 0.4], [0, 0, 0, 0]]).reshape([2, 1, 4, 1])
-    alpha_gt = np.array([[0.6, 0, 1, 0.5], [0, 0, 0, 0]]).reshape([2, 1, 4, 1])
-    assert value(metrics.intersection_over_union, alpha, alpha_gt) == pytest.approx([1 / 3, 1])
-
-
 def test_alphas_grow_as_pillow_grows_pictures():
     alpha = RNG.rand(8, 6).astype(np.float32)
     expected = np.asarray(Image.fromarray(alpha).resize((25, 32), Image.BILINEAR))
     resized = value(lambda a: metrics.resize_alpha(a, 32, 25), alpha[np.newaxis, ..., np.newaxis])
     np.testing.assert_allclose(resized[0, ..., 0], expected, atol=1e-5)
-
-
-def test_edge_iou_against_scipy():
-    y, x = np.mgrid[:60, :40]
-    truth = (np.hypot(x - 20, (y - 35) / 1.5) < 14).astype(float)
-    predicted = np.roll(truth, 3, axis=1) * 0.9
-    distance = scipy.ndimage.distance_transform_edt(truth)
-    # σ is a part of the image's side.
-    sigma = 3 / 224 * np.sqrt(60 * 40)
-    weights = np.exp(-distance ** 2 / (2 * sigma ** 2)) * truth
-    expected = weights[predicted > 0.5].sum() / weights.sum()
-    alphas = [each[None, ..., None] for each in (predicted, truth)]
-    found = value(metrics.edge_intersection_over_union, *alphas)
-    assert found == pytest.approx([expected], rel=1e-4)
-    # With a large σ every pixel of the foreground counts alike.
-    flat = value(lambda *both: metrics.edge_intersection_over_union(*both, sigma=1e3), *alphas)
-    assert flat == pytest.approx([(truth * (predicted > 0.5)).sum() / truth.sum()], rel=1e-4)
-
-
-@pytest.mark.parametrize('truth', [0.0, 1.0])
-def test_edge_iou_without_a_boundary(truth):
-    alphas = np.full([1, 8, 8, 1], truth)
-    assert value(metrics.edge_intersection_over_union, 1 - alphas, alphas) == [1]

@@ -1,4 +1,4 @@
-"""Strips and picture files."""
+"""Picture files."""
 
 import numpy as np
 import pytest
@@ -6,18 +6,6 @@ from PIL import Image
 
 from mmnet import pictures
 from mmnet.errors import UserError
-from tests.helpers import constants, value
-
-
-def test_a_strip_has_a_row_for_each_example():
-    rng = np.random.RandomState(0)
-    images, alphas, truths = rng.rand(2, 4, 5, 3), rng.rand(2, 4, 5, 1), rng.rand(2, 4, 5, 1)
-    strip = value(pictures.strip(*constants(images, alphas, truths)))
-    assert strip.shape == (1, 8, 20, 3) and strip.dtype == np.uint8
-    person = images[1] * alphas[1] + np.array(pictures.STRIP_BACKGROUND) * (1 - alphas[1])
-    for cell, expected in enumerate((images[1], alphas[1], truths[1], person)):
-        shown = strip[0, 4:, 5 * cell:5 * cell + 5] / 255
-        np.testing.assert_allclose(shown, np.broadcast_to(expected, [4, 5, 3]), atol=1 / 255)
 
 
 def test_files_are_what_their_names_say(tmp_path):

@@ -92,8 +92,7 @@ def test_the_paper_s_metrics_are_those_of_the_graph():
     tensors = [tf.constant(each[np.newaxis, ..., np.newaxis]) for each in (alpha, truth)]
     found = scores.scores(alpha, truth)
     for name, function in (('gradient_error', metrics.gradient_error),
-                           ('mad', metrics.mean_absolute_difference),
-                           ('iou', metrics.intersection_over_union)):
+                           ('mad', metrics.mean_absolute_difference)):
         assert found[name] == pytest.approx(value(function(*tensors))[0], rel=1e-5), name
 
 
@@ -119,3 +118,30 @@ def test_dtssd_of_a_flickering_pixel():
 
 def test_every_score_names_its_convention():
     assert set(scores.scores(*random_mattes(5))) | {'dtssd'} == set(scores.CONVENTIONS)
+
+
+def test_iou_by_hand():
+    alpha, truth = np.array([[1, 1, 0, 0.4]]), np.array([[0.6, 0, 1, 0.5]])
+    assert scores.iou(alpha, truth) == pytest.approx(1 / 3)
+    assert scores.iou(0 * alpha, 0 * truth) == 1
+
+
+def test_edge_iou_against_scipy():
+    y, x = np.mgrid[:60, :40]
+    truth = (np.hypot(x - 20, (y - 35) / 1.5) < 14).astype(float)
+    predicted = np.roll(truth, 3, axis=1) * 0.9
+    distance = scipy.ndimage.distance_transform_edt(truth)
+    # σ is a part of the image's side.
+    sigma = 3 / 224 * np.sqrt(60 * 40)
+    weights = np.exp(-distance ** 2 / (2 * sigma ** 2)) * truth
+    expected = weights[predicted > 0.5].sum() / weights.sum()
+    assert scores.edge_iou(predicted, truth) == pytest.approx(expected, rel=1e-4)
+    # With a large σ every pixel of the foreground counts alike.
+    flat = scores.edge_iou(predicted, truth, sigma=1e3)
+    assert flat == pytest.approx((truth * (predicted > 0.5)).sum() / truth.sum(), rel=1e-4)
+
+
+@pytest.mark.parametrize('truth', [0.0, 1.0])
+def test_edge_iou_without_a_boundary(truth):
+    alpha = np.full([8, 8], truth)
+    assert scores.edge_iou(1 - alpha, alpha) == 1

@@ -1,78 +1,15 @@
-"""From pairs to batches. Every file is decoded and resized once, and kept as 8-bit pixels.
+"""From pixels to batches.
 
-    pixels = load_sets(find_sets(['DATASET', 'ANOTHER'], 'train'), size=256)
-    dataset = training_dataset(pixels, batch_size=32)
+    dataset = training_dataset(load_sets(find_sets(['DATASET'], 'train'), size=256), batch_size=32)
 """
 
-import hashlib
 import os
-import sys
-from multiprocessing.pool import ThreadPool
-from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
-from mmnet import files
-from mmnet.compositing import foreground_colours
-from mmnet.data import decode
 from mmnet.data.augment import Variation, augment_batch
-from mmnet.data.pairs import Pair, folder_of, report_problems
-from mmnet.errors import UserError
-
-
-# A cache's note of what it holds has the cache's name and this ending.
-NOTE = '.json'
-
-
-def load_sets(sets: Mapping[str, List[Pair]], size: int, cache_dir: Optional[str] = None,
-              skip_bad_pairs: bool = False, foregrounds: bool = False) -> List[np.ndarray]:
-    """Loads the pixels of several data sets; see `load_pixels`. Each has a cache of its own.
-
-    Raises:
-        UserError: as `load_pixels`, and for sets that are together larger than memory.
-    """
-    if cache_dir is None:
-        _check_memory(sum(map(len, sets.values())), size, _channels(foregrounds))
-    return [load_pixels(pairs, size, cache_dir, skip_bad_pairs, foregrounds)
-            for pairs in sets.values()]
-
-
-def load_pixels(pairs: List[Pair], size: int, cache_dir: Optional[str] = None,
-                skip_bad_pairs: bool = False, foregrounds: bool = False) -> np.ndarray:
-    """Decodes and resizes all pairs once, with a progress bar.
-
-    Args:
-        pairs: as returned by `find_pairs` or `find_photos`.
-        size: side of the square that the network takes.
-        cache_dir: keep the pixels in a file there, for the next start and for sets larger than
-            memory. The file's name depends on the pairs and the size, so a changed dataset is
-            read again. A file beside it notes which pairs it holds.
-        skip_bad_pairs: leave out pairs whose pixels cannot be decoded.
-        foregrounds: estimate the person's own colours, too, for new backgrounds.
-
-    Returns:
-        uint8 `[N, size, size, 4]`: red, green, blue, alpha. A photo without a mask has alpha 0.
-        With foregrounds, three channels of them follow: `[N, size, size, 7]`.
-
-    Raises:
-        UserError: for files that cannot be decoded, and for a cache that cannot be written.
-    """
-    decoded = _decode_all(pairs, size, skip_bad_pairs, foregrounds)
-    if cache_dir is None:
-        pixels = np.empty([len(pairs), size, size, _channels(foregrounds)], np.uint8)
-        count = 0
-        for count, (_, row) in enumerate(decoded, start=1):
-            pixels[count - 1] = row
-        return pixels[:count]
-    kind = 'rgbaf' if foregrounds else 'rgba'
-    shape = (size, size, _channels(foregrounds))
-    path = os.path.join(cache_dir, f'{_fingerprint(pairs, size)}.{kind}{size}')
-    rows = _cached_rows(path, pairs, shape)
-    if rows is None or (rows < len(pairs) and not skip_bad_pairs):
-        rows = _write_cache(path, decoded)
-    return np.memmap(path, np.uint8, mode='r', shape=(rows, *shape))
 
 
 def training_dataset(pixels: List[np.ndarray], batch_size: int,
@@ -135,90 +72,3 @@ def _shuffled(start: int, end: int, seed: int) -> tf.data.Dataset:
     """Makes an endless dataset of indices; every epoch has an order of its own."""
     # Shuffling is exact and cheap: only indices go through the buffer.
     return tf.data.Dataset.range(start, end).shuffle(end - start, seed=seed).repeat()
-
-
-def _channels(foregrounds: bool) -> int:
-    return 7 if foregrounds else 4
-
-
-def _check_memory(count: int, size: int, channels: int) -> None:
-    """Refuses pixels that this machine's memory cannot hold, before they are allocated."""
-    needed = count * size * size * channels
-    memory = os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
-    if needed > memory:
-        raise UserError(f'--image_size {size}: the pixels of {count} photos take '
-                        f'{needed / 1e9:.1f} GB, and this machine has {memory / 1e9:.1f} GB of '
-                        f'memory; choose a smaller size, or keep them in a file with --cache_dir')
-
-
-def _decode_all(pairs: List[Pair], size: int, skip_bad_pairs: bool,
-                foregrounds: bool) -> Iterator[Tuple[Pair, np.ndarray]]:
-    """Yields pairs and their pixels in order, decoded in threads; reports problems at the end."""
-    def attempt(pair: Pair) -> Union[np.ndarray, str]:
-        path = pair.image
-        try:
-            image = decode.read_image(path, size)
-            if pair.mask is None:
-                return np.dstack([image, np.zeros([size, size], np.uint8)])
-            path = pair.mask
-            mask = decode.read_mask(path, size)
-        except decode.UNREADABLE as error:
-            return f'{path}: cannot be decoded ({error})'
-        colours = [foreground_colours(image, mask / np.float32(255))] if foregrounds else []
-        return np.dstack([image, mask, *colours])
-
-    problems = []
-    with ThreadPool(os.cpu_count()) as pool:
-        results = tqdm(pool.imap(attempt, pairs), total=len(pairs), desc='reading', leave=False,
-                       unit=' pairs', disable=not sys.stderr.isatty())
-        for pair, result in zip(pairs, results):
-            if isinstance(result, str):
-                problems.append(result)
-            else:
-                yield pair, result
-    report_problems(problems, len(pairs) - len(problems), folder_of(pairs), skip_bad_pairs)
-
-
-def _fingerprint(pairs: List[Pair], size: int) -> str:
-    """Hashes the files' paths, sizes and times, and the size of the pixels."""
-    digest = hashlib.sha1(str(size).encode())
-    for pair in pairs:
-        for path in pair.files():
-            stat = os.stat(path)
-            line = f'{os.path.abspath(path)} {stat.st_size} {stat.st_mtime_ns}\n'
-            digest.update(line.encode())
-    return digest.hexdigest()[:16]
-
-
-def _cached_rows(path: str, pairs: List[Pair], shape: Tuple[int, ...]) -> Optional[int]:
-    """Returns the rows of a cache; None if there is none, or if it is not what was written."""
-    note = files.read_json(path + NOTE)
-    if not isinstance(note, dict) or not os.path.isfile(path):
-        return None
-    held, rows = note.get('images'), note.get('rows')
-    if not isinstance(held, list) or rows != len(held) or \
-            not set(held) <= {os.path.abspath(pair.image) for pair in pairs} or \
-            os.path.getsize(path) != rows * np.prod(shape):
-        return None
-    return rows
-
-
-def _write_cache(path: str, rows: Iterator[Tuple[Pair, np.ndarray]]) -> int:
-    """Writes rows to a file that gets its name once it is whole; returns their number."""
-    partial = f'{path}.{os.getpid()}.partial'
-    held = []
-    try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(partial, 'wb') as file:
-            for pair, row in rows:
-                file.write(row.tobytes())
-                held.append(os.path.abspath(pair.image))
-        os.replace(partial, path)
-        files.write_json({'rows': len(held), 'images': held}, path + NOTE)
-        return len(held)
-    except OSError as error:
-        raise UserError(f'--cache_dir {os.path.dirname(path)}: cannot be written '
-                        f'({error.strerror})')
-    finally:
-        if os.path.exists(partial):
-            os.remove(partial)

@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from mmnet.data.backgrounds import empty_scene
 from mmnet.data.pairs import find_photos
-from mmnet.data.pipeline import load_pixels
+from mmnet.data.pixels import load_pixels
 from mmnet.datasets.synthetic import draw_background
 
 # Sources that are not folders.

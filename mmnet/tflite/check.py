@@ -13,9 +13,9 @@ import numpy as np
 import tensorflow as tf
 
 from mmnet.errors import UserError
+from mmnet.runtime import Interpreter
 from mmnet.tflite.encode import encode_layer, grid, quantization_of
 from mmnet.tflite.export import Export
-from mmnet.tflite.interpreter import Interpreter
 from mmnet.tflite.layers import Layer, Value
 
 # Tolerances of floats, for all but one value in a thousand and for all. An instance norm divides
@@ -46,7 +46,7 @@ def compare(path: str, exported: Export) -> Differences:
     Raises:
         UserError: if the file does not compute what the graph does; names the layer.
     """
-    interpreter = Interpreter(path, trusted=True)
+    interpreter = Interpreter(path, 'tensorflow', trusted=True)
     images = example_images(interpreter.size)
     alphas = np.stack([_run_graph(exported, image, {'alpha': exported.alpha})['alpha'][0]
                        for image in images])

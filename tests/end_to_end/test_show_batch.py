@@ -6,7 +6,8 @@ import tensorflow as tf
 
 from mmnet.data import decode
 from mmnet.data.pairs import find_sets
-from mmnet.data.pipeline import load_sets, training_dataset
+from mmnet.data.pipeline import training_dataset
+from mmnet.data.pixels import load_sets
 from tests.helpers import run
 
 pytestmark = pytest.mark.slow

@@ -1,20 +1,45 @@
-"""Runs an exported file: pixels in, alphas out."""
+"""Runs exported files: pixels in, alphas out; in LiteRT or in TensorFlow 1.15's interpreter.
+
+    predictor = Interpreter('model.tflite')
+    alpha = predictor.alpha(image)
+
+This module needs neither TensorFlow nor LiteRT until a file is loaded.
+"""
 
 import faulthandler
+import importlib.util
 import multiprocessing
 import os
+from typing import Any, Callable, NamedTuple, Optional
 
 import numpy as np
-import tensorflow as tf
 
 from mmnet.errors import UserError
 
+# The packages that the runtimes are in.
+PACKAGES = {'litert': 'ai_edge_litert', 'tensorflow': 'tensorflow'}
 # Loading a file and running it once takes a second at most; a damaged one may never end.
 TRIAL_SECONDS = 60
 
 
+class Predictor(NamedTuple):
+    """A network that is ready to run.
+
+    Attributes:
+        size: side of the square that it takes, in pixels.
+        alpha: takes uint8 RGB `[S, S, 3]`, returns float32 `[S, S, 1]` in [0, 1].
+    """
+    size: int
+    alpha: Callable[[np.ndarray], np.ndarray]
+
+
+def installed(runtime: str) -> bool:
+    """Returns whether a runtime, a key of `PACKAGES`, is installed in this environment."""
+    return importlib.util.find_spec(PACKAGES[runtime]) is not None
+
+
 class Interpreter:
-    """TensorFlow's TFLite interpreter on a file.
+    """A TFLite interpreter on a file.
 
     A damaged file can crash the interpreter. So an unknown file is first tried in a child process,
     whose crash does not end the program.
@@ -24,16 +49,18 @@ class Interpreter:
 
     Args:
         path: of the file.
+        runtime: a key of `PACKAGES`; None takes LiteRT where it is installed, or else TensorFlow.
         trusted: the file was just written by this program and needs no trial.
 
     Raises:
         UserError: if the file cannot be run or takes anything but square photos.
     """
 
-    def __init__(self, path: str, trusted: bool = False):
+    def __init__(self, path: str, runtime: Optional[str] = None, trusted: bool = False):
+        runtime = runtime or ('litert' if installed('litert') else 'tensorflow')
         if not trusted:
-            _try(path)
-        self._interpreter, self._input, self._output = _load(path)
+            _try(path, runtime)
+        self._interpreter, self._input, self._output = _load(path, runtime)
         self.size = int(self._input['shape'][1])
 
     def alpha(self, image: np.ndarray) -> np.ndarray:
@@ -57,10 +84,19 @@ class Interpreter:
         return (alpha.astype(np.float32) - zero_point) * np.float32(scale)
 
 
-def _load(path: str):
+def _interpreter_of(path: str, runtime: str) -> Any:
+    if runtime == 'tensorflow':
+        import tensorflow as tf
+        # It takes no number of threads.
+        return tf.lite.Interpreter(model_path=path)
+    from ai_edge_litert.interpreter import Interpreter as LiteRTInterpreter
+    return LiteRTInterpreter(model_path=path, num_threads=os.cpu_count())
+
+
+def _load(path: str, runtime: str):
     """Loads a file and checks what it takes and returns."""
     try:
-        interpreter = tf.lite.Interpreter(model_path=path)
+        interpreter = _interpreter_of(path, runtime)
         interpreter.allocate_tensors()
         image, = interpreter.get_input_details()
         alpha, = interpreter.get_output_details()
@@ -78,16 +114,16 @@ def _load(path: str):
     return interpreter, image, alpha
 
 
-def _try(path: str) -> None:
+def _try(path: str, runtime: str) -> None:
     """Loads a file and runs it once in a child process.
 
     Raises:
         UserError: if that fails, in whichever way.
     """
-    # A forked child starts at once. TensorFlow's threads do not exist before its first session.
+    # A forked child starts at once. The runtimes' threads do not exist before their first use.
     context = multiprocessing.get_context('fork')
     report = context.SimpleQueue()
-    child = context.Process(target=_run_once, args=(path, report), daemon=True)
+    child = context.Process(target=_run_once, args=(path, runtime, report), daemon=True)
     child.start()
     child.join(TRIAL_SECONDS)
     if child.exitcode is None:
@@ -100,12 +136,12 @@ def _try(path: str) -> None:
         raise UserError(f'{path}: is damaged; it crashes the interpreter; export it again')
 
 
-def _run_once(path: str, report) -> None:
+def _run_once(path: str, runtime: str, report) -> None:
     # A crash is reported by its exit status; what it prints would only frighten.
     faulthandler.disable()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     try:
-        interpreter, image, _ = _load(path)
+        interpreter, image, _ = _load(path, runtime)
         interpreter.set_tensor(image['index'], np.zeros(image['shape'], image['dtype']))
         interpreter.invoke()
     except UserError as error:

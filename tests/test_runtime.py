@@ -1,13 +1,15 @@
 import random
+import time
 
 import numpy as np
 import pytest
 
+from mmnet import runtime
 from mmnet.errors import UserError
-from mmnet.tflite import encode, flatbuffer, interpreter
+from mmnet.runtime import Interpreter
+from mmnet.tflite import encode, flatbuffer
 from mmnet.tflite.export import export
 from mmnet.tflite.flatbuffer import Operator, Tensor
-from mmnet.tflite.interpreter import Interpreter
 from tests.tflite.helpers import checkpoint_of, head_only, run_of
 
 
@@ -58,7 +60,7 @@ def test_damaged_files_end_in_a_line_and_never_take_the_program_along(tmp_path):
 def test_a_file_that_never_ends_is_given_up(tmp_path, monkeypatch):
     path = tmp_path / 'slow.tflite'
     path.write_bytes(b'')
-    monkeypatch.setattr(interpreter, 'TRIAL_SECONDS', 0.2)
-    monkeypatch.setattr(interpreter, '_run_once', lambda path, report: __import__('time').sleep(60))
+    monkeypatch.setattr(runtime, 'TRIAL_SECONDS', 0.2)
+    monkeypatch.setattr(runtime, '_run_once', lambda *args: time.sleep(60))
     with pytest.raises(UserError, match='does not end within 0.2 s'):
         Interpreter(str(path))

@@ -1,0 +1,50 @@
+"""The two environments of a clone, and how a program gets into the one that it needs.
+
+Training needs TensorFlow 1.15, so Python 3.7 (`.venv`). Exported files run in LiteRT, on Python
+3.10 or later, without TensorFlow (`.venv-litert`).
+"""
+
+import os
+import sys
+
+from mmnet.errors import UserError
+from mmnet.runtime import PACKAGES, installed
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+FOLDERS = {'litert': '.venv-litert', 'tensorflow': '.venv'}
+COMMANDS = {'litert': 'scripts/setup.sh --litert', 'tensorflow': 'scripts/setup.sh'}
+# Set where a program has changed its environment once; it does not do so again.
+ENTERED = 'MMNET_ENVIRONMENT'
+
+
+def python_of(runtime: str) -> str:
+    """Returns the interpreter of the environment that has a runtime.
+
+    Raises:
+        UserError: if the environment is not set up.
+    """
+    folder = os.path.join(ROOT, FOLDERS[runtime])
+    if not os.path.exists(os.path.join(folder, 'installed')):
+        raise UserError(f'{PACKAGES[runtime]}: is not installed here, and {folder} is not set up; '
+                        f'run {COMMANDS[runtime]} once')
+    return os.path.join(folder, 'bin', 'python')
+
+
+def enter(runtime: str) -> None:
+    """Starts this program again in the environment that has a runtime, unless it runs in it.
+
+    Args:
+        runtime: a key of `runtime.PACKAGES`.
+
+    Raises:
+        UserError: if the environment is not set up.
+    """
+    if installed(runtime):
+        return
+    if os.environ.get(ENTERED) == runtime:
+        raise UserError(f'{PACKAGES[runtime]}: is missing in {FOLDERS[runtime]}; delete that '
+                        f'folder and run {COMMANDS[runtime]}')
+    python = python_of(runtime)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execve(python, [python, *sys.argv], {**os.environ, ENTERED: runtime})

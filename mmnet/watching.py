@@ -1,0 +1,137 @@
+"""Measures the checkpoints of a training, all of them as they appear or just one."""
+
+import os
+import sys
+import tempfile
+import time
+from typing import Dict, Iterator, List, Optional, Tuple
+
+import numpy as np
+import tensorflow as tf
+
+from mmnet import checkpoints, files, losses, models
+from mmnet.errors import UserError
+from mmnet.evaluation import Evaluator
+from mmnet.graph import as_float, build_objective
+from mmnet.hparams import HParams
+from mmnet.records import Record, path_of, write_record
+from mmnet.summaries import write_summaries
+
+POLL_SECONDS = 2
+
+
+class CheckpointPredictor:
+    """A network that restores checkpoints, one after another."""
+
+    def __init__(self, hparams: HParams):
+        size = hparams.image_size
+        with tf.Graph().as_default() as graph:
+            self._images = tf.placeholder(tf.uint8, [None, size, size, 3])
+            self._alphas_gt = tf.placeholder(tf.uint8, [None, size, size, 1])
+            batch = losses.Batch(as_float(self._images), as_float(self._alphas_gt))
+            objective = build_objective(batch, hparams, is_training=False)
+            self._losses = {'loss/' + name: term for name, term in
+                            [*objective.terms.items(), ('total', objective.total)]}
+            self._predicted = losses.foreground_alpha(objective.logits)
+            self.parameters = models.graph_parameters()
+            self._saver = checkpoints.saver(hparams.training.ema_decay is not None)
+        self._session = _session(graph)
+
+    def restore(self, checkpoint: str) -> None:
+        """Loads a checkpoint's variables.
+
+        Raises:
+            UserError: if the checkpoint cannot be read or belongs to another network.
+        """
+        checkpoints.restore(self._saver, self._session, checkpoint)
+
+    def predict(self, images: np.ndarray,
+                alphas_gt: np.ndarray) -> Tuple[np.ndarray, Dict[str, float]]:
+        """Runs the restored checkpoint, as a `BatchPredictor`."""
+        return self._session.run(
+            [self._predicted, self._losses],
+            {self._images: images, self._alphas_gt: alphas_gt})
+
+
+def _session(graph: tf.Graph) -> tf.Session:
+    # Training may be running on the same GPU: take only the memory that is needed.
+    return tf.Session(graph=graph, config=tf.ConfigProto(
+        gpu_options=tf.GPUOptions(allow_growth=True)))
+
+
+def evaluate_checkpoint(evaluator: Evaluator, network: CheckpointPredictor, checkpoint: str,
+                        split: str) -> Record:
+    """Measures a checkpoint, writes its record and summaries, and keeps it if it is the best.
+
+    Training may delete the checkpoint at any moment, so all work is done on a copy.
+
+    Returns:
+        the record, as `eval_<split>.jsonl` holds it.
+
+    Raises:
+        FileNotFoundError: if training deleted the checkpoint before it could be copied.
+        UserError: if the checkpoint cannot be restored or the split cannot be read.
+    """
+    train_dir = os.path.dirname(checkpoint) or '.'
+    with tempfile.TemporaryDirectory() as scratch:
+        copy = checkpoints.copy(checkpoint, scratch)
+        network.restore(copy)
+        scores, strip = evaluator.evaluate(network.predict)
+        record: Record = {'global_step': checkpoints.step_of(checkpoint), 'split': split, **scores,
+                          'parameters': network.parameters}
+        summary_dir = os.path.join(train_dir, 'eval_' + split)
+        if not os.path.isdir(train_dir):
+            raise UserError(f'{train_dir}: was deleted while its checkpoint was evaluated')
+        # Another evaluation may be running beside this one.
+        with files.locked(summary_dir):
+            write_record(path_of(train_dir, split), record)
+            write_summaries(summary_dir, record, strip)
+            # best/ holds scores already; it does not get a best/ of its own.
+            if not os.path.exists(os.path.join(train_dir, checkpoints.SCORES)):
+                record['best'] = checkpoints.keep_best(copy, train_dir, record)
+    return record
+
+
+def watch(train_dir: str, done: List[int], timeout: Optional[float]) -> Iterator[str]:
+    """Yields every checkpoint of a training as it appears, oldest first.
+
+    Names on standard error the checkpoints that training deleted before their turn.
+
+    Args:
+        train_dir: the train directory.
+        done: steps that need no evaluation any more.
+        timeout: seconds to wait for a new checkpoint; None waits for ever.
+
+    Raises:
+        UserError: if the directory is deleted.
+    """
+    handled, waiting_since = set(done), time.time()
+    while True:
+        if not os.path.isdir(train_dir):
+            raise UserError(f'{train_dir}: was deleted; there is nothing left to evaluate')
+        saved = checkpoints.saved_steps(train_dir)
+        known = {checkpoints.step_of(path): path for path in checkpoints.listed(train_dir)}
+        for step in sorted({*saved, *known} - handled):
+            handled.add(step)
+            path = known.get(step, os.path.join(train_dir, f'model.ckpt-{step}'))
+            if checkpoints.exists(path):
+                yield path
+                # The list is old by now; look again.
+                waiting_since = time.time()
+                break
+            print(f'step {step}: training has deleted this checkpoint before it could be '
+                  f'evaluated; raise --keep_checkpoint_max there', file=sys.stderr)
+        else:
+            if timeout is not None and time.time() - waiting_since > timeout:
+                return
+            time.sleep(POLL_SECONDS)
+
+
+def wait_for_file(path: str, timeout: Optional[float]) -> bool:
+    """Waits until a file exists, at most `timeout` seconds; returns whether it does."""
+    start = time.time()
+    while not os.path.exists(path):
+        if timeout is not None and time.time() - start > timeout:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True

@@ -1,0 +1,25 @@
+"""Following a training."""
+
+import pytest
+
+from mmnet import watching
+from mmnet.errors import UserError
+
+
+def test_waiting_for_a_file_ends(tmp_path, monkeypatch):
+    monkeypatch.setattr(watching, 'POLL_SECONDS', 0.01)
+    assert not watching.wait_for_file(str(tmp_path / 'x'), timeout=0.05)
+    (tmp_path / 'x').write_text('')
+    assert watching.wait_for_file(str(tmp_path / 'x'), timeout=0.05)
+
+
+def test_a_directory_that_is_deleted_ends_the_watch(tmp_path, monkeypatch):
+    monkeypatch.setattr(watching, 'POLL_SECONDS', 0.01)
+    place = tmp_path / 'run'
+    place.mkdir()
+    following = watching.watch(str(place), [], timeout=0.05)
+    assert list(following) == []
+    place.rmdir()
+    with pytest.raises(UserError, match='run: was deleted'):
+        next(watching.watch(str(place), [], timeout=None))
+    assert not place.exists()
