@@ -25,8 +25,9 @@ def python_of(runtime: str) -> str:
     """
     folder = os.path.join(ROOT, FOLDERS[runtime])
     if not os.path.exists(os.path.join(folder, 'installed')):
+        other = ', or pass --runtime tensorflow' if runtime == 'litert' else ''
         raise UserError(f'{PACKAGES[runtime]}: is not installed here, and {folder} is not set up; '
-                        f'run {COMMANDS[runtime]} once')
+                        f'run {COMMANDS[runtime]} once{other}')
     return os.path.join(folder, 'bin', 'python')
 
 

@@ -6,11 +6,13 @@
 This module needs neither TensorFlow nor LiteRT until a file is loaded.
 """
 
+import contextlib
 import faulthandler
 import importlib.util
 import multiprocessing
 import os
-from typing import Any, Callable, NamedTuple, Optional
+import sys
+from typing import Any, Callable, Iterator, NamedTuple, Optional
 
 import numpy as np
 
@@ -96,8 +98,9 @@ def _interpreter_of(path: str, runtime: str) -> Any:
 def _load(path: str, runtime: str):
     """Loads a file and checks what it takes and returns."""
     try:
-        interpreter = _interpreter_of(path, runtime)
-        interpreter.allocate_tensors()
+        with _quiet():
+            interpreter = _interpreter_of(path, runtime)
+            interpreter.allocate_tensors()
         image, = interpreter.get_input_details()
         alpha, = interpreter.get_output_details()
     except (ValueError, RuntimeError, MemoryError) as error:
@@ -112,6 +115,20 @@ def _load(path: str, runtime: str):
                         f'{np.dtype(alpha["dtype"])}; a file of export_tflite.py has float32 or '
                         f'uint8')
     return interpreter, image, alpha
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Discards what a runtime itself prints; what goes wrong comes as an exception."""
+    sys.stderr.flush()
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)
 
 
 def _try(path: str, runtime: str) -> None:

@@ -36,8 +36,8 @@ evaluator=
 trap 'if [ -n "$evaluator" ]; then kill "$evaluator" 2>/dev/null || true; fi' EXIT
 trap 'echo "quickstart.sh: interrupted; the same command goes on from here" >&2; exit 130' INT TERM
 
-say "1/6 setting up Python 3.7 and TensorFlow 1.15 in .venv, once: about 350 MB to download"
-"$root/scripts/setup.sh"
+say "1/6 setting up TensorFlow 1.15 in .venv and LiteRT in .venv-litert, once: 600 MB to download"
+"$root/scripts/setup.sh" --litert
 mkdir -p "$dir"
 
 say "2/6 drawing portraits: $dir/portraits"

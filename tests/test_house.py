@@ -18,7 +18,8 @@ FLOORS = [
     {'environments', 'metrics', 'pictures', 'records', 'settings', 'video'}, {'data', 'losses'},
     {'models', 'cpu_gradients', 'datasets', 'evaluation', 'grabcut'}, {'hparams', 'quantization'},
     {'graph', 'checkpoints', 'inputs'}, {'restored', 'summaries', 'tflite'}, {'teacher'},
-    {'training', 'watching'}, {'inference', 'flags'}, {'reproduction'}]
+    {'training', 'watching'}, {'inference', 'flags'},
+    {'matting', 'reproduction'}]
 
 
 def modules() -> Dict[str, str]:

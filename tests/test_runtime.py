@@ -1,4 +1,5 @@
 import random
+import subprocess
 import time
 
 import numpy as np
@@ -10,6 +11,7 @@ from mmnet.runtime import Interpreter
 from mmnet.tflite import encode, flatbuffer
 from mmnet.tflite.export import export
 from mmnet.tflite.flatbuffer import Operator, Tensor
+from tests.helpers import LITERT
 from tests.tflite.helpers import checkpoint_of, head_only, run_of
 
 
@@ -55,6 +57,23 @@ def test_damaged_files_end_in_a_line_and_never_take_the_program_along(tmp_path):
             refused += 1
             assert str(path) in str(error) and '\n' not in str(error)
     assert refused > 10
+
+
+def test_runtimes_agree_and_are_quiet(tmp_path):
+    """The same file in LiteRT, which another environment has, and in TensorFlow 1.15."""
+    run = run_of()
+    path, picture = tmp_path / 'model.tflite', tmp_path / 'picture.npy'
+    path.write_bytes(export(checkpoint_of(run, tmp_path), run, 32, 'float32', 'logistic').content)
+    image = np.random.RandomState(0).randint(0, 256, [32, 32, 3]).astype(np.uint8)
+    np.save(str(picture), image)
+    process = subprocess.run([LITERT, '-c', (
+        'import numpy, sys\nfrom mmnet.runtime import Interpreter\n'
+        'predictor = Interpreter(sys.argv[1])\n'
+        'numpy.save(sys.argv[2], predictor.alpha(numpy.load(sys.argv[2])))'),
+        str(path), str(picture)], stderr=subprocess.PIPE, universal_newlines=True)
+    assert process.returncode == 0 and process.stderr == '', process.stderr
+    np.testing.assert_allclose(np.load(str(picture)), Interpreter(str(path)).alpha(image),
+                               atol=1e-5)
 
 
 def test_a_file_that_never_ends_is_given_up(tmp_path, monkeypatch):

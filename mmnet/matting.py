@@ -1,0 +1,241 @@
+"""Cuts people out of photos, videos and a camera's picture with a trained network.
+
+    scripts/matte.py --model model.tflite photo.jpg folder/ clip.mp4 --output_dir cutouts
+    scripts/matte.py --model TRAIN_DIR me.jpg --write composite --background beach.jpg \\
+        --output_dir composites
+
+`scripts/matte.py` and the installed command `mmnet-matte` run `command`.
+"""
+
+import argparse
+import contextlib
+import os
+import re
+import sys
+from typing import Any, Dict, List, NamedTuple, Optional, Set
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from mmnet import cli, compositing, environments, files, inference, video
+from mmnet.data import decode
+from mmnet.errors import UserError
+
+PHOTOS = ('.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff')
+VIDEOS = ('.mp4', '.mov', '.m4v', '.avi', '.mkv', '.webm')
+PHOTO_FILES = {'cutout': '.png', 'alpha': '.png', 'composite': '.jpg'}
+VIDEO_FILES = {'cutout': '.mov', 'alpha': '.mp4', 'composite': '.mp4'}
+
+
+class Source(NamedTuple):
+    """An input, and how the names of its outputs begin."""
+    path: str
+    output: str
+
+
+def main() -> int:
+    args = make_parser().parse_args()
+    if args.background and 'composite' not in args.write:
+        raise UserError(f'--background {args.background}: is for composites; pass --write '
+                        f'composite, too')
+    background = inference.parse_background(args.background or 'blur')
+    sources = find_sources(args.input, args.output_dir)
+    environments.enter(args.runtime if inference.is_file(args.model) else 'tensorflow')
+    predictor = inference.load(args.model, '--model', args.runtime)
+    files.make_directory(args.output_dir)
+    failures: List[str] = []
+    written: Set[str] = set()
+    for source in tqdm(sources, unit=' inputs', disable=len(sources) < 2 or
+                       not sys.stderr.isatty()):
+        try:
+            paths = output_paths(source, args, written)
+            if camera_number(source.path) is None and not is_video(source.path):
+                process_photo(source.path, paths, predictor, background, args)
+            else:
+                process_video(source.path, paths, predictor, background, args)
+            tqdm.write(f'{source.path} -> {" ".join(paths.values())}')
+        except UserError as error:
+            failures.append(str(error))
+        except decode.UNREADABLE as error:
+            failures.append(f'{source.path}: cannot be read as a photo ({error})')
+        # A library may raise anything for an odd file, and hours of other files may be waiting.
+        except Exception as error:
+            failures.append(f'{source.path}: failed ({type(error).__name__}: {error})')
+    if failures:
+        print(f'{len(failures)} of {len(sources)} inputs were not done:', file=sys.stderr)
+        for failure in failures:
+            print('  ' + failure, file=sys.stderr)
+    return 1 if failures else 0
+
+
+def make_parser() -> cli.Parser:
+    parser = cli.Parser(__doc__.split('\n')[0])
+    parser.add_argument('input', nargs='+', help='photos, videos, folders of them, or camera:0, '
+                        'which is recorded until Ctrl-C')
+    cli.add_matting_flags(parser)
+    parser.add_argument('--output_dir', required=True, help='where results go, as NAME_cutout.png, '
+                        'NAME_alpha.png, NAME_composite.jpg; folders inside input folders are kept')
+    parser.add_argument('--write', type=kinds, default='cutout', metavar='KIND[,KIND…]',
+                        help='cutout is the person with transparency, alpha the matte, composite '
+                        'the person on a new background; for videos .mov (ProRes 4444) and .mp4')
+    parser.add_argument('--background', help='background of composites: a colour such as white or '
+                        '#1f9e59, a picture\'s path, or blur for the photo\'s own (the default)')
+    parser.add_argument('--foreground', action='store_true', help='estimate the person\'s own '
+                        'colours where the old background shows through, mostly in hair')
+    parser.add_argument('--force', action='store_true', help='replace existing results')
+    return parser
+
+
+def kinds(text: str) -> List[str]:
+    """The type of `--write`: kinds of results with commas between them."""
+    names = text.split(',')
+    for name in names:
+        if name not in PHOTO_FILES:
+            raise argparse.ArgumentTypeError(
+                f'"{name}" is none of {", ".join(sorted(PHOTO_FILES))}, with commas and no spaces '
+                f'between')
+    return names
+
+
+def find_sources(inputs: List[str], output_dir: str) -> List[Source]:
+    """Lists the inputs, and the contents of those that are folders.
+
+    Raises:
+        UserError: for a missing input, or a folder without photos and videos.
+    """
+    sources = []
+    for path in inputs:
+        if os.path.isdir(path):
+            sources += in_folder(path, output_dir)
+        elif camera_number(path) is not None:
+            sources.append(Source(path, os.path.join(output_dir, path.replace(':', ''))))
+        elif os.path.exists(path):
+            sources.append(source_of(path, os.path.dirname(path), output_dir))
+        else:
+            raise UserError(f'{path}: no such file or folder')
+    return sources
+
+
+def in_folder(folder: str, output_dir: str) -> List[Source]:
+    """Lists all photos and videos in a folder and its subfolders, except the output directory."""
+    sources = []
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(each for each in folders if not each.startswith('.') and
+                            not same_place(os.path.join(parent, each), output_dir))
+        sources += [source_of(os.path.join(parent, name), folder, output_dir)
+                    for name in sorted(names)
+                    if name.lower().endswith(PHOTOS + VIDEOS) and not name.startswith('.')]
+    if not sources:
+        raise UserError(f'{folder}: holds no photos or videos ({" ".join(PHOTOS + VIDEOS)})')
+    return sources
+
+
+def same_place(path: str, other: str) -> bool:
+    return os.path.realpath(path) == os.path.realpath(other)
+
+
+def source_of(path: str, folder: str, output_dir: str) -> Source:
+    stem = os.path.splitext(os.path.relpath(path, folder or '.'))[0]
+    return Source(path, os.path.join(output_dir, stem))
+
+
+def camera_number(path: str) -> Optional[int]:
+    """Returns the number in `camera:0`; None for anything else."""
+    match = re.match(r'camera:(\d+)$', path)
+    return int(match.group(1)) if match else None
+
+
+def is_video(path: str) -> bool:
+    return path.lower().endswith(VIDEOS)
+
+
+def output_paths(source: Source, args: argparse.Namespace, written: Set[str]) -> Dict[str, str]:
+    """Returns the files to write for an input, by kind, and notes them in `written`.
+
+    Raises:
+        UserError: if one exists already, or an earlier input has written it.
+    """
+    moving = camera_number(source.path) is not None or is_video(source.path)
+    extensions = VIDEO_FILES if moving else PHOTO_FILES
+    paths = {kind: f'{source.output}_{kind}{extensions[kind]}' for kind in args.write}
+    for path in paths.values():
+        if path in written:
+            raise UserError(f'{source.path}: {path} is another input\'s result; give inputs of the '
+                            f'same name another --output_dir')
+        if os.path.exists(path) and not args.force:
+            raise UserError(f'{source.path}: {path} exists already; pass --force to replace it')
+    written.update(paths.values())
+    files.make_directory(os.path.dirname(source.output))
+    return paths
+
+
+def process_photo(path: str, paths: Dict[str, str], predictor: inference.Predictor,
+                  background: inference.Background, args: argparse.Namespace) -> None:
+    """Writes a photo's results, each whole or not at all."""
+    image, opacity = decode.read_image(path), decode.read_opacity(path)
+    profile = colour_profile(path)
+    for kind, pixels in results(image, predictor, background, args, opacity).items():
+        options: Dict[str, Any] = {} if kind == 'alpha' else {'icc_profile': profile}
+        if kind == 'composite':
+            options.update(quality=95)
+        with files.replacing(paths[kind]) as partial:
+            Image.fromarray(pixels).save(
+                partial, 'JPEG' if kind == 'composite' else 'PNG', **options)
+
+
+def colour_profile(path: str) -> Optional[bytes]:
+    """Returns the photo's colour space for its results; None where pixels were converted."""
+    with decode.open_picture(path) as image:
+        return image.info.get('icc_profile') if image.mode in ('RGB', 'RGBA') else None
+
+
+def process_video(path: str, paths: Dict[str, str], predictor: inference.Predictor,
+                  background: inference.Background, args: argparse.Namespace) -> None:
+    """Writes a video's results; Ctrl-C ends a camera's recording and gives up a file."""
+    number = camera_number(path)
+    with contextlib.ExitStack() as stack:
+        source = stack.enter_context(
+            video.reading(path) if number is None else video.camera(number))
+        write = {kind: stack.enter_context(video.writing(
+            paths[kind], source, transparent=kind == 'cutout')) for kind in paths}
+        if number is not None:
+            print(f'{path}: recording; Ctrl-C ends it', file=sys.stderr)
+        count = 0
+        last: Optional[np.ndarray] = None
+        made: Dict[str, np.ndarray] = {}
+        try:
+            for count, image in enumerate(tqdm(
+                    source.images, total=source.frames, desc=os.path.basename(path),
+                    unit=' frames', leave=False, disable=not sys.stderr.isatty()), start=1):
+                # A camera repeats a frame while it waits for the network.
+                if image is not last:
+                    last, made = image, results(image, predictor, background, args)
+                for kind, pixels in made.items():
+                    if kind == 'alpha':
+                        pixels = np.repeat(pixels[..., np.newaxis], 3, axis=2)
+                    write[kind](pixels)
+        except KeyboardInterrupt:
+            if number is None:
+                raise
+        if not count:
+            raise UserError(f'{path}: holds no pictures')
+
+
+def results(image: np.ndarray, predictor: inference.Predictor, background: inference.Background,
+            args: argparse.Namespace, opacity: Optional[np.ndarray] = None
+            ) -> Dict[str, np.ndarray]:
+    """Makes a photo's results, uint8, by kind; parts that are see-through stay see-through."""
+    alpha = inference.matte(predictor, image, args.refine)
+    if opacity is not None:
+        alpha = alpha * (opacity.astype(np.float32) / 255)
+    foreground = compositing.foreground_colours(image, alpha) if args.foreground else image
+    make = {'alpha': lambda: np.round(alpha * 255).astype(np.uint8),
+            'cutout': lambda: compositing.cut_out(foreground, alpha),
+            'composite': lambda: compositing.composite(foreground, alpha, background(image, alpha))}
+    return {kind: make[kind]() for kind in args.write}
+
+
+def command() -> None:
+    """Runs the program."""
+    cli.run(main)

@@ -1,0 +1,46 @@
+"""The parts of matte.py; tests/end_to_end/test_matte.py runs the program."""
+
+import argparse
+
+import pytest
+
+from mmnet import matting
+from mmnet.errors import UserError
+
+
+def test_cameras_and_videos_are_told_from_photos():
+    assert matting.camera_number('camera:12') == 12
+    assert matting.camera_number('camera:x') is None and matting.camera_number('a.jpg') is None
+    assert matting.is_video('A.MOV') and not matting.is_video('a.jpg')
+
+
+def test_kinds_of_results():
+    assert matting.kinds('alpha,cutout') == ['alpha', 'cutout']
+    with pytest.raises(argparse.ArgumentTypeError, match='"matte" is none of'):
+        matting.kinds('alpha,matte')
+
+
+def test_folders_keep_their_places_and_leave_results_out(tmp_path):
+    for name in ('a.jpg', 'in/b.png', 'in/clip.mp4', 'in/notes.txt', '.hidden/c.jpg', 'out/d.jpg'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text('')
+    found = matting.find_sources([str(tmp_path)], str(tmp_path / 'out'))
+    assert [source.output for source in found] == [
+        str(tmp_path / 'out' / name) for name in ('a', 'in/b', 'in/clip')]
+    for path, said in (('nowhere', 'no such file'), ('.hidden/x', 'no such file')):
+        with pytest.raises(UserError, match=said):
+            matting.find_sources([str(tmp_path / path)], 'out')
+
+
+def test_nothing_is_overwritten(tmp_path):
+    args = matting.make_parser().parse_args(['--model', 'm', 'a.jpg', '--output_dir',
+                                             str(tmp_path), '--write', 'alpha,cutout'])
+    source = matting.Source('a.jpg', str(tmp_path / 'a'))
+    paths = matting.output_paths(source, args, set())
+    assert paths == {'alpha': str(tmp_path / 'a_alpha.png'),
+                     'cutout': str(tmp_path / 'a_cutout.png')}
+    with pytest.raises(UserError, match='another input'):
+        matting.output_paths(source, args, set(paths.values()))
+    (tmp_path / 'a_alpha.png').write_text('')
+    with pytest.raises(UserError, match='exists already; pass --force'):
+        matting.output_paths(source, args, set())
