@@ -11,6 +11,8 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 from mmnet.errors import UserError
 
 SIZE, SMALL_SIZE = 256, 128
+# What follows a name at another size than 256.
+MARK = re.compile(r'(\*|@\d+)$')
 WHOLE = 'MMNet-1.00'
 RIVAL = 'MD16-0.75'
 
@@ -119,6 +121,11 @@ TARGETS: Dict[str, Tuple[str, ...]] = {
 }
 
 
+def trainable(label: str) -> bool:
+    """Returns whether a row has a network here; the paper copies some from other papers."""
+    return MARK.sub('', label) in NETWORKS
+
+
 def make_row(label: str, image_size: Optional[int] = None) -> Row:
     """Makes a row of its label.
 
@@ -153,8 +160,7 @@ def rows_of(target: str, sizes: Sequence[int] = (), names: Sequence[str] = ()) -
     Raises:
         UserError: for a name that is not among them.
     """
-    rows = [make_row(label) for label in TARGETS[target]
-            if re.sub(r'\*$', '', label) in NETWORKS]
+    rows = [make_row(label) for label in TARGETS[target] if trainable(label)]
     if sizes:
         rows = [make_row(row.name, size) for row in rows for size in sizes]
     rows = list(dict.fromkeys(rows))
@@ -162,7 +168,7 @@ def rows_of(target: str, sizes: Sequence[int] = (), names: Sequence[str] = ()) -
         return rows
     kept = []
     for name in names:
-        wanted, marked = make_row(name), re.search(r'(\*|@\d+)$', name)
+        wanted, marked = make_row(name), MARK.search(name)
         found = [row for row in rows if row == wanted or (row.name == wanted.name and not marked)]
         if not found:
             raise UserError(f'--rows {name}: is not in {target}, which has '

@@ -124,15 +124,16 @@ class Run:
             found.append(['evaluate.py', '--dataset_path', *self.setup.dataset_paths,
                           '--checkpoint_path', self.directory, '--validation', '--watch'])
         found += [['evaluate.py', *test, '--checkpoint_path', self.checkpoint, '--json',
-                   self._json('graph')],
+                   self.scores_path('graph')],
                   ['export_tflite.py', '--checkpoint_path', self.checkpoint, '--precision',
                    self.precision, '--output', self.exported, '--force']]
         if self.row.float_row:
             found.append(['evaluate.py', *test, '--tflite_path', self.exported, '--json',
-                          self._json('file')])
+                          self.scores_path('file')])
         return found
 
-    def _json(self, measured: str) -> str:
+    def scores_path(self, measured: str) -> str:
+        """Returns where the test scores of the `graph` or the exported `file` are written."""
         return os.path.join(self.directory, f'test_{measured}.json')
 
     def trained_steps(self) -> int:
@@ -217,7 +218,7 @@ def carry_out(run: Run, train_data: Mapping[str, Any], test_data: Mapping[str, A
 
 def make_record(run: Run, note: Mapping[str, Any], test_data: Mapping[str, Any]) -> Dict[str, Any]:
     """Collects what came of a run; `results.json` holds one of these for each run."""
-    metrics = files.read_json(run._json('graph')) or {}
+    metrics = files.read_json(run.scores_path('graph')) or {}
     record = {
         'row': run.row.label, 'seed': run.seed, 'image_size': run.row.image_size,
         'steps': run.steps, 'seconds': round(note['seconds'], 1), 'commits': note['commits'],
@@ -230,7 +231,7 @@ def make_record(run: Run, note: Mapping[str, Any], test_data: Mapping[str, Any])
                  'sha256': sha256(run.exported)},
         'machine': machine()}
     if run.row.float_row:
-        record['metrics_of_file'] = files.read_json(run._json('file'))
+        record['metrics_of_file'] = files.read_json(run.scores_path('file'))
     return record
 
 

@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tup
 import numpy as np
 
 from mmnet.reproduction.paper import (FAST, FLOAT_ROWS, LOSSES, PHONES, RIVAL, TABLE_4, TABLE_5,
-                                      TARGETS, WHOLE, make_row, published)
+                                      TARGETS, WHOLE, make_row, published, trainable)
 
 Record = Dict[str, Any]
 ALL_IMAGES = 'all images'
@@ -71,11 +71,6 @@ def rows_of_target(target: str, results: Results) -> List[str]:
     others = [label for label in results.labels()
               if make_row(label).name in names and label not in TARGETS[target]]
     return [*TARGETS[target], *others]
-
-
-def trainable(label: str) -> bool:
-    """Returns whether a row of the paper has a network here."""
-    return label not in ('DAPM', 'LDN+FB') and 'rimap' not in label
 
 
 def raw_rows(target: str, results: Results) -> List[Dict[str, Any]]:

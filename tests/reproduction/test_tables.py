@@ -76,12 +76,12 @@ def test_chance_is_told_from_margin():
 
 
 def test_a_rival_is_compared_with_the_best_row_that_is_no_slower():
-    results = tables.Results(
-        [record('MMNet-1.40*', 1, 0.010), record('MMNet-1.00*', 1, 0.012),
-         record('MD16-0.75*', 1, 0.013)],
-        {'MMNet-1.40*': latency(4.0), 'MMNet-1.00*': latency(2.0), 'MD16-0.75*': latency(3.0)})
+    records = [record('MMNet-1.40*', 1, 0.010), record('MMNet-1.00*', 1, 0.012),
+               record('MD16-0.75*', 1, 0.013)]
+    latencies = {'MMNet-1.40*': latency(4.0), 'MMNet-1.00*': latency(2.0),
+                 'MD16-0.75*': latency(3.0)}
     ours = ['MMNet-1.40*', 'MMNet-1.00*']
+    results = tables.Results(records, latencies)
     assert tables.dominating(results, ours, 'MD16-0.75*') == 'MMNet-1.00*'
     # Without latencies, the most accurate one.
-    assert tables.dominating(tables.Results(results._records, {}), ours, 'MD16-0.75*') == (
-        'MMNet-1.40*')
+    assert tables.dominating(tables.Results(records, {}), ours, 'MD16-0.75*') == 'MMNet-1.40*'
