@@ -91,7 +91,8 @@ def evaluate_other(args: argparse.Namespace) -> int:
         raise UserError('--validation: is known to a train directory only, given with '
                         '--checkpoint_path')
     if args.always_foreground:
-        size, predict = 1, evaluation.always_foreground
+        # Any size will do; OpenCV enlarges a single pixel wrongly.
+        size, predict = 2, evaluation.always_foreground
     else:
         environments.enter(args.runtime)
         interpreter = Interpreter(args.tflite_path, args.runtime)

@@ -71,7 +71,10 @@ def test_ctrl_c_while_imports_run_is_one_line(tmp_path):
     program.write_text('from mmnet import cli\nwith cli.starting():\n    import time\n'
                        '    print("importing", flush=True)\n    time.sleep(60)\n')
     process = subprocess.Popen([sys.executable, str(program)], stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, universal_newlines=True, cwd=ROOT)
+                               stderr=subprocess.PIPE, universal_newlines=True, cwd=ROOT,
+                               # A shell's background job would inherit that it is ignored.
+                               preexec_fn=lambda: signal.signal(
+                                   signal.SIGINT, signal.default_int_handler))
     assert process.stdout.readline() == 'importing\n'
     time.sleep(0.1)
     process.send_signal(signal.SIGINT)

@@ -19,7 +19,7 @@ def test_a_checkpoint_predicts_what_its_graph_does(tmp_path):
                                     run, is_training=False)
     with tf.Session() as session:
         for variable in tf.model_variables():
-            session.run(variable.assign(tf.train.load_variable(path, variable.op.name)))
+            variable.load(tf.train.load_variable(path, variable.op.name), session)
         expected = session.run(losses.foreground_alpha(logits))[0]
     assert predictor.size == 32
     np.testing.assert_allclose(predictor.alpha(image), expected, atol=1e-5)

@@ -357,8 +357,8 @@ def test_averaged_weights_are_evaluated_exported_and_started_from(dataset, tmp_p
         pairs = find_pairs(dataset, 'test')
         with tf.Session() as session:
             for variable in tf.model_variables():
-                session.run(variable.assign(tf.train.load_variable(
-                    checkpoint, variable.op.name + checkpoints.AVERAGE)))
+                variable.load(tf.train.load_variable(
+                    checkpoint, variable.op.name + checkpoints.AVERAGE), session)
             alphas = session.run(losses.foreground_alpha(logits), {
                 images: [decode.read_image(pair.image, 32) for pair in pairs]})
     errors = []
