@@ -17,9 +17,9 @@ def test_a_checkpoint_predicts_what_its_graph_does(tmp_path):
     predictor = restored.load(path, '--model')
     logits, _ = graph.build_network(tf.constant(image[np.newaxis] / np.float32(255), tf.float32),
                                     run, is_training=False)
+    tf.train.init_from_checkpoint(path, {each.op.name: each for each in tf.model_variables()})
     with tf.Session() as session:
-        for variable in tf.model_variables():
-            variable.load(tf.train.load_variable(path, variable.op.name), session)
+        session.run(tf.global_variables_initializer())
         expected = session.run(losses.foreground_alpha(logits))[0]
     assert predictor.size == 32
     np.testing.assert_allclose(predictor.alpha(image), expected, atol=1e-5)

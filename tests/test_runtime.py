@@ -35,8 +35,10 @@ def test_a_file_of_another_rank_is_refused_in_a_line(tmp_path):
         Interpreter(str(path))
 
 
-def test_damaged_files_end_in_a_line_and_never_take_the_program_along(tmp_path):
+def test_damaged_files_end_in_a_line_and_never_take_the_program_along(tmp_path, monkeypatch):
     """Overwritten and cut files, many of which crash the interpreter."""
+    # A child of this process, which has run TensorFlow, may hang.
+    monkeypatch.setattr(runtime, 'TRIAL_SECONDS', 5)
     run = run_of()
     content = export(checkpoint_of(run, tmp_path), run, 32, 'float32', 'logistic').content
     path, rng, refused = tmp_path / 'damaged.tflite', random.Random(0), 0

@@ -355,10 +355,10 @@ def test_averaged_weights_are_evaluated_exported_and_started_from(dataset, tmp_p
         images = tf.placeholder(tf.uint8, [None, 32, 32, 3])
         logits, _ = graph.build_network(graph.as_float(images), settings, is_training=False)
         pairs = find_pairs(dataset, 'test')
+        tf.train.init_from_checkpoint(checkpoint, {
+            each.op.name + checkpoints.AVERAGE: each for each in tf.model_variables()})
         with tf.Session() as session:
-            for variable in tf.model_variables():
-                variable.load(tf.train.load_variable(
-                    checkpoint, variable.op.name + checkpoints.AVERAGE), session)
+            session.run(tf.global_variables_initializer())
             alphas = session.run(losses.foreground_alpha(logits), {
                 images: [decode.read_image(pair.image, 32) for pair in pairs]})
     errors = []
