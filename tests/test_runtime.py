@@ -35,6 +35,7 @@ def test_a_file_of_another_rank_is_refused_in_a_line(tmp_path):
         Interpreter(str(path))
 
 
+@pytest.mark.slow
 def test_damaged_files_end_in_a_line_and_never_take_the_program_along(tmp_path, monkeypatch):
     """Overwritten and cut files, many of which crash the interpreter."""
     # A child of this process, which has run TensorFlow, may hang.
