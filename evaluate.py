@@ -94,8 +94,7 @@ def evaluate_other(args: argparse.Namespace) -> int:
         # Any size will do; OpenCV enlarges a single pixel wrongly.
         size, predict = 2, evaluation.always_foreground
     else:
-        environments.enter(args.runtime)
-        interpreter = Interpreter(args.tflite_path, args.runtime)
+        interpreter = Interpreter(args.tflite_path, environments.enter(args.runtime))
         size, predict = interpreter.size, evaluation.image_by_image(interpreter.alpha)
     sets = find_sets(args.dataset_path, args.dataset_split_name, args.skip_bad_pairs)
     record, _ = make_evaluator(args, sets, size).evaluate(predict)

@@ -17,6 +17,11 @@ COMMANDS = {'litert': 'scripts/setup.sh --litert', 'tensorflow': 'scripts/setup.
 ENTERED = 'MMNET_ENVIRONMENT'
 
 
+def is_set_up(runtime: str) -> bool:
+    """Returns whether the environment that has a runtime was made."""
+    return os.path.exists(os.path.join(ROOT, FOLDERS[runtime], 'installed'))
+
+
 def python_of(runtime: str) -> str:
     """Returns the interpreter of the environment that has a runtime.
 
@@ -24,24 +29,32 @@ def python_of(runtime: str) -> str:
         UserError: if the environment is not set up.
     """
     folder = os.path.join(ROOT, FOLDERS[runtime])
-    if not os.path.exists(os.path.join(folder, 'installed')):
-        other = ', or pass --runtime tensorflow' if runtime == 'litert' else ''
+    if not is_set_up(runtime):
         raise UserError(f'{PACKAGES[runtime]}: is not installed here, and {folder} is not set up; '
-                        f'run {COMMANDS[runtime]} once{other}')
+                        f'run {COMMANDS[runtime]} once')
     return os.path.join(folder, 'bin', 'python')
 
 
-def enter(runtime: str) -> None:
+def enter(runtime: str) -> str:
     """Starts this program again in the environment that has a runtime, unless it runs in it.
+
+    Without LiteRT's environment, TensorFlow's slower interpreter takes over if it is here.
 
     Args:
         runtime: a key of `runtime.PACKAGES`.
+
+    Returns:
+        the runtime to use.
 
     Raises:
         UserError: if the environment is not set up.
     """
     if installed(runtime):
-        return
+        return runtime
+    if runtime == 'litert' and installed('tensorflow') and not is_set_up(runtime):
+        print('LiteRT is not set up; using TensorFlow\'s interpreter, which is slower '
+              f'({COMMANDS[runtime]} sets it up)', file=sys.stderr)
+        return 'tensorflow'
     if os.environ.get(ENTERED) == runtime:
         raise UserError(f'{PACKAGES[runtime]}: is missing in {FOLDERS[runtime]}; delete that '
                         f'folder and run {COMMANDS[runtime]}')
@@ -49,3 +62,4 @@ def enter(runtime: str) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os.execve(python, [python, *sys.argv], {**os.environ, ENTERED: runtime})
+    raise AssertionError('execve does not return')

@@ -41,8 +41,8 @@ def main() -> int:
                         f'composite, too')
     background = inference.parse_background(args.background or 'blur')
     sources = find_sources(args.input, args.output_dir)
-    environments.enter(args.runtime if inference.is_file(args.model) else 'tensorflow')
-    predictor = inference.load(args.model, '--model', args.runtime)
+    runtime = environments.enter(args.runtime if inference.is_file(args.model) else 'tensorflow')
+    predictor = inference.load(args.model, '--model', runtime)
     files.make_directory(args.output_dir)
     failures: List[str] = []
     written: Set[str] = set()

@@ -35,10 +35,10 @@ def main() -> int:
                         'be read')
     args = parser.parse_args()
     # Photos of two folders may share a name.
-    environments.enter(args.runtime if inference.is_file(args.model) else 'tensorflow')
+    runtime = environments.enter(args.runtime if inference.is_file(args.model) else 'tensorflow')
     photos = [(f'{number}_{photo.stem}', photo.image) for number, folder in enumerate(args.source)
               for photo in find_photos(folder, args.skip_bad, flag='SOURCE')]
-    predictor = inference.load(args.model, '--model', args.runtime)
+    predictor = inference.load(args.model, '--model', runtime)
     files.reserve_directory(args.dest, MADE_WITH, {
         'model': os.path.abspath(args.model), 'refine': args.refine, 'split': args.split,
         'confidence': args.confidence, 'source': [os.path.abspath(each) for each in args.source]})

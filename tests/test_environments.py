@@ -31,7 +31,13 @@ def test_matting_needs_no_tensorflow():
 
 
 def test_a_program_stays_where_its_runtime_is():
-    environments.enter('tensorflow')
+    assert environments.enter('tensorflow') == 'tensorflow'
+
+
+def test_without_litert_tensorflow_takes_over(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(environments, 'ROOT', str(tmp_path))
+    assert environments.enter('litert') == 'tensorflow'
+    assert 'scripts/setup.sh --litert sets it up' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('runtime, here', [('litert', sys.executable), ('tensorflow', LITERT)])
