@@ -18,10 +18,10 @@ with cli.starting():
     from mmnet.records import Record
     from mmnet.runtime import Interpreter
 
-# Exported files are measured without TensorFlow, which checkpoints need. So the functions that work
-# on checkpoints import what needs it.
 # The split's name in records of photos that training left out.
 VALIDATION = 'validation'
+
+# Only checkpoints need TensorFlow, so the functions that read them import what needs it.
 
 
 def main() -> int:
@@ -61,8 +61,7 @@ def make_parser() -> cli.Parser:
                         help='all adds the metrics of other papers')
     parser.add_argument('--json', help='write the figures, not multiplied, to this file; '
                         'replaces it')
-    parser.add_argument('--runtime', choices=('litert', 'tensorflow'), default='litert',
-                        help='what runs an exported file')
+    cli.add_runtime_flag(parser)
     parser.add_argument('--batch_size', type=cli.positive(int), default=32, help='images at a time')
     parser.add_argument('--watch', action='store_true',
                         help='measure every checkpoint as training writes it')

@@ -173,8 +173,13 @@ def add_matting_flags(parser: Parser, action: str = 'store') -> None:
     """Adds the flags that say how alphas are made; the action `append` takes several networks."""
     parser.add_argument('--model', required=True, action=action, help='a file of export_tflite.py, '
                         'a train directory or one checkpoint')
+    add_runtime_flag(parser)
+    parser.add_argument('--refine', action='store_true', help='sharpen the alpha along the '
+                        'photo\'s edges with a guided filter')
+
+
+def add_runtime_flag(parser: Parser) -> None:
+    """Adds the flag that says what runs an exported file."""
     parser.add_argument('--runtime', choices=('litert', 'tensorflow'), default='litert',
                         help='what runs an exported file: LiteRT, or TensorFlow 1.15\'s '
                         'interpreter, to check that old phones run it')
-    parser.add_argument('--refine', action='store_true', help='sharpen the alpha along the '
-                        'photo\'s edges with a guided filter')

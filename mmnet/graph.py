@@ -60,7 +60,7 @@ def build_objective(batch: losses.Batch, hparams: HParams, is_training: bool,
     """
     spec, training = models.network_spec(hparams.model), hparams.training
 
-    # What the network sees and returns, unlabelled photos included.
+    # The images and logits of each run; unlabelled photos come last.
     seen: List[Tuple[tf.Tensor, tf.Tensor]] = []
 
     def run(images: tf.Tensor) -> Tuple[tf.Tensor, Dict[str, tf.Tensor]]:

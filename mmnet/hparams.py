@@ -110,6 +110,11 @@ class Training(Settings):
     keep_checkpoint_max: int = setting(5, 'checkpoints to keep', above=0)
     save_summary_steps: int = setting(50, 'steps between points of the curves', above=0)
 
+    @property
+    def averaged(self) -> bool:
+        """Whether checkpoints hold an average of the weights."""
+        return self.ema_decay is not None
+
 
 @dataclasses.dataclass(frozen=True)
 class HParams(Settings):
@@ -346,9 +351,9 @@ def check_same_network(hparams: HParams, train_dir: str) -> None:
         raise UserError(f'--train_dir {train_dir}: holds a training '
                         f'with{"" if theirs.training.soc else "out"} --soc; choose another '
                         f'directory')
-    if (theirs.training.ema_decay is None) != (hparams.training.ema_decay is None):
+    if theirs.training.averaged != hparams.training.averaged:
         raise UserError(f'--train_dir {train_dir}: holds a training '
-                        f'with{"out" if theirs.training.ema_decay is None else ""} --ema_decay; '
+                        f'with{"" if theirs.training.averaged else "out"} --ema_decay; '
                         f'choose another directory or the same setting')
     for name, ours in hparams.identity().items():
         there = theirs.identity().get(name)

@@ -7,16 +7,16 @@
 """
 
 import os
-from typing import Callable, Optional
+from typing import Callable, Optional, Sequence
 
 import cv2
 import numpy as np
 from PIL import Image, ImageColor, ImageOps
 
-from mmnet import compositing
+from mmnet import compositing, environments
 from mmnet.data import decode
 from mmnet.errors import UserError
-from mmnet.runtime import Interpreter, Predictor
+from mmnet.runtime import Interpreter, Predictor, is_file
 
 # The guided filter's radius, in pixels of the network, and its ε, in squared steps of 255.
 # Measured: gradient error falls by 8 % on photos and by a fifth on drawn portraits; MAD rises by
@@ -48,9 +48,20 @@ def load(path: str, flag: str, runtime: Optional[str] = None) -> Predictor:
     return restored.load(path, flag)
 
 
-def is_file(path: str) -> bool:
-    """Returns whether a network is an exported file, not a checkpoint or a train directory."""
-    return os.path.isfile(path) and not path.endswith(('.index', '.meta'))
+def enter_environment(paths: Sequence[str], runtime: str) -> str:
+    """Goes on in the environment that networks need; checkpoints need TensorFlow's.
+
+    Args:
+        paths: of the networks.
+        runtime: wanted for exported files, a key of `runtime.PACKAGES`.
+
+    Returns:
+        the runtime to load them with.
+
+    Raises:
+        UserError: if the environment is not set up.
+    """
+    return environments.enter(runtime if all(map(is_file, paths)) else 'tensorflow')
 
 
 def matte(predictor: Predictor, image: np.ndarray, refine: bool = False) -> np.ndarray:

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from mmnet import cli, compositing, environments, files, inference, video
+from mmnet import cli, compositing, files, inference, video
 from mmnet.data import decode
 from mmnet.errors import UserError
 
@@ -41,7 +41,7 @@ def main() -> int:
                         f'composite, too')
     background = inference.parse_background(args.background or 'blur')
     sources = find_sources(args.input, args.output_dir)
-    runtime = environments.enter(args.runtime if inference.is_file(args.model) else 'tensorflow')
+    runtime = inference.enter_environment([args.model], args.runtime)
     predictor = inference.load(args.model, '--model', runtime)
     files.make_directory(args.output_dir)
     failures: List[str] = []

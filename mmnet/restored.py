@@ -24,6 +24,5 @@ def load(path: str, flag: str) -> Predictor:
         logits, _ = build_network(as_float(images), trained, is_training=False)
         alpha = losses.foreground_alpha(logits)
         session = tf.Session(graph=graph)
-        checkpoints.restore(checkpoints.saver(trained.training.ema_decay is not None), session,
-                            checkpoint)
+        checkpoints.restore(checkpoints.saver(trained.training.averaged), session, checkpoint)
     return Predictor(size, lambda image: session.run(alpha, {images: image[np.newaxis]})[0])

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from mmnet import checkpoints, hparams, losses, metrics
 from mmnet.graph import build_network
-from mmnet.runtime import Interpreter
+from mmnet.runtime import Interpreter, is_file
 
 # Takes images [N, S, S, 3] in [0, 1]; returns alphas [N, S, S, 1] that no gradient passes.
 Teacher = Callable[[tf.Tensor], tf.Tensor]
@@ -27,7 +27,7 @@ def load(path: str, flag: str) -> Teacher:
     Raises:
         UserError: for other files, and for files that cannot be read.
     """
-    if os.path.isfile(path) and not path.endswith(('.index', '.meta')):
+    if is_file(path):
         return _file(Interpreter(path))
     checkpoint = checkpoints.resolve(path, flag)
     return _network(hparams.read(os.path.dirname(checkpoint) or '.'), checkpoint)
@@ -40,8 +40,7 @@ def _network(trained: hparams.HParams, checkpoint: str) -> Teacher:
         inputs = tf.placeholder(tf.float32, [None, size, size, 3])
         logits, _ = build_network(inputs, trained, is_training=False)
         outputs = losses.foreground_alpha(logits)
-        checkpoints.restore(checkpoints.saver(trained.training.ema_decay is not None), session,
-                            checkpoint)
+        checkpoints.restore(checkpoints.saver(trained.training.averaged), session, checkpoint)
         frozen = tf.graph_util.convert_variables_to_constants(
             session, graph.as_graph_def(), [outputs.op.name])
 

@@ -34,7 +34,7 @@ class CheckpointPredictor:
                             [*objective.terms.items(), ('total', objective.total)]}
             self._predicted = losses.foreground_alpha(objective.logits)
             self.parameters = models.graph_parameters()
-            self._saver = checkpoints.saver(hparams.training.ema_decay is not None)
+            self._saver = checkpoints.saver(hparams.training.averaged)
         self._session = _session(graph)
 
     def restore(self, checkpoint: str) -> None:

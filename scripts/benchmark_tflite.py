@@ -21,13 +21,11 @@ with cli.starting():
     import numpy as np
     from tqdm import tqdm
 
-    from mmnet import files
+    from mmnet import environments, files
     from mmnet.errors import UserError
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 RUNTIMES = {'litert': 'LiteRT, XNNPACK', 'litert_builtin': 'LiteRT without XNNPACK',
             'tensorflow': 'TensorFlow 1.15'}
-ENVIRONMENTS = {'litert': '.venv-litert', 'litert_builtin': '.venv-litert', 'tensorflow': '.venv'}
 
 
 def make_interpreter(runtime: str, path: str):
@@ -71,10 +69,7 @@ def measure(runtime: str, paths: List[str], runs: int, warm_up: int) -> List[Lis
 
 def measure_in(runtime: str, paths: List[str], args: Namespace) -> List[List[float]]:
     """Runs `measure` in the environment that has the runtime."""
-    environment = os.path.join(ROOT, ENVIRONMENTS[runtime])
-    python = os.path.join(environment, 'bin', 'python')
-    if not os.path.exists(os.path.join(environment, 'installed')):
-        raise UserError(f'{python}: not found; run scripts/setup.sh --litert once')
+    python = environments.python_of('tensorflow' if runtime == 'tensorflow' else 'litert')
     worker = subprocess.run(
         [python, os.path.abspath(__file__), '--worker', runtime, '--runs', str(args.runs),
          '--warm_up', str(args.warm_up)] + paths,

@@ -16,7 +16,7 @@ with cli.starting():
     from PIL import Image
     from tqdm import tqdm
 
-    from mmnet import environments, files, inference
+    from mmnet import files, inference
     from mmnet.data import decode
     from mmnet.data.pairs import find_photos
 
@@ -35,7 +35,7 @@ def main() -> int:
                         'be read')
     args = parser.parse_args()
     # Photos of two folders may share a name.
-    runtime = environments.enter(args.runtime if inference.is_file(args.model) else 'tensorflow')
+    runtime = inference.enter_environment([args.model], args.runtime)
     photos = [(f'{number}_{photo.stem}', photo.image) for number, folder in enumerate(args.source)
               for photo in find_photos(folder, args.skip_bad, flag='SOURCE')]
     predictor = inference.load(args.model, '--model', runtime)

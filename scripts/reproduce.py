@@ -21,7 +21,7 @@ with cli.starting():
     import numpy as np
     from tqdm import tqdm
 
-    from mmnet import files, grabcut, hparams, inference
+    from mmnet import environments, files, grabcut, hparams, inference
     from mmnet.data import decode
     from mmnet.data.pairs import Pair, find_sets, hold_out
     from mmnet.errors import UserError
@@ -29,7 +29,7 @@ with cli.starting():
     from mmnet.reproduction.runs import Run, Setup
     from mmnet.reproduction.tables import Results
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ROOT = environments.ROOT
 FIGURES = ('figure1', 'figure5')
 LATENCY = 'latency.json'
 # Flags of train.py that this program gives itself.
@@ -50,7 +50,7 @@ def main() -> int:
     check_flags(wanted, train_flags)
     if set(targets) & set(FIGURES):
         plots.check_matplotlib()
-    if not args.no_latency and not os.path.exists(os.path.join(ROOT, '.venv-litert', 'installed')):
+    if not args.no_latency and not environments.is_set_up('litert'):
         raise UserError('.venv-litert: not found, and latencies are measured in LiteRT; run '
                         'scripts/setup.sh --litert once, or pass --no_latency')
     sets = {name: hold_out(pairs, args.validation_fraction)[0]
@@ -75,7 +75,7 @@ def main() -> int:
     if 'figure5' in targets:
         draw_figure5(args, setup, tests)
     print(tables.claims_table(results), end='')
-    print(f'{args.output_dir}: {", ".join(sorted(each for each in os.listdir(args.output_dir)))}')
+    print(f'{args.output_dir}: {", ".join(sorted(os.listdir(args.output_dir)))}')
     return 0
 
 

@@ -97,12 +97,11 @@ def match(predictions: str, truth: str) -> List[Mattes]:
 def by_stem(folder: str) -> Dict[str, str]:
     """Returns the pictures in a folder by their stems."""
     found: Dict[str, str] = {}
-    for name in listed(folder):
-        stem, extension = os.path.splitext(name)
-        if extension.lower() in pairs.EXTENSIONS and not name.startswith('.'):
-            if stem in found:
-                raise UserError(f'{found[stem]} and {name}: pictures with the same stem')
-            found[stem] = os.path.join(folder, name)
+    for name in filter(pairs.is_picture, listed(folder)):
+        stem = os.path.splitext(name)[0]
+        if stem in found:
+            raise UserError(f'{found[stem]} and {name}: pictures with the same stem')
+        found[stem] = os.path.join(folder, name)
     return found
 
 

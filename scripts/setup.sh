@@ -108,7 +108,7 @@ if command -v flock >/dev/null; then flock 9; fi
 if [ -n "$litert" ]; then make_litert; fi
 
 files=("requirements/py37-$kind.txt")
-# So does one with additions.
+# Additions stay, too, when another script calls this one without their flags.
 if [ -n "$plots" ] || [ -e .venv/plots ]; then
     files+=(requirements/py37-plots.txt)
 fi

@@ -191,9 +191,13 @@ def _files_by_stem(dataset_path: str, split: str, kind: str) -> Dict[str, List[s
     return files
 
 
+def is_picture(name: str) -> bool:
+    """Returns whether a file's name is that of a picture, and not a hidden one."""
+    return name.lower().endswith(EXTENSIONS) and not name.startswith('.')
+
+
 def _picture_names(folder: str) -> List[str]:
-    return sorted(name for name in os.listdir(folder)
-                  if name.lower().endswith(EXTENSIONS) and not name.startswith('.'))
+    return sorted(filter(is_picture, os.listdir(folder)))
 
 
 def _match(images: Dict[str, List[str]],

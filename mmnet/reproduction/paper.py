@@ -61,7 +61,7 @@ FLOAT_ROWS = {'MMNet-1.00Q': WHOLE, 'MD16-0.75Q': RIVAL}
 
 
 class Figures(NamedTuple):
-    """What the paper prints of a row; None where it prints nothing.
+    """A row's figures in the paper; None where it prints nothing.
 
     Attributes:
         milliseconds: on a Xiaomi Mi 5, one core.

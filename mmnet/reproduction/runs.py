@@ -14,12 +14,14 @@ import tempfile
 import time
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
+import tensorflow as tf
+
 from mmnet import checkpoints, files, flags, hparams, scores
 from mmnet.data.pairs import Pair
 from mmnet.errors import UserError
 from mmnet.reproduction.paper import Row, make_row
 
-# What a run was made with, and how long it took.
+# A run's settings, its data, and its duration so far.
 NOTE = 'run.json'
 # What came of a run.
 RESULT = 'result.json'
@@ -342,7 +344,6 @@ def commit_of(root: str) -> str:
 
 def machine() -> Dict[str, Any]:
     """Describes this machine: processor, the extensions that matter, cores, TensorFlow."""
-    import tensorflow as tf
     found: Dict[str, str] = {}
     try:
         with open('/proc/cpuinfo') as file:

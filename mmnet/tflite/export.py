@@ -76,8 +76,7 @@ def export(checkpoint: str, hparams: HParams, image_size: int, precision: str,
             logits, _ = build_network(images, hparams, is_training=False)
         except ValueError as error:
             raise UserError(f'--image_size {image_size}: {error}')
-        checkpoints.restore(checkpoints.saver(hparams.training.ema_decay is not None), session,
-                            checkpoint)
+        checkpoints.restore(checkpoints.saver(hparams.training.averaged), session, checkpoint)
         network = trace.trace(session, images, logits)
         alpha = losses.foreground_alpha(logits)
     network = softmax.HEADS[head](network)

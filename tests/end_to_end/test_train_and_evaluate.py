@@ -389,7 +389,7 @@ def test_learning_from_a_teacher_new_backgrounds_and_frames(trained, tmp_path):
     settings = hparams.read(str(tmp_path / 'run')).training
     assert settings.backgrounds == ('pairs', folder(dataset, 'image', 'test'))
     assert settings.unlabelled == (folder(dataset, 'image', 'test'),) and settings.framing == 0.5
-    # The teacher is no part of the checkpoint: the student alone is read from it.
+    # The checkpoint holds the student only.
     names = [name for name, _ in tf.train.list_variables(str(tmp_path / 'run' / 'model.ckpt-3'))]
     assert not [name for name in names if 'teacher' in name]
     status, out, err = evaluate(dataset, tmp_path / 'run')
