@@ -141,6 +141,45 @@ def single_operators(content: bytes) -> List[Tuple[str, bytes]]:
     return parts
 
 
+def convolutions(content: bytes) -> List[Tuple[np.ndarray, np.ndarray]]:
+    """Reads the convolutions of a `.tflite` file, in order, in float32.
+
+    Returns:
+        weights and bias of each. Weights are `[H, W, I, O]`, or `[H, W, C, 1]` if depthwise.
+
+    Raises:
+        ValueError: for a file that is none, and for weights that are no constants.
+    """
+    if content[4:8] != FILE_IDENTIFIER:
+        raise ValueError('is not a .tflite file')
+    model = _read(content)
+    found = []
+    for operator in model.subgraphs[0].operators:
+        kind = _kind(model, operator)
+        if kind in ('CONV_2D', 'DEPTHWISE_CONV_2D'):
+            weights, bias = (_constant(model, index) for index in operator.inputs[1:3])
+            order = (1, 2, 3, 0)    # both kinds: a depthwise one is stored as [1, H, W, C]
+            found.append((weights.transpose(order), bias))
+    return found
+
+
+def _constant(model: schema.ModelT, index: int) -> np.ndarray:
+    """Returns a constant of the main graph as real numbers."""
+    tensor = model.subgraphs[0].tensors[index]
+    name = next((name for name, value in TYPES.items() if value == tensor.type), None)
+    data = model.buffers[tensor.buffer].data
+    if name is None or data is None:
+        raise ValueError(f'its tensor {tensor.name.decode()} is not a constant of a known type')
+    stored = np.frombuffer(data.tobytes(), name).reshape(tensor.shape)
+    if name == 'float32':
+        return stored
+    grid = tensor.quantization
+    along = [1] * stored.ndim
+    along[grid.quantizedDimension if len(grid.scale) > 1 else 0] = -1
+    return ((stored.astype(np.float32) - np.reshape(grid.zeroPoint, along)) *
+            np.reshape(grid.scale, along)).astype(np.float32)
+
+
 def _read(content: bytes) -> schema.ModelT:
     return schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(content, 0))
 
