@@ -15,11 +15,11 @@ def main() -> int:
     args = flags.export_parser().parse_args()
     checkpoint = checkpoints.resolve(args.checkpoint_path)
     trained = hparams.read(os.path.dirname(checkpoint) or '.')
-    check_exportable(trained, args.precision, args.softmax)
+    check_exportable(trained, args.precision, args.softmax, args.io)
     files.check_output(args.output, args.force)
     size = args.image_size or trained.image_size
 
-    exported = export(checkpoint, trained, size, args.precision, args.softmax)
+    exported = export(checkpoint, trained, size, args.precision, args.softmax, args.io)
     with files.replacing(args.output) as partial:
         with open(partial, 'wb') as file:
             file.write(exported.content)

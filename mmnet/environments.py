@@ -11,15 +11,16 @@ from mmnet.errors import UserError
 from mmnet.runtime import PACKAGES, installed
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-FOLDERS = {'litert': '.venv-litert', 'tensorflow': '.venv'}
-COMMANDS = {'litert': 'scripts/setup.sh --litert', 'tensorflow': 'scripts/setup.sh'}
+# By the package that a runtime is in.
+FOLDERS = {'ai_edge_litert': '.venv-litert', 'tensorflow': '.venv'}
+COMMANDS = {'ai_edge_litert': 'scripts/setup.sh --litert-only', 'tensorflow': 'scripts/setup.sh'}
 # Set where a program has changed its environment once; it does not do so again.
 ENTERED = 'MMNET_ENVIRONMENT'
 
 
 def is_set_up(runtime: str) -> bool:
     """Returns whether the environment that has a runtime was made."""
-    return os.path.exists(os.path.join(ROOT, FOLDERS[runtime], 'installed'))
+    return os.path.exists(os.path.join(ROOT, FOLDERS[PACKAGES[runtime]], 'installed'))
 
 
 def python_of(runtime: str) -> str:
@@ -28,10 +29,11 @@ def python_of(runtime: str) -> str:
     Raises:
         UserError: if the environment is not set up.
     """
-    folder = os.path.join(ROOT, FOLDERS[runtime])
+    package = PACKAGES[runtime]
+    folder = os.path.join(ROOT, FOLDERS[package])
     if not is_set_up(runtime):
-        raise UserError(f'{PACKAGES[runtime]}: is not installed here, and {folder} is not set up; '
-                        f'run {COMMANDS[runtime]} once')
+        raise UserError(f'{package}: is not installed here, and {folder} is not set up; run '
+                        f'{COMMANDS[package]} once')
     return os.path.join(folder, 'bin', 'python')
 
 
@@ -51,15 +53,16 @@ def enter(runtime: str) -> str:
     """
     if installed(runtime):
         return runtime
+    package = PACKAGES[runtime]
     if runtime == 'litert' and installed('tensorflow') and not is_set_up(runtime):
         print('LiteRT is not set up; using TensorFlow\'s interpreter, which is slower '
-              f'({COMMANDS[runtime]} sets it up)', file=sys.stderr)
+              f'({COMMANDS[package]} sets it up)', file=sys.stderr)
         return 'tensorflow'
-    if os.environ.get(ENTERED) == runtime:
-        raise UserError(f'{PACKAGES[runtime]}: is missing in {FOLDERS[runtime]}; delete that '
-                        f'folder and run {COMMANDS[runtime]}')
+    if os.environ.get(ENTERED) == package:
+        raise UserError(f'{package}: is missing in {FOLDERS[package]}; delete that folder and run '
+                        f'{COMMANDS[package]}')
     python = python_of(runtime)
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execve(python, [python, *sys.argv], {**os.environ, ENTERED: runtime})
+    os.execve(python, [python, *sys.argv], {**os.environ, ENTERED: package})
     raise AssertionError('execve does not return')

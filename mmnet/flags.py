@@ -58,6 +58,8 @@ def export_parser() -> Parser:
     parser.add_argument('--output', required=True, help='the file to write, e.g. model.tflite')
     parser.add_argument('--precision', choices=('float32', 'uint8', 'int8'), default='float32',
                         help='uint8 and int8 take a network trained with --quantize')
+    parser.add_argument('--io', choices=('uint8', 'float32'), help='what the file takes and '
+                        'returns: bytes, the default of 8-bit files, or floats from 0 to 1')
     parser.add_argument('--softmax', choices=('lut', 'builtin', 'logistic'), default='logistic',
                         help='how two logits become an alpha: a table of all pairs of 8-bit '
                         'logits, the runtime\'s softmax, or the logistic function of one logit')

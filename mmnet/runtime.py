@@ -6,20 +6,22 @@
 This module needs neither TensorFlow nor LiteRT until a file is loaded.
 """
 
+import atexit
 import contextlib
 import faulthandler
 import importlib.util
 import multiprocessing
 import os
 import sys
-from typing import Any, Callable, Iterator, NamedTuple, Optional
+from typing import Any, Callable, Dict, Iterator, NamedTuple, Optional
 
 import numpy as np
 
 from mmnet.errors import UserError
 
-# The packages that the runtimes are in.
-PACKAGES = {'litert': 'ai_edge_litert', 'tensorflow': 'tensorflow'}
+# The packages that the runtimes are in: LiteRT's Interpreter, its CompiledModel, TensorFlow 1.15.
+PACKAGES = {'litert': 'ai_edge_litert', 'litert_compiled': 'ai_edge_litert',
+            'tensorflow': 'tensorflow'}
 # Loading a file and running it once takes a second at most; a damaged one may never end.
 TRIAL_SECONDS = 60
 
@@ -45,8 +47,20 @@ def is_file(path: str) -> bool:
     return os.path.isfile(path) and not path.endswith(('.index', '.meta'))
 
 
+class Loaded(NamedTuple):
+    """A file that a runtime has loaded.
+
+    Attributes:
+        image, alpha: what the file takes and returns: `shape`, `dtype`, `quantization`.
+        run: takes an array like `image` and returns one like `alpha`.
+    """
+    image: Dict[str, Any]
+    alpha: Dict[str, Any]
+    run: Callable[[np.ndarray], np.ndarray]
+
+
 class Interpreter:
-    """A TFLite interpreter on a file.
+    """A runtime on a file.
 
     A damaged file can crash the interpreter. So an unknown file is first tried in a child process,
     whose crash does not end the program.
@@ -67,8 +81,8 @@ class Interpreter:
         runtime = runtime or ('litert' if installed('litert') else 'tensorflow')
         if not trusted:
             _try(path, runtime)
-        self._interpreter, self._input, self._output = _load(path, runtime)
-        self.size = int(self._input['shape'][1])
+        self._loaded = _load(path, runtime)
+        self.size = int(self._loaded.image['shape'][1])
 
     def alpha(self, image: np.ndarray) -> np.ndarray:
         """Computes the alpha of an image.
@@ -80,14 +94,12 @@ class Interpreter:
             float32 `[S, S, 1]` in [0, 1].
         """
         pixels = image[np.newaxis]
-        if self._input['dtype'] == np.float32:
+        if self._loaded.image['dtype'] == np.float32:
             pixels = pixels.astype(np.float32) * np.float32(1 / 255)
-        self._interpreter.set_tensor(self._input['index'], pixels)
-        self._interpreter.invoke()
-        alpha = self._interpreter.get_tensor(self._output['index'])[0]
-        if self._output['dtype'] == np.float32:
+        alpha = self._loaded.run(pixels)[0]
+        if alpha.dtype == np.float32:
             return alpha
-        scale, zero_point = self._output['quantization']
+        scale, zero_point = self._loaded.alpha['quantization']
         return (alpha.astype(np.float32) - zero_point) * np.float32(scale)
 
 
@@ -100,14 +112,49 @@ def _interpreter_of(path: str, runtime: str) -> Any:
     return LiteRTInterpreter(model_path=path, num_threads=os.cpu_count())
 
 
-def _load(path: str, runtime: str):
+def _interpreted(interpreter: Any, image: Dict[str, Any],
+                 alpha: Dict[str, Any]) -> Callable[[np.ndarray], np.ndarray]:
+    """Makes the function that runs an interpreter."""
+    def run(pixels: np.ndarray) -> np.ndarray:
+        interpreter.set_tensor(image['index'], pixels)
+        interpreter.invoke()
+        return interpreter.get_tensor(alpha['index'])
+    return run
+
+
+def _compiled(path: str, image: Dict[str, Any],
+              alpha: Dict[str, Any]) -> Callable[[np.ndarray], np.ndarray]:
+    """Makes the function that runs a file in LiteRT's CompiledModel."""
+    from ai_edge_litert.compiled_model import CompiledModel
+    from ai_edge_litert.hardware_accelerator import HardwareAccelerator
+    from ai_edge_litert.options import CpuOptions, Options
+    model = CompiledModel.from_file(path, options=Options(
+        hardware_accelerators=HardwareAccelerator.CPU,
+        cpu_options=CpuOptions(num_threads=os.cpu_count())))
+    taken, = model.create_input_buffers(0)
+    made, = model.create_output_buffers(0)
+
+    def run(pixels: np.ndarray) -> np.ndarray:
+        taken.write(pixels)
+        model.run_by_index(0, [taken], [made])
+        return made.read(int(np.prod(alpha['shape'])), alpha['dtype']).reshape(alpha['shape'])
+    # It reports what it sets up in its first run, and at exit what it frees.
+    run(np.zeros(image['shape'], image['dtype']))
+    atexit.register(lambda: os.dup2(os.open(os.devnull, os.O_WRONLY), 2))
+    return run
+
+
+def _load(path: str, runtime: str) -> Loaded:
     """Loads a file and checks what it takes and returns."""
     try:
         with _quiet():
             interpreter = _interpreter_of(path, runtime)
             interpreter.allocate_tensors()
-        image, = interpreter.get_input_details()
-        alpha, = interpreter.get_output_details()
+            image, = interpreter.get_input_details()
+            alpha, = interpreter.get_output_details()
+            # Only the interpreter tells how bytes are scaled.
+            run = (_compiled(path, image, alpha) if runtime == 'litert_compiled'
+                   else _interpreted(interpreter, image, alpha))
     except (ValueError, RuntimeError, MemoryError) as error:
         reason = str(error).split('\n')[0]
         raise UserError(f'{path}: cannot be run as a .tflite file ({reason})')
@@ -119,7 +166,7 @@ def _load(path: str, runtime: str):
         raise UserError(f'{path}: takes {np.dtype(image["dtype"])} and returns '
                         f'{np.dtype(alpha["dtype"])}; a file of export_tflite.py has float32 or '
                         f'uint8')
-    return interpreter, image, alpha
+    return Loaded(image, alpha, run)
 
 
 @contextlib.contextmanager
@@ -163,9 +210,8 @@ def _run_once(path: str, runtime: str, report) -> None:
     faulthandler.disable()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     try:
-        interpreter, image, _ = _load(path, runtime)
-        interpreter.set_tensor(image['index'], np.zeros(image['shape'], image['dtype']))
-        interpreter.invoke()
+        loaded = _load(path, runtime)
+        loaded.run(np.zeros(loaded.image['shape'], loaded.image['dtype']))
     except UserError as error:
         report.put(str(error))
     except (ValueError, RuntimeError, MemoryError) as error:

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from argparse import Namespace
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 from mmnet import cli
 
@@ -24,8 +24,8 @@ with cli.starting():
     from mmnet import environments, files
     from mmnet.errors import UserError
 
-RUNTIMES = {'litert': 'LiteRT, XNNPACK', 'litert_builtin': 'LiteRT without XNNPACK',
-            'tensorflow': 'TensorFlow 1.15'}
+RUNTIMES = {'litert': 'LiteRT, XNNPACK', 'litert_compiled': 'LiteRT, CompiledModel',
+            'litert_builtin': 'LiteRT without XNNPACK', 'tensorflow': 'TensorFlow 1.15'}
 
 
 def make_interpreter(runtime: str, path: str):
@@ -41,14 +41,32 @@ def make_interpreter(runtime: str, path: str):
 
 def prepare(runtime: str, path: str) -> Callable[[], None]:
     """Makes a function that runs a file once, on random input."""
+    if runtime == 'litert_compiled':
+        return prepare_compiled(path)
     interpreter = make_interpreter(runtime, path)
     interpreter.allocate_tensors()
-    rng = np.random.RandomState(0)
     for details in interpreter.get_input_details():
-        shape, dtype = details['shape'], details['dtype']
-        values = rng.uniform(0, 1, shape) if dtype == np.float32 else rng.randint(0, 128, shape)
-        interpreter.set_tensor(details['index'], values.astype(dtype))
+        interpreter.set_tensor(details['index'], random_input(details['shape'], details['dtype']))
     return interpreter.invoke
+
+
+def prepare_compiled(path: str) -> Callable[[], None]:
+    """Does the same with LiteRT's CompiledModel, for a file with one signature."""
+    from ai_edge_litert.compiled_model import CompiledModel
+    # It has one thread by default.
+    model = CompiledModel.from_file(path)
+    signature, = model.get_signature_list()
+    inputs, outputs = model.create_input_buffers(0), model.create_output_buffers(0)
+    for buffer, details in zip(inputs, model.get_input_tensor_details(signature).values()):
+        buffer.write(random_input(details['shape'], np.dtype(details['dtype']).type))
+    return lambda: model.run_by_index(0, inputs, outputs)
+
+
+def random_input(shape: Sequence[int], dtype: type) -> np.ndarray:
+    """Makes floats in [0, 1), or bytes that every 8-bit type holds."""
+    rng = np.random.RandomState(0)
+    return (rng.uniform(0, 1, shape) if dtype == np.float32
+            else rng.randint(0, 128, shape)).astype(dtype)
 
 
 def measure(runtime: str, paths: List[str], runs: int, warm_up: int) -> List[List[float]]:
@@ -70,10 +88,12 @@ def measure(runtime: str, paths: List[str], runs: int, warm_up: int) -> List[Lis
 def measure_in(runtime: str, paths: List[str], args: Namespace) -> List[List[float]]:
     """Runs `measure` in the environment that has the runtime."""
     python = environments.python_of('tensorflow' if runtime == 'tensorflow' else 'litert')
+    # CompiledModel's own reports would bury the bar.
+    shown = sys.stderr.isatty() and runtime != 'litert_compiled'
     worker = subprocess.run(
         [python, os.path.abspath(__file__), '--worker', runtime, '--runs', str(args.runs),
          '--warm_up', str(args.warm_up)] + paths,
-        stdout=subprocess.PIPE, stderr=None if sys.stderr.isatty() else subprocess.PIPE)
+        stdout=subprocess.PIPE, stderr=None if shown else subprocess.PIPE)
     if worker.returncode:
         if len(paths) > 1:
             # Alone, the file that fails is known by its name.

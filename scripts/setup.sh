@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Makes .venv with Python 3.7, the pinned packages and mmnet itself; does nothing if it is up to date.
-#   scripts/setup.sh [--gpu] [--plots] [--dev] [--litert]
+#   scripts/setup.sh [--gpu] [--plots] [--dev] [--litert | --litert-only]
 # --gpu installs TensorFlow's GPU build, --plots adds matplotlib for the paper's figures, --dev adds
 # what the tests need. --litert also makes .venv-litert with LiteRT, today's runtime of exported
-# files, on Python 3.10 or later.
+# files, on Python 3.10 or later; --litert-only makes nothing else.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -19,9 +19,11 @@ for flag in "$@"; do
         --gpu) kind=gpu ;;
         --plots) plots=yes ;;
         --dev) dev=yes ;;
-        --litert) litert=yes ;;
+        --litert) litert=too ;;
+        --litert-only) litert=only ;;
         -h | --help) sed -n '2,6s/^# *//p' "$0"; exit 0 ;;
-        *) fail "unknown flag $flag; choose from --gpu, --plots, --dev and --litert" ;;
+        *) fail "unknown flag $flag; choose from --gpu, --plots, --dev, --litert and" \
+            "--litert-only" ;;
     esac
 done
 # A GPU environment stays one when another script calls this one without --gpu.
@@ -106,6 +108,7 @@ exec 9>.setup.lock
 if command -v flock >/dev/null; then flock 9; fi
 
 if [ -n "$litert" ]; then make_litert; fi
+if [ "$litert" = only ]; then exit 0; fi
 
 files=("requirements/py37-$kind.txt")
 # Additions stay, too, when another script calls this one without their flags.

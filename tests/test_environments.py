@@ -37,7 +37,7 @@ def test_a_program_stays_where_its_runtime_is():
 def test_without_litert_tensorflow_takes_over(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(environments, 'ROOT', str(tmp_path))
     assert environments.enter('litert') == 'tensorflow'
-    assert 'scripts/setup.sh --litert sets it up' in capsys.readouterr().err
+    assert 'scripts/setup.sh --litert-only sets it up' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('runtime, here', [('litert', sys.executable), ('tensorflow', LITERT)])
@@ -56,7 +56,7 @@ def test_an_environment_that_is_missing_or_broken_is_named(monkeypatch, tmp_path
     monkeypatch.setattr(environments, 'ROOT', str(tmp_path))
     with pytest.raises(UserError, match='.venv-litert is not set up.*setup.sh --litert'):
         environments.enter('litert')
-    monkeypatch.setenv(environments.ENTERED, 'litert')
+    monkeypatch.setenv(environments.ENTERED, 'ai_edge_litert')
     with pytest.raises(UserError, match='is missing in .venv-litert; delete'):
         environments.enter('litert')
     assert os.path.basename(environments.FOLDERS['tensorflow']) == '.venv'

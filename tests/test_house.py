@@ -18,7 +18,8 @@ FLOORS = [
     {'cli', 'compositing', 'files', 'runtime', 'scores'},
     {'environments', 'metrics', 'pictures', 'records', 'settings', 'video'}, {'data', 'losses'},
     {'models', 'cpu_gradients', 'datasets', 'evaluation', 'grabcut'}, {'hparams', 'quantization'},
-    {'graph', 'checkpoints', 'inputs'}, {'restored', 'summaries', 'tflite'}, {'imagenet', 'teacher'},
+    {'graph', 'checkpoints', 'inputs'}, {'restored', 'summaries', 'tflite'},
+    {'imagenet', 'teacher'},
     {'training', 'watching'}, {'inference', 'flags'},
     {'matting', 'reproduction'}]
 

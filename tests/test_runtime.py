@@ -21,7 +21,7 @@ def test_other_files_are_refused_in_a_line(content, tmp_path):
     path.write_bytes(content)
     with pytest.raises(UserError, match='cannot be run as a .tflite file'):
         Interpreter(str(path))
-    path.write_bytes(encode.encode(head_only('lut'), 'uint8', ''))
+    path.write_bytes(encode.encode(head_only('lut'), 'uint8', '', 'uint8'))
     with pytest.raises(UserError, match='takes one square photo'):
         Interpreter(str(path))
 
@@ -29,7 +29,7 @@ def test_other_files_are_refused_in_a_line(content, tmp_path):
 def test_a_file_of_another_rank_is_refused_in_a_line(tmp_path):
     vector, result = Tensor('vector', [4], 'float32'), Tensor('result', [4], 'float32')
     path = tmp_path / 'vector.tflite'
-    path.write_bytes(flatbuffer.write([vector], [result],
+    path.write_bytes(flatbuffer.write({'in': vector}, {'out': result},
                                       [Operator('LOGISTIC', [vector], [result])], ''))
     with pytest.raises(UserError, match=r'takes \[4\] and returns \[4\]'):
         Interpreter(str(path))
@@ -62,21 +62,25 @@ def test_damaged_files_end_in_a_line_and_never_take_the_program_along(tmp_path, 
     assert refused > 10
 
 
-def test_runtimes_agree_and_are_quiet(tmp_path):
+@pytest.mark.parametrize('precision, io', [('float32', None), ('int8', None), ('int8', 'float32')])
+def test_runtimes_agree_and_are_quiet(tmp_path, precision, io):
     """The same file in LiteRT, which another environment has, and in TensorFlow 1.15."""
-    run = run_of()
+    run = run_of() if precision == 'float32' else run_of('--quantize')
     path, picture = tmp_path / 'model.tflite', tmp_path / 'picture.npy'
-    path.write_bytes(export(checkpoint_of(run, tmp_path), run, 32, 'float32', 'logistic').content)
+    path.write_bytes(export(checkpoint_of(run, tmp_path), run, 32, precision, 'logistic',
+                            io).content)
     image = np.random.RandomState(0).randint(0, 256, [32, 32, 3]).astype(np.uint8)
-    np.save(str(picture), image)
-    process = subprocess.run([LITERT, '-c', (
-        'import numpy, sys\nfrom mmnet.runtime import Interpreter\n'
-        'predictor = Interpreter(sys.argv[1])\n'
-        'numpy.save(sys.argv[2], predictor.alpha(numpy.load(sys.argv[2])))'),
-        str(path), str(picture)], stderr=subprocess.PIPE, universal_newlines=True)
-    assert process.returncode == 0 and process.stderr == '', process.stderr
-    np.testing.assert_allclose(np.load(str(picture)), Interpreter(str(path)).alpha(image),
-                               atol=1e-5)
+    alpha = Interpreter(str(path)).alpha(image)
+    for newer in ('litert', 'litert_compiled'):
+        np.save(str(picture), image)
+        process = subprocess.run([LITERT, '-c', (
+            'import numpy, sys\nfrom mmnet.runtime import Interpreter\n'
+            'predictor = Interpreter(sys.argv[1], sys.argv[3])\n'
+            'numpy.save(sys.argv[2], predictor.alpha(numpy.load(sys.argv[2])))'),
+            str(path), str(picture), newer], stderr=subprocess.PIPE, universal_newlines=True)
+        assert process.returncode == 0 and process.stderr == '', process.stderr
+        np.testing.assert_allclose(np.load(str(picture)), alpha,
+                                   atol=1e-5 if precision == 'float32' else 1 / 256)
 
 
 def test_a_file_that_never_ends_is_given_up(tmp_path, monkeypatch):

@@ -17,25 +17,25 @@ from mmnet.tflite.layers import Layer, LayerGraph, Range, Value
 from mmnet.tflite.softmax import alpha_table
 
 
-def encode(network: LayerGraph, precision: str, description: str) -> bytes:
+def encode(network: LayerGraph, precision: str, description: str, io: str) -> bytes:
     """Encodes a network as a file.
 
     Args:
         network: its values have 8-bit ranges unless the precision is `float32`.
-        precision: `float32`, `uint8` or `int8`. 8-bit files take and return uint8.
+        precision: `float32`, `uint8` or `int8`.
         description: for whoever looks into the file.
+        io: what the file takes and returns, `float32` or, if it has 8 bits, `uint8`.
 
     Raises:
         ValueError: for a value without a range, or with one of fewer bits.
     """
     encoder = _Encoder(precision)
-    outer = 'uint8' if precision == 'int8' else precision
-    image = encoder.tensor(network.input, outer)
-    encoder.tensors[network.input] = encoder.converted(image, precision)
+    image = encoder.tensor(network.input, io)
+    encoder.tensors[network.input] = encoder.converted(network.input, image, precision)
     for layer in network.layers:
         encoder.add(layer)
-    alpha = encoder.converted(encoder.tensors[network.output], outer)
-    return flatbuffer.write([image], [alpha], encoder.operators, description)
+    alpha = encoder.converted(network.output, encoder.tensors[network.output], io)
+    return flatbuffer.write({'image': image}, {'alpha': alpha}, encoder.operators, description)
 
 
 def encode_layer(layer: Layer, precision: str) -> bytes:
@@ -44,8 +44,12 @@ def encode_layer(layer: Layer, precision: str) -> bytes:
     inputs = [encoder.tensor(value) for value in layer.inputs]
     encoder.tensors.update(zip(layer.inputs, inputs))
     encoder.add(layer)
-    return flatbuffer.write(inputs, [encoder.tensors[value] for value in layer.outputs],
-                            encoder.operators, layer.kind)
+    outputs = [encoder.tensors[value] for value in layer.outputs]
+    return flatbuffer.write(_numbered(inputs), _numbered(outputs), encoder.operators, layer.kind)
+
+
+def _numbered(tensors: List[Tensor]) -> Dict[str, Tensor]:
+    return {str(index): tensor for index, tensor in enumerate(tensors)}
 
 
 def grid(value_range: Range) -> Tuple[np.float32, int]:
@@ -113,16 +117,20 @@ class _Encoder:
                                                zero_point=quantization.zero_point - 128)
         return Tensor(value.name, value.shape, dtype, quantization)
 
-    def converted(self, tensor: Tensor, dtype: str) -> Tensor:
-        """Converts a tensor between uint8 and int8; the real values stay the same."""
+    def converted(self, value: Value, tensor: Tensor, dtype: str) -> Tensor:
+        """Converts a tensor between uint8, int8 and float32; 8-bit types hold the same values.
+
+        Args:
+            value: that the tensor holds.
+            tensor: to convert.
+            dtype: of the result.
+        """
         if tensor.dtype == dtype:
             return tensor
-        assert tensor.quantization is not None
-        shift = 128 if dtype == 'uint8' else -128
-        zero_point = tensor.quantization.zero_point + shift
-        result = Tensor(f'{tensor.name}_{dtype}', tensor.shape, dtype,
-                        dataclasses.replace(tensor.quantization, zero_point=zero_point))
-        self.operators.append(Operator('QUANTIZE', [tensor], [result], 'QuantizeOptions'))
+        result = self.tensor(value, dtype)
+        result.name = f'{value.name}_{dtype}'
+        kind = 'DEQUANTIZE' if dtype == 'float32' else 'QUANTIZE'
+        self.append(kind, [tensor], [result], kind.title() + 'Options')
         return result
 
     def add(self, layer: Layer) -> None:
@@ -247,7 +255,7 @@ def _split(encoder: _Encoder, layer: Layer, inputs: List[Tensor], outputs: List[
 
 def _lut(encoder: _Encoder, layer: Layer, inputs: List[Tensor], outputs: List[Tensor]) -> None:
     """Encodes the look-up: both bytes of a pixel index its alpha in a table of 256×256."""
-    logits = encoder.converted(inputs[0], 'uint8')
+    logits = encoder.converted(layer.inputs[0], inputs[0], 'uint8')
     assert logits.quantization is not None
     indices = Tensor('indices', logits.shape, 'int32')
     encoder.append('CAST', [logits], [indices], 'CastOptions',

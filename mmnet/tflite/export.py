@@ -1,6 +1,7 @@
 """From a checkpoint to the content of a `.tflite` file."""
 
 import dataclasses
+from typing import Optional
 
 import tensorflow as tf
 
@@ -32,7 +33,8 @@ class Export:
     alpha: tf.Tensor
 
 
-def check_exportable(hparams: HParams, precision: str, head: str) -> None:
+def check_exportable(hparams: HParams, precision: str, head: str,
+                     io: Optional[str] = None) -> None:
     """Refuses combinations that cannot be exported.
 
     Raises:
@@ -40,6 +42,8 @@ def check_exportable(hparams: HParams, precision: str, head: str) -> None:
     """
     float_only = models.network_spec(hparams.model).float_only
     if precision == 'float32':
+        if io == 'uint8':
+            raise UserError('--io uint8: is for 8-bit files; a float32 file takes floats')
         if head == 'lut':
             raise UserError('--softmax lut: the table takes 8-bit logits; choose logistic or '
                             'builtin for float32')
@@ -55,14 +59,15 @@ def check_exportable(hparams: HParams, precision: str, head: str) -> None:
 
 
 def export(checkpoint: str, hparams: HParams, image_size: int, precision: str,
-           head: str) -> Export:
+           head: str, io: Optional[str] = None) -> Export:
     """Converts a checkpoint.
 
     Args:
         checkpoint: a whole one.
         hparams: of its train directory.
         image_size: side of the square that the file takes.
-        precision, head: as checked by `check_exportable`.
+        precision, head, io: as checked by `check_exportable`. An 8-bit file takes and returns
+            uint8 unless `io` says otherwise.
 
     Raises:
         UserError: for a checkpoint of another network, and for an image size it cannot take.
@@ -82,6 +87,8 @@ def export(checkpoint: str, hparams: HParams, image_size: int, precision: str,
     network = softmax.HEADS[head](network)
     if precision == 'float32':
         network = rearrange.rearrange(network)
-    content = encode.encode(network, precision, f'{hparams.model} {precision}')
-    content = metadata.add(content, hparams, checkpoints.step_of(checkpoint), image_size, precision)
+    io = 'float32' if precision == 'float32' else io or 'uint8'
+    content = encode.encode(network, precision, f'{hparams.model} {precision}', io)
+    content = metadata.add(content, hparams, checkpoints.step_of(checkpoint), image_size, precision,
+                           io)
     return Export(content, precision, network, session, images, alpha)

@@ -9,6 +9,7 @@ from tensorflow_lite_support.metadata import schema_py_generated as schema
 
 SCHEMA_VERSION = 3
 FILE_IDENTIFIER = b'TFL3'
+SIGNATURE = 'serving_default'
 TYPES = {'float32': schema.TensorType.FLOAT32, 'int32': schema.TensorType.INT32,
          'uint8': schema.TensorType.UINT8, 'int8': schema.TensorType.INT8}
 # The oldest version of each operator that supports what is written here; 1 by default.
@@ -16,7 +17,7 @@ VERSIONS = {'DEPTHWISE_CONV_2D': {'float32': 2, 'uint8': 2, 'int8': 3},
             'CONV_2D': {'int8': 3}, 'ADD': {'int8': 2}, 'CONCATENATION': {'int8': 2},
             'SPLIT': {'int8': 2}, 'RESIZE_BILINEAR': {'int8': 2}, 'MEAN': {'int8': 2},
             'SOFTMAX': {'int8': 2}, 'LOGISTIC': {'int8': 2}, 'STRIDED_SLICE': {'int8': 2},
-            'TRANSPOSE': {'int8': 2}}
+            'TRANSPOSE': {'int8': 2}, 'DEQUANTIZE': {'float32': 2}}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,18 +67,18 @@ class _AlignedBuffer(schema.BufferT):
         return schema.BufferEnd(builder)
 
 
-def write(inputs: List[Tensor], outputs: List[Tensor], operators: List[Operator],
+def write(inputs: Dict[str, Tensor], outputs: Dict[str, Tensor], operators: List[Operator],
           description: str) -> bytes:
     """Writes the bytes of a `.tflite` file.
 
     Args:
-        inputs, outputs: of the model.
+        inputs, outputs: of the model, by the names of its signature.
         operators: in the order in which they run.
         description: for whoever looks into the file.
     """
     tensors: List[Tensor] = []
-    for tensor in inputs + [tensor for operator in operators
-                            for tensor in operator.inputs + operator.outputs]:
+    for tensor in [*inputs.values(), *(tensor for operator in operators
+                                       for tensor in operator.inputs + operator.outputs)]:
         if tensor not in tensors:
             tensors.append(tensor)
     index = {tensor: i for i, tensor in enumerate(tensors)}
@@ -92,8 +93,8 @@ def write(inputs: List[Tensor], outputs: List[Tensor], operators: List[Operator]
     graph = schema.SubGraphT()
     graph.name = 'main'
     graph.tensors = [_tensor(tensor, model.buffers) for tensor in tensors]
-    graph.inputs = [index[tensor] for tensor in inputs]
-    graph.outputs = [index[tensor] for tensor in outputs]
+    graph.inputs = [index[tensor] for tensor in inputs.values()]
+    graph.outputs = [index[tensor] for tensor in outputs.values()]
     graph.operators = []
     for operator in operators:
         packed = schema.OperatorT()
@@ -107,6 +108,8 @@ def write(inputs: List[Tensor], outputs: List[Tensor], operators: List[Operator]
                 setattr(packed.builtinOptions, field, value)
         graph.operators.append(packed)
     model.subgraphs = [graph]
+    model.signatureDefs = [_signature(*({name: index[tensor] for name, tensor in named.items()}
+                                        for named in (inputs, outputs)))]
     return _finished(model)
 
 
@@ -124,8 +127,9 @@ def single_operators(content: bytes) -> List[Tuple[str, bytes]]:
     """Makes a file of each operator of a file; returns them with their kinds, in order."""
     model = _read(content)
     graph = model.subgraphs[0]
-    # Metadata describes the whole file. The constants of other operators would only add size.
-    model.metadata, buffers = None, model.buffers
+    # Metadata and signature describe the whole file. The constants of other operators would only
+    # add size.
+    model.metadata, model.signatureDefs, buffers = None, None, model.buffers
     parts = []
     for operator in graph.operators:
         needed = {graph.tensors[index].buffer for index in operator.inputs}
@@ -206,6 +210,21 @@ def _operator_code(kind: str, version: int) -> schema.OperatorCodeT:
     code.deprecatedBuiltinCode = code.builtinCode = getattr(schema.BuiltinOperator, kind)
     code.version = version
     return code
+
+
+def _signature(inputs: Dict[str, int], outputs: Dict[str, int]) -> schema.SignatureDefT:
+    """Names the tensors that go in and out, for runtimes that ask for them by name."""
+    def mapped(indices: Dict[str, int]) -> List[schema.TensorMapT]:
+        maps = []
+        for name, tensor_index in indices.items():
+            maps.append(schema.TensorMapT())
+            maps[-1].name, maps[-1].tensorIndex = name, tensor_index
+        return maps
+    signature = schema.SignatureDefT()
+    signature.inputs, signature.outputs = mapped(inputs), mapped(outputs)
+    # Runtimes find it by the key or by the method's name, depending on their age.
+    signature.key = signature.methodName = SIGNATURE
+    return signature
 
 
 def _tensor(tensor: Tensor, buffers: List[schema.BufferT]) -> schema.TensorT:

@@ -7,8 +7,8 @@ from tensorflow_lite_support.metadata.python.metadata import MetadataDisplayer, 
 from mmnet.hparams import HParams
 
 
-def add(content: bytes, hparams: HParams, step: int, image_size: int,
-        precision: str) -> bytes:
+def add(content: bytes, hparams: HParams, step: int, image_size: int, precision: str,
+        io: str) -> bytes:
     """Adds metadata to a file.
 
     Args:
@@ -17,6 +17,7 @@ def add(content: bytes, hparams: HParams, step: int, image_size: int,
         step: of the training.
         image_size: side of the square that the file takes.
         precision: `float32`, `uint8` or `int8`.
+        io: what the file takes and returns, `float32` or `uint8`.
 
     Returns:
         the file's new content.
@@ -36,9 +37,9 @@ def add(content: bytes, hparams: HParams, step: int, image_size: int,
     image.content.contentPropertiesType = schema.ContentProperties.ImageProperties
     image.content.contentProperties = schema.ImagePropertiesT()
     image.content.contentProperties.colorSpace = schema.ColorSpaceType.RGB
-    # A float file takes (pixel − mean) / std. The scale of an 8-bit file, 1/255, does the same.
+    # Floats are (pixel − mean) / std. The scale of bytes, 1/255, does the same.
     image.processUnits = [_normalization(0.0, 255.0)]
-    if precision == 'float32':
+    if io == 'float32':
         image.description = f'RGB, {size}, 0 to 1: pixels divided by 255'
         image.stats = _stats(0.0, 1.0)
     else:
@@ -47,7 +48,7 @@ def add(content: bytes, hparams: HParams, step: int, image_size: int,
 
     alpha = schema.TensorMetadataT()
     alpha.name = 'alpha'
-    scaled = '' if precision == 'float32' else ' by its scale'
+    scaled = '' if io == 'float32' else ' by its scale'
     alpha.description = f'how far each pixel belongs to the person, {size}, 0 to 1{scaled}'
     alpha.stats = _stats(0.0, 1.0)
 

@@ -17,6 +17,8 @@ def test_what_cannot_be_exported_is_refused(args, precision, head, said):
     check_exportable(run_of(), 'float32', 'logistic')
     with pytest.raises(UserError, match=said):
         check_exportable(run_of(*args), precision, head)
+    with pytest.raises(UserError, match='--io uint8'):
+        check_exportable(run_of(), 'float32', 'logistic', 'uint8')
 
 
 def test_a_file_has_the_size_that_was_asked_for(tmp_path):

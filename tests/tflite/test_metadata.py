@@ -8,10 +8,10 @@ from tests.tflite.helpers import head_only
 
 
 def test_metadata_is_standard_and_tells_input_and_step():
-    content = encode.encode(head_only('lut'), 'uint8', '')
+    content = encode.encode(head_only('lut'), 'uint8', '', 'uint8')
     run = hparams.HParams('mmnet', MMNetSettings(width_multiplier=0.5), Weights(),
                           hparams.Training())
-    described = json.loads(metadata.read(metadata.add(content, run, 1234, 128, 'uint8')))
+    described = json.loads(metadata.read(metadata.add(content, run, 1234, 128, 'uint8', 'uint8')))
     assert described['version'] == 'step 1234' and '128×128' in described['description']
     image, = described['subgraph_metadata'][0]['input_tensor_metadata']
     assert image['content']['content_properties_type'] == 'ImageProperties'

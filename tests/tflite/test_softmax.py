@@ -23,7 +23,7 @@ def test_all_pairs_of_8_bit_logits_in_both_runtimes(precision, head, tmp_path):
         alpha = expit(SCALE * (inputs[..., 1:] - inputs[..., :1].astype(np.float64)))
     steps = 255 if head == 'lut' else 256
     expected = np.minimum(np.floor(steps * alpha + 0.5), 255)
-    content = encode.encode(head_only(head), precision, '')
+    content = encode.encode(head_only(head), precision, '', 'uint8')
     path = tmp_path / 'head.tflite'
     path.write_bytes(content)
     ours = run_here(content, inputs)

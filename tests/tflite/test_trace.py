@@ -34,7 +34,7 @@ def test_a_float_file_computes_the_network_with_dilations_and_no_leftovers(name,
     for head in ('logistic', 'builtin'):
         plain = softmax.HEADS[head](network)
         for layers in (plain, rearrange.rearrange(plain)):
-            content = encode.encode(layers, 'float32', '')
+            content = encode.encode(layers, 'float32', '', 'float32')
             np.testing.assert_allclose(run_here(content, pixels), expected, atol=tolerance)
             counts = flatbuffer.operator_counts(content)
             assert not set(counts) & {'SPACE_TO_BATCH_ND', 'BATCH_TO_SPACE_ND', 'CUSTOM',
