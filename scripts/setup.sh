@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Makes .venv with Python 3.7, the pinned packages and mmnet itself; does nothing if it is up to date.
-#   scripts/setup.sh [--gpu] [--plots] [--dev] [--litert | --litert-only]
+#   scripts/setup.sh [--gpu] [--plots] [--dev] [--mediapipe] [--litert | --litert-only]
 # --gpu installs TensorFlow's GPU build, --plots adds matplotlib for the paper's figures, --dev adds
 # what the tests need. --litert also makes .venv-litert with LiteRT, today's runtime of exported
-# files, on Python 3.10 or later; --litert-only makes nothing else.
+# files, on Python 3.10 or later; --litert-only makes nothing else. --mediapipe makes .venv-mediapipe
+# with MediaPipe, to try files in it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -14,16 +15,18 @@ kind=cpu
 plots=
 dev=
 litert=
+mediapipe=
 for flag in "$@"; do
     case "$flag" in
         --gpu) kind=gpu ;;
         --plots) plots=yes ;;
         --dev) dev=yes ;;
+        --mediapipe) mediapipe=yes ;;
         --litert) litert=too ;;
         --litert-only) litert=only ;;
-        -h | --help) sed -n '2,6s/^# *//p' "$0"; exit 0 ;;
-        *) fail "unknown flag $flag; choose from --gpu, --plots, --dev, --litert and" \
-            "--litert-only" ;;
+        -h | --help) sed -n '2,7s/^# *//p' "$0"; exit 0 ;;
+        *) fail "unknown flag $flag; choose from --gpu, --plots, --dev, --mediapipe, --litert" \
+            "and --litert-only" ;;
     esac
 done
 # A GPU environment stays one when another script calls this one without --gpu.
@@ -85,29 +88,31 @@ install_into() {
         --no-build-isolation --editable .
 }
 
-make_litert() {
-    local file=requirements/py311-litert.txt stamp=.venv-litert/installed python wanted
+# An environment with a newer Python: make_new ENVIRONMENT FILE
+make_new() {
+    local environment=$1 file=$2 stamp=$1/installed python wanted
     wanted=$(wanted_stamp "$file")
     if [ -e "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
         return
     fi
-    if [ ! -x .venv-litert/bin/python ] || ! is_new .venv-litert/bin/python; then
+    if [ ! -x "$environment/bin/python" ] || ! is_new "$environment/bin/python"; then
         python=$(find_new_python)
         [ -n "$python" ] || fail "no Python 3.10 to 3.13 found on PATH or in pyenv, and no uv to" \
             "install one; install uv (pip install uv) or such a Python and run this again"
-        say "making .venv-litert with $python"
-        "$python" -m venv --clear .venv-litert
+        say "making $environment with $python"
+        "$python" -m venv --clear "$environment"
     fi
-    install_into .venv-litert "$file"
+    install_into "$environment" "$file"
     echo "$wanted" >"$stamp"
-    say "ready: .venv-litert/bin/python ($(.venv-litert/bin/python --version)), LiteRT"
+    say "ready: $environment/bin/python ($("$environment/bin/python" --version))"
 }
 
 # Training and its evaluation may be started at the same moment.
 exec 9>.setup.lock
 if command -v flock >/dev/null; then flock 9; fi
 
-if [ -n "$litert" ]; then make_litert; fi
+if [ -n "$litert" ]; then make_new .venv-litert requirements/py311-litert.txt; fi
+if [ -n "$mediapipe" ]; then make_new .venv-mediapipe requirements/py311-mediapipe.txt; fi
 if [ "$litert" = only ]; then exit 0; fi
 
 files=("requirements/py37-$kind.txt")

@@ -9,7 +9,7 @@ if [ "${1:-}" = --fast ]; then
     shift
     set -- -m 'not slow' "$@"
 fi
-scripts/setup.sh --plots --dev --litert
+scripts/setup.sh --plots --dev --litert --mediapipe
 export PATH="$PWD/.venv/bin:$PATH"
 flake8
 mypy

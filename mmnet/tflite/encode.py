@@ -17,7 +17,8 @@ from mmnet.tflite.layers import Layer, LayerGraph, Range, Value
 from mmnet.tflite.softmax import alpha_table
 
 
-def encode(network: LayerGraph, precision: str, description: str, io: str) -> bytes:
+def encode(network: LayerGraph, precision: str, description: str, io: str,
+           metadata: Optional[Dict[str, bytes]] = None) -> bytes:
     """Encodes a network as a file.
 
     Args:
@@ -25,6 +26,7 @@ def encode(network: LayerGraph, precision: str, description: str, io: str) -> by
         precision: `float32`, `uint8` or `int8`.
         description: for whoever looks into the file.
         io: what the file takes and returns, `float32` or, if it has 8 bits, `uint8`.
+        metadata: entries of the file by name.
 
     Raises:
         ValueError: for a value without a range, or with one of fewer bits.
@@ -35,7 +37,8 @@ def encode(network: LayerGraph, precision: str, description: str, io: str) -> by
     for layer in network.layers:
         encoder.add(layer)
     alpha = encoder.converted(network.output, encoder.tensors[network.output], io)
-    return flatbuffer.write({'image': image}, {'alpha': alpha}, encoder.operators, description)
+    return flatbuffer.write({'image': image}, {'alpha': alpha}, encoder.operators, description,
+                            metadata)
 
 
 def encode_layer(layer: Layer, precision: str) -> bytes:

@@ -88,7 +88,8 @@ def export(checkpoint: str, hparams: HParams, image_size: int, precision: str,
     if precision == 'float32':
         network = rearrange.rearrange(network)
     io = 'float32' if precision == 'float32' else io or 'uint8'
-    content = encode.encode(network, precision, f'{hparams.model} {precision}', io)
-    content = metadata.add(content, hparams, checkpoints.step_of(checkpoint), image_size, precision,
-                           io)
-    return Export(content, precision, network, session, images, alpha)
+    described = metadata.describe(hparams, checkpoints.step_of(checkpoint), image_size, precision,
+                                  io)
+    content = encode.encode(network, precision, f'{hparams.model} {precision}', io,
+                            {metadata.NAME: described})
+    return Export(metadata.append_labels(content), precision, network, session, images, alpha)

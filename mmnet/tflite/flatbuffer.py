@@ -68,13 +68,14 @@ class _AlignedBuffer(schema.BufferT):
 
 
 def write(inputs: Dict[str, Tensor], outputs: Dict[str, Tensor], operators: List[Operator],
-          description: str) -> bytes:
+          description: str, metadata: Optional[Dict[str, bytes]] = None) -> bytes:
     """Writes the bytes of a `.tflite` file.
 
     Args:
         inputs, outputs: of the model, by the names of its signature.
         operators: in the order in which they run.
         description: for whoever looks into the file.
+        metadata: entries by name.
     """
     tensors: List[Tensor] = []
     for tensor in [*inputs.values(), *(tensor for operator in operators
@@ -110,6 +111,12 @@ def write(inputs: Dict[str, Tensor], outputs: Dict[str, Tensor], operators: List
     model.subgraphs = [graph]
     model.signatureDefs = [_signature(*({name: index[tensor] for name, tensor in named.items()}
                                         for named in (inputs, outputs)))]
+    model.metadata = []
+    for name, content in (metadata or {}).items():
+        entry = schema.MetadataT()
+        entry.name = name
+        entry.buffer = _add_buffer(model.buffers, np.frombuffer(content, np.uint8))
+        model.metadata.append(entry)
     return _finished(model)
 
 
@@ -234,10 +241,7 @@ def _tensor(tensor: Tensor, buffers: List[schema.BufferT]) -> schema.TensorT:
     packed.type = TYPES[tensor.dtype]
     packed.buffer = 0
     if tensor.data is not None:
-        packed.buffer = len(buffers)
-        buffer = _AlignedBuffer()
-        buffer.data = np.ascontiguousarray(tensor.data, tensor.dtype)
-        buffers.append(buffer)
+        packed.buffer = _add_buffer(buffers, np.ascontiguousarray(tensor.data, tensor.dtype))
     if tensor.quantization is not None:
         packed.quantization = schema.QuantizationParametersT()
         packed.quantization.scale = np.atleast_1d(tensor.quantization.scale).astype(np.float32)
@@ -245,3 +249,10 @@ def _tensor(tensor: Tensor, buffers: List[schema.BufferT]) -> schema.TensorT:
             tensor.quantization.zero_point).astype(np.int64)
         packed.quantization.quantizedDimension = tensor.quantization.axis
     return packed
+
+
+def _add_buffer(buffers: List[schema.BufferT], data: np.ndarray) -> int:
+    """Appends a constant; returns its number."""
+    buffers.append(_AlignedBuffer())
+    buffers[-1].data = data
+    return len(buffers) - 1

@@ -1,4 +1,12 @@
-"""TFLite's standard model metadata, inside the file: its input, its output, its origin."""
+"""TFLite's standard model metadata, inside the file: its input, its output, its origin.
+
+MediaPipe's `ImageSegmenter` reads it, too. The label of the output lies in a zip archive at the end
+of the file, as the standard has it.
+"""
+
+import io as streams
+import zipfile
+from typing import List
 
 import flatbuffers
 from tensorflow_lite_support.metadata import metadata_schema_py_generated as schema
@@ -6,13 +14,18 @@ from tensorflow_lite_support.metadata.python.metadata import MetadataDisplayer, 
 
 from mmnet.hparams import HParams
 
+NAME = 'TFLITE_METADATA'
+# The oldest parser that knows everything in it: custom metadata came with this version.
+PARSER_VERSION = '1.5.0'
+LABELS = {'labels.txt': 'person\n'}
+# What MediaPipe does to the output: nothing, since it is an alpha already.
+SEGMENTER, SEGMENTER_IDENTIFIER, NO_ACTIVATION = 'SEGMENTER_METADATA', b'V001', 0
 
-def add(content: bytes, hparams: HParams, step: int, image_size: int, precision: str,
-        io: str) -> bytes:
-    """Adds metadata to a file.
+
+def describe(hparams: HParams, step: int, image_size: int, precision: str, io: str) -> bytes:
+    """Makes the metadata of a file.
 
     Args:
-        content: of a `.tflite` file.
         hparams: of the network.
         step: of the training.
         image_size: side of the square that the file takes.
@@ -20,7 +33,7 @@ def add(content: bytes, hparams: HParams, step: int, image_size: int, precision:
         io: what the file takes and returns, `float32` or `uint8`.
 
     Returns:
-        the file's new content.
+        a flatbuffer of its own, for the file's entry `NAME`.
     """
     size = f'{image_size}×{image_size}'
     network = hparams.to_json()['network']
@@ -51,16 +64,73 @@ def add(content: bytes, hparams: HParams, step: int, image_size: int, precision:
     scaled = '' if io == 'float32' else ' by its scale'
     alpha.description = f'how far each pixel belongs to the person, {size}, 0 to 1{scaled}'
     alpha.stats = _stats(0.0, 1.0)
+    alpha.associatedFiles = [_label_file(name) for name in LABELS]
 
-    graph = schema.SubGraphMetadataT()
+    graph = _SegmenterGraph()
     graph.inputTensorMetadata, graph.outputTensorMetadata = [image], [alpha]
     model.subgraphMetadata = [graph]
+    model.minParserVersion = PARSER_VERSION
     builder = flatbuffers.Builder(0)
     builder.Finish(model.Pack(builder), MetadataPopulator.METADATA_FILE_IDENTIFIER)
-    populator = MetadataPopulator.with_model_buffer(content)
-    populator.load_metadata_buffer(builder.Output())
-    populator.populate()
-    return bytes(populator.get_model_buffer())
+    return bytes(builder.Output())
+
+
+class _SegmenterGraph(schema.SubGraphMetadataT):
+    """The metadata of a graph, with MediaPipe's own; this schema is older than that field."""
+
+    # Places of the fields in the table.
+    INPUTS, OUTPUTS, CUSTOM, COUNT = 2, 3, 9, 10
+
+    def Pack(self, builder: flatbuffers.Builder) -> int:
+        inputs = _vector(builder, [each.Pack(builder) for each in self.inputTensorMetadata])
+        outputs = _vector(builder, [each.Pack(builder) for each in self.outputTensorMetadata])
+        custom = _vector(builder, [_segmenter(builder)])
+        builder.StartObject(self.COUNT)
+        builder.PrependUOffsetTRelativeSlot(self.INPUTS, inputs, 0)
+        builder.PrependUOffsetTRelativeSlot(self.OUTPUTS, outputs, 0)
+        builder.PrependUOffsetTRelativeSlot(self.CUSTOM, custom, 0)
+        return builder.EndObject()
+
+
+def _segmenter(builder: flatbuffers.Builder) -> int:
+    """Packs the custom metadata that says which activation MediaPipe applies."""
+    options = flatbuffers.Builder(0)
+    options.StartObject(2)
+    options.PrependInt8Slot(0, NO_ACTIVATION, 0)
+    options.Finish(options.EndObject(), SEGMENTER_IDENTIFIER)
+    content = options.Output()
+    builder.StartVector(1, len(content), 16)
+    builder.head -= len(content)
+    builder.Bytes[builder.head:builder.head + len(content)] = content
+    data, name = builder.EndVector(len(content)), builder.CreateString(SEGMENTER)
+    builder.StartObject(2)
+    builder.PrependUOffsetTRelativeSlot(0, name, 0)
+    builder.PrependUOffsetTRelativeSlot(1, data, 0)
+    return builder.EndObject()
+
+
+def _vector(builder: flatbuffers.Builder, offsets: List[int]) -> int:
+    builder.StartVector(4, len(offsets), 4)
+    for offset in reversed(offsets):
+        builder.PrependUOffsetTRelative(offset)
+    return builder.EndVector(len(offsets))
+
+
+def _label_file(name: str) -> schema.AssociatedFileT:
+    file = schema.AssociatedFileT()
+    file.name, file.type = name, schema.AssociatedFileType.TENSOR_AXIS_LABELS
+    return file
+
+
+def append_labels(content: bytes) -> bytes:
+    """Appends the archive of labels that the metadata names to a file; returns its new content."""
+    stream = streams.BytesIO(content)
+    # Runtimes map the file, so what is in the archive stays uncompressed.
+    with zipfile.ZipFile(stream, 'a', zipfile.ZIP_STORED) as archive:
+        for name, text in LABELS.items():
+            # A fixed date: the same network always gives the same file.
+            archive.writestr(zipfile.ZipInfo(name), text)
+    return stream.getvalue()
 
 
 def read(content: bytes) -> str:

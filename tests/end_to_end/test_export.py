@@ -4,10 +4,12 @@ import dataclasses
 import json
 import os
 import re
+import subprocess
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from mmnet import hparams
 from mmnet.data import decode
@@ -15,7 +17,8 @@ from mmnet.data.pairs import find_pairs
 from mmnet.errors import UserError
 from mmnet.tflite import check, flatbuffer
 from mmnet.tflite.export import export
-from tests.helpers import evaluate, export_file, run, run_in_litert, train, write_split
+from tests.helpers import (
+    MEDIAPIPE, ROOT, evaluate, export_file, run, run_in_litert, train, write_split)
 
 # One worker makes the files that these tests share.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group('export')]
@@ -56,6 +59,32 @@ def test_files_hold_what_old_and_new_runtimes_have(trained):
     sizes = [os.path.getsize(str(root / (precision + '.tflite'))) for precision in PRECISIONS]
     assert sizes[1] < 0.6 * sizes[0]
     assert not list(root.glob('*.partial'))
+
+
+def test_mediapipe_gives_the_alpha_that_matte_gives(trained, tmp_path):
+    dataset, root = trained
+    # A photo of the files' size: MediaPipe resizes others in its own way.
+    photo = decode.read_image(find_pairs(dataset, 'test')[0].image, 32)
+    picture, source, target = (str(tmp_path / name) for name in ('photo.png', 'in.npy', 'out.npz'))
+    Image.fromarray(photo).save(picture)
+    np.save(source, photo)
+    paths = [str(root / (precision + '.tflite')) for precision in PRECISIONS]
+    worker = os.path.join(ROOT, 'tests', 'mediapipe_worker.py')
+    subprocess.run([MEDIAPIPE, worker, source, target, *paths], check=True,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    found = np.load(target)
+    for index, (precision, path) in enumerate(zip(PRECISIONS, paths)):
+        status, _, err = run('scripts/matte.py', picture, '--model', path, '--output_dir', tmp_path,
+                             '--write', 'alpha', '--force')
+        assert status == 0, err
+        alpha = np.asarray(Image.open(str(tmp_path / 'photo_alpha.png'))) / 255
+        confidence = found[f'confidence{index}']
+        # Two builds of XNNPACK round some 8-bit values differently, and later layers amplify it.
+        tolerance = 2 / 255 if precision == 'float32' else 0.1
+        assert np.percentile(np.abs(confidence - alpha), 99.9) <= tolerance, precision
+        assert found[f'labels{index}'].tolist() == ['person']
+        # With one label, 0 is the person and 255 is nobody.
+        np.testing.assert_array_equal(found[f'category{index}'] == 0, confidence > 0.5)
 
 
 def test_files_run_in_litert_with_the_same_alphas(trained, tmp_path):

@@ -26,7 +26,8 @@ SCRIPTS = sorted(glob.glob(os.path.join(ROOT, 'scripts', '*.sh')))
 
 def test_a_pair_of_scripts_for_every_row():
     names = [os.path.basename(path)[:-3] for path in SCRIPTS]
-    rows = sorted(name for name in names if re.match('(train|valid)_', name))
+    rows = sorted(name for name in names if re.match('(train|valid)_', name)
+                  and name != 'train_recipe')
     assert rows == sorted(action + '_' + row for row in ROWS for action in ('train', 'valid'))
 
 
