@@ -56,8 +56,11 @@ def export_parser() -> Parser:
     parser.add_argument('--checkpoint_path', required=True,
                         help='a train directory (its latest checkpoint) or one checkpoint')
     parser.add_argument('--output', required=True, help='the file to write, e.g. model.tflite')
-    parser.add_argument('--precision', choices=('float32', 'uint8', 'int8'), default='float32',
-                        help='uint8 and int8 take a network trained with --quantize')
+    parser.add_argument('--precision', choices=('float32', 'float16', 'uint8', 'int8'),
+                        default='float32', help='float16 stores weights in half precision, half of '
+                        'the bytes; uint8 and int8 take a network trained with --quantize')
+    parser.add_argument('--check', choices=('gpu',), help='also make sure that a GPU takes every '
+                        'layer of a float file and that none overflows in half precision')
     parser.add_argument('--io', choices=('uint8', 'float32'), help='what the file takes and '
                         'returns: bytes, the default of 8-bit files, or floats from 0 to 1')
     parser.add_argument('--softmax', choices=('lut', 'builtin', 'logistic'), default='logistic',

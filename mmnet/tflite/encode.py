@@ -2,7 +2,8 @@
 
 An 8-bit tensor stores real = scale (stored − zero_point). `uint8` stores 0 to 255, as in the
 paper's day; `int8` stores the same values less 128. Weights have symmetric ranges, so their zero
-point is 128 or 0. `KINDS`, at the end, says how each kind of layer is encoded.
+point is 128 or 0. `float16` files hold weights in half precision; everything else is as in
+`float32` files. `KINDS`, at the end, says how each kind of layer is encoded.
 """
 
 import dataclasses
@@ -22,8 +23,8 @@ def encode(network: LayerGraph, precision: str, description: str, io: str,
     """Encodes a network as a file.
 
     Args:
-        network: its values have 8-bit ranges unless the precision is `float32`.
-        precision: `float32`, `uint8` or `int8`.
+        network: its values have 8-bit ranges unless the precision is `float32` or `float16`.
+        precision: `float32`, `float16`, `uint8` or `int8`.
         description: for whoever looks into the file.
         io: what the file takes and returns, `float32` or, if it has 8 bits, `uint8`.
         metadata: entries of the file by name.
@@ -33,7 +34,7 @@ def encode(network: LayerGraph, precision: str, description: str, io: str,
     """
     encoder = _Encoder(precision)
     image = encoder.tensor(network.input, io)
-    encoder.tensors[network.input] = encoder.converted(network.input, image, precision)
+    encoder.tensors[network.input] = encoder.converted(network.input, image, encoder.precision)
     for layer in network.layers:
         encoder.add(layer)
     alpha = encoder.converted(network.output, encoder.tensors[network.output], io)
@@ -105,7 +106,9 @@ class _Encoder:
     """Collects the operators of a file, and the tensor of every value."""
 
     def __init__(self, precision: str):
-        self.precision = precision
+        self.halves = precision == 'float16'
+        # The type of activations.
+        self.precision = 'float32' if self.halves else precision
         self.tensors: Dict[Value, Tensor] = {}
         self.operators: List[Operator] = []
 
@@ -150,6 +153,16 @@ class _Encoder:
         """Appends an operator."""
         self.operators.append(Operator(kind, inputs, outputs, options_type, options))
 
+    def floats(self, name: str, values: np.ndarray) -> Tensor:
+        """Makes a constant of floats, stored in half precision if the file has it."""
+        if not self.halves:
+            return Tensor(name, values.shape, 'float32', data=values)
+        half = Tensor(name + '/half', values.shape, 'float16', data=values)
+        whole = Tensor(name, values.shape, 'float32')
+        # Runtimes do this once, when they load the file, or not at all if they compute in halves.
+        self.append('DEQUANTIZE', [half], [whole], 'DequantizeOptions')
+        return whole
+
     def weights(self, layer: Layer, source: Tensor, channel_axis: int) -> List[Tensor]:
         """Makes the weights and the bias of a convolution.
 
@@ -163,8 +176,8 @@ class _Encoder:
         # convolution, [h, w, channels, 1], become [1, h, w, channels].
         weights = np.transpose(layer.weights, [3, 0, 1, 2])
         if self.precision == 'float32':
-            return [Tensor(name + '/weights', weights.shape, 'float32', data=weights),
-                    Tensor(name + '/bias', layer.bias.shape, 'float32', data=layer.bias)]
+            return [self.floats(name + '/weights', weights),
+                    self.floats(name + '/bias', layer.bias)]
         assert source.quantization is not None
         if layer.weight_range is None:
             raise ValueError(f'the weights of {name} have no quantization range')

@@ -13,13 +13,18 @@ from mmnet.tflite import encode, metadata, rearrange, softmax, trace
 from mmnet.tflite.layers import LayerGraph
 
 
+FLOATS = ('float32', 'float16')
+# Tells runtimes that they may compute in half precision where the processor does.
+HALVES = {'reduced_precision_support': b'fp16accfp16'}
+
+
 @dataclasses.dataclass(frozen=True)
 class Export:
     """The content of a file, and the graph that it was made from.
 
     Attributes:
         content: of the file.
-        precision: `float32`, `uint8` or `int8`.
+        precision: `float32`, `float16`, `uint8` or `int8`.
         network: its layers.
         session: holds the graph's variables.
         images: placeholder `[1, S, S, 3]` in [0, 1].
@@ -41,12 +46,12 @@ def check_exportable(hparams: HParams, precision: str, head: str,
         UserError: says what to do instead.
     """
     float_only = models.network_spec(hparams.model).float_only
-    if precision == 'float32':
+    if precision in FLOATS:
         if io == 'uint8':
-            raise UserError('--io uint8: is for 8-bit files; a float32 file takes floats')
+            raise UserError(f'--io uint8: is for 8-bit files; a {precision} file takes floats')
         if head == 'lut':
-            raise UserError('--softmax lut: the table takes 8-bit logits; choose logistic or '
-                            'builtin for float32')
+            raise UserError(f'--softmax lut: the table takes 8-bit logits; choose logistic or '
+                            f'builtin for {precision}')
     elif float_only:
         raise UserError(f'--precision {precision}: {hparams.model} has no 8-bit form: '
                         f'{float_only}; choose float32')
@@ -72,7 +77,7 @@ def export(checkpoint: str, hparams: HParams, image_size: int, precision: str,
     Raises:
         UserError: for a checkpoint of another network, and for an image size it cannot take.
     """
-    if precision == 'float32':
+    if precision in FLOATS:
         hparams = dataclasses.replace(hparams, quantization=None)
     session = tf.Session(graph=tf.Graph())
     with session.graph.as_default():
@@ -85,11 +90,13 @@ def export(checkpoint: str, hparams: HParams, image_size: int, precision: str,
         network = trace.trace(session, images, logits)
         alpha = losses.foreground_alpha(logits)
     network = softmax.HEADS[head](network)
-    if precision == 'float32':
+    if precision in FLOATS:
         network = rearrange.rearrange(network)
-    io = 'float32' if precision == 'float32' else io or 'uint8'
+    io = 'float32' if precision in FLOATS else io or 'uint8'
     described = metadata.describe(hparams, checkpoints.step_of(checkpoint), image_size, precision,
                                   io)
-    content = encode.encode(network, precision, f'{hparams.model} {precision}', io,
-                            {metadata.NAME: described})
+    entries = {metadata.NAME: described}
+    if precision == 'float16':
+        entries.update(HALVES)
+    content = encode.encode(network, precision, f'{hparams.model} {precision}', io, entries)
     return Export(metadata.append_labels(content), precision, network, session, images, alpha)

@@ -10,7 +10,8 @@ from tensorflow_lite_support.metadata import schema_py_generated as schema
 SCHEMA_VERSION = 3
 FILE_IDENTIFIER = b'TFL3'
 SIGNATURE = 'serving_default'
-TYPES = {'float32': schema.TensorType.FLOAT32, 'int32': schema.TensorType.INT32,
+TYPES = {'float32': schema.TensorType.FLOAT32, 'float16': schema.TensorType.FLOAT16,
+         'int32': schema.TensorType.INT32,
          'uint8': schema.TensorType.UINT8, 'int8': schema.TensorType.INT8}
 # The oldest version of each operator that supports what is written here; 1 by default.
 VERSIONS = {'DEPTHWISE_CONV_2D': {'float32': 2, 'uint8': 2, 'int8': 3},
@@ -182,8 +183,8 @@ def _constant(model: schema.ModelT, index: int) -> np.ndarray:
     if name is None or data is None:
         raise ValueError(f'its tensor {tensor.name.decode()} is not a constant of a known type')
     stored = np.frombuffer(data.tobytes(), name).reshape(tensor.shape)
-    if name == 'float32':
-        return stored
+    if name in ('float32', 'float16'):
+        return stored.astype(np.float32)
     grid = tensor.quantization
     along = [1] * stored.ndim
     along[grid.quantizedDimension if len(grid.scale) > 1 else 0] = -1

@@ -29,7 +29,7 @@ def describe(hparams: HParams, step: int, image_size: int, precision: str, io: s
         hparams: of the network.
         step: of the training.
         image_size: side of the square that the file takes.
-        precision: `float32`, `uint8` or `int8`.
+        precision: `float32`, `float16`, `uint8` or `int8`.
         io: what the file takes and returns, `float32` or `uint8`.
 
     Returns:

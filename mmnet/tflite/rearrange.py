@@ -9,10 +9,14 @@ from typing import List, Optional
 
 from mmnet.tflite.layers import Layer, LayerGraph, Value, split_conv
 
+# Cells of a map whose sum is safe in half precision, for values up to 255.
+LARGEST_SUM = 256
+
 
 def rearrange(network: LayerGraph) -> LayerGraph:
     """Applies all rearrangements of this file."""
-    for step in (split_branches, merge_linear_layers, sum_instead_of_concatenating):
+    for step in (split_branches, merge_linear_layers, sum_instead_of_concatenating,
+                 average_in_steps):
         network = step(network)
     return network
 
@@ -64,6 +68,28 @@ def sum_instead_of_concatenating(network: LayerGraph) -> LayerGraph:
             continue
         convolution, = readers
         _replace(layers, [concatenation, convolution], _sum_of_terms(concatenation, convolution))
+    return dataclasses.replace(network, layers=layers)
+
+
+def average_in_steps(network: LayerGraph) -> LayerGraph:
+    """Replaces the mean of a large map by a cascade of averages over 2×2.
+
+    A GPU that computes in halves sums before it divides, and halves end at 65,504: MODNet's
+    instance norm would overflow.
+    """
+    layers = list(network.layers)
+    for mean in network.layers:
+        if mean.kind != 'MEAN':
+            continue
+        source, steps = mean.inputs[0], []
+        _, height, width, channels = source.shape
+        while height * width > LARGEST_SUM and height % 2 == width % 2 == 0:
+            height, width = height // 2, width // 2
+            halved = Value(f'{mean.output.name}/average_{height}', (1, height, width, channels))
+            steps.append(Layer('AVERAGE_POOL_2D', [source], [halved], stride=2))
+            source = halved
+        if steps:
+            _replace(layers, [mean], [*steps, Layer('MEAN', [source], mean.outputs)])
     return dataclasses.replace(network, layers=layers)
 
 

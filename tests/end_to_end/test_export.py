@@ -18,7 +18,7 @@ from mmnet.errors import UserError
 from mmnet.tflite import check, flatbuffer
 from mmnet.tflite.export import export
 from tests.helpers import (
-    MEDIAPIPE, ROOT, evaluate, export_file, run, run_in_litert, train, write_split)
+    MEDIAPIPE, ROOT, evaluate, export_file, run, run_here, run_in_litert, train, write_split)
 
 # One worker makes the files that these tests share.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group('export')]
@@ -59,6 +59,24 @@ def test_files_hold_what_old_and_new_runtimes_have(trained):
     sizes = [os.path.getsize(str(root / (precision + '.tflite'))) for precision in PRECISIONS]
     assert sizes[1] < 0.6 * sizes[0]
     assert not list(root.glob('*.partial'))
+
+
+def test_halves_take_half_of_the_bytes_and_suit_a_gpu(trained, tmp_path):
+    dataset, root = trained
+    half = tmp_path / 'half.tflite'
+    status, out, err = export_file(root / 'float', half, '--precision', 'float16', '--check', 'gpu')
+    assert status == 0 and 'none overflows' in out, err
+    content = half.read_bytes()
+    # The network is so small that its description counts.
+    assert len(content) < 0.75 * os.path.getsize(str(root / 'float32.tflite'))
+    assert b'reduced_precision_support' in content and b'fp16accfp16' in content
+    images = np.stack([decode.read_image(pair.image, 32) for pair in find_pairs(dataset, 'train')])
+    new, = run_in_litert([half], images, tmp_path)
+    old = run_here(content, images.astype(np.float32) / 255)
+    np.testing.assert_allclose(new, old, atol=1e-3)
+    status, _, err = export_file(root / 'quantized', tmp_path / 'bytes.tflite', '--precision',
+                                 'int8', '--check', 'gpu')
+    assert status == 1 and '--check gpu' in err and err.count('\n') == 1
 
 
 def test_mediapipe_gives_the_alpha_that_matte_gives(trained, tmp_path):
