@@ -254,7 +254,7 @@ def test_files_are_timed_in_all_runtimes(trained, tmp_path):
                            '--per_op', '--json', tmp_path / 'times.json')
     assert status == 0, err
     report = json.loads((tmp_path / 'times.json').read_text())
-    assert sorted(report) == ['litert', 'litert_builtin', 'tensorflow']
+    assert sorted(report) == ['litert', 'litert_builtin', 'litert_compiled', 'tensorflow']
     for rows in report.values():
         assert [row['file'] for row in rows] == [str(path) for path in paths]
         assert all(row['median'] > 0 and row['runs'] == 3 for row in rows)
