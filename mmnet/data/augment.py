@@ -30,6 +30,9 @@ ENHANCEMENTS = [(ImageEnhance.Color, 0.4, 1.7), (ImageEnhance.Brightness, 0.4, 1
 # Beyond a photo's borders: ImageNet's mean colour, which PortraitNet normalizes to 0, and alpha 0.
 OUTSIDE = (124, 117, 104, 0)
 
+# Where a photo with F has them.
+IMAGE_AND_ALPHA = (0, 1, 2, 3)
+FOREGROUND_AND_ALPHA = (4, 5, 6, 3)
 
 # A frame holds the whole picture, or a part that is larger than the head by a margin. The head is
 # this share of the visible person.
@@ -74,21 +77,30 @@ def augment_batch(photos: Sequence[np.ndarray], variation: 'Variation',
     deformed = np.empty([len(photos), size, size, 3], np.uint8)
     alphas = np.empty([len(photos), size, size, 1], np.uint8)
     for photo, image, alpha in zip(photos, deformed, alphas):
-        if drawn(variation.background_probability, rng):
-            assert variation.backgrounds is not None
-            photo = replace_background(photo, variation.backgrounds, rng)
+        recomposed = drawn(variation.background_probability, rng)
         frame = WHOLE
         if drawn(variation.framing, rng):
             frame = random_frame(photo[..., 3], rng)
         transform = in_frame(preset.transform(rng, size), frame, size, photo.shape[0])
-        # warpAffine takes four channels at most.
-        rgba = cv2.warpAffine(np.ascontiguousarray(photo[..., :4]), transform, (size, size),
+        channels = FOREGROUND_AND_ALPHA if recomposed else IMAGE_AND_ALPHA
+        rgba = cv2.warpAffine(four_channels(photo, channels), transform, (size, size),
                               flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
                               borderMode=preset.border, borderValue=OUTSIDE)
+        if recomposed:
+            assert variation.backgrounds is not None
+            rgba = replace_background(rgba, variation.backgrounds, rng)
         cv2.mixChannels([rgba], [image, alpha], [0, 0, 1, 1, 2, 2, 3, 3])
     if preset.texture is None:
         return deformed, alphas
     return np.stack([preset.texture(image, rng) for image in deformed]), alphas, deformed
+
+
+def four_channels(photo: np.ndarray, channels: Sequence[int]) -> np.ndarray:
+    """Picks four channels of a photo; warpAffine takes no more. NumPy would need ten times as long.
+    """
+    picked = np.empty(photo.shape[:2] + (4,), np.uint8)
+    cv2.mixChannels([photo], [picked], [each for pair in zip(channels, range(4)) for each in pair])
+    return picked
 
 
 def drawn(probability: float, rng: np.random.RandomState) -> bool:

@@ -21,29 +21,33 @@ DARK = 32
 HALO = 5
 
 
-def replace_background(photo: np.ndarray, backgrounds: np.ndarray,
+def replace_background(person: np.ndarray, backgrounds: np.ndarray,
                        rng: np.random.RandomState) -> np.ndarray:
-    """Puts the person of a photo before a random background (Equation 1).
+    """Puts a person before a random background (Equation 1).
 
     Args:
-        photo: uint8 `[S, S, 7]`: red, green, blue, alpha, and F.
-        backgrounds: uint8 RGB `[M, S, S, 3]`.
+        person: uint8 `[S, S, 4]`: F and alpha.
+        backgrounds: uint8 RGB `[M, S', S', 3]`.
         rng: the source of all randomness.
 
     Returns:
         uint8 `[S, S, 4]`: red, green, blue, alpha.
     """
-    background = random_view(backgrounds[rng.randint(len(backgrounds))], rng)
-    alpha = photo[..., 3]
-    foreground = fit_light(photo[..., 4:], alpha, background, rng.uniform(0, FITTING))
+    scene = backgrounds[rng.randint(len(backgrounds))]
+    background = random_view(scene, person.shape[0], rng)
+    alpha = person[..., 3]
+    foreground = fit_light(person[..., :3], alpha, background, rng.uniform(0, FITTING))
     return np.dstack([composite(foreground, alpha / np.float32(255), background), alpha])
 
 
-def random_view(picture: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
-    """Shows a random square part of a picture `[S, S, 3]`, mirrored half of the time."""
-    size = picture.shape[0]
-    side = max(1, int(round(size * rng.uniform(SMALLEST_VIEW, 1))))
-    x, y = rng.randint(0, size - side + 1, 2)
+def random_view(picture: np.ndarray, size: int, rng: np.random.RandomState) -> np.ndarray:
+    """Shows a random square part of a picture `[S', S', 3]`, mirrored half of the time.
+
+    Returns:
+        `[size, size, 3]`.
+    """
+    side = max(1, int(round(picture.shape[0] * rng.uniform(SMALLEST_VIEW, 1))))
+    x, y = rng.randint(0, picture.shape[0] - side + 1, 2)
     part = picture[y:y + side, x:x + side]
     if rng.uniform() < 0.5:
         part = part[:, ::-1]
