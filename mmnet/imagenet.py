@@ -114,23 +114,24 @@ def write_checkpoint(convolutions: List[Convolution], model: str, photos: np.nda
         images = tf.placeholder(tf.uint8, [None, *photos.shape[1:]])
         models.build(model, as_float(images), is_training=False,
                      **({'width_multiplier': width} if model == 'deeplab' else {}))
-        session.run(tf.global_variables_initializer())
         variables = {each.op.name[len(SCOPE):]: each for each in tf.model_variables()
                      if each.op.name.startswith(SCOPE)}
         layers = _fitting(convolutions, model, variables)
 
-        def load(name: str, value: np.ndarray) -> None:
-            variables[name].load(value.astype(np.float32), session)
+        folded = {}
         for layer, (weights, bias) in layers.items():
-            load(_weights_of(layer), weights)
-            load(layer + '/BatchNorm/beta', bias)
-            # Batch norm does nothing but add β now: its moving mean is 0, its γ 1.
-            load(layer + '/BatchNorm/moving_variance', np.full(len(bias), 1 - EPSILON))
+            folded[_weights_of(layer)] = weights
+            # Batch norm does nothing but add β: its moving mean starts as 0, its γ as 1.
+            folded[layer + '/BatchNorm/beta'] = bias
+            folded[layer + '/BatchNorm/moving_variance'] = np.full(len(bias), 1 - EPSILON)
+        _initialize(session, variables, folded)
+        opened = {_weights_of(layer): weights for layer, (weights, _) in layers.items()}
         for layer, (mean, variance) in _moments(session, images, photos, list(layers)).items():
-            load(layer + '/BatchNorm/moving_mean', mean)
-            load(layer + '/BatchNorm/moving_variance', variance)
-            load(layer + '/BatchNorm/gamma', np.sqrt(variance + EPSILON))
-            load(layer + '/BatchNorm/beta', layers[layer][1] + mean)
+            norm = layer + '/BatchNorm/'
+            opened.update({norm + 'moving_mean': mean, norm + 'moving_variance': variance,
+                           norm + 'gamma': np.sqrt(variance + EPSILON),
+                           norm + 'beta': layers[layer][1] + mean})
+        _initialize(session, variables, opened)
         files.make_directory(os.path.dirname(path))
         tf.train.Saver(list(variables.values())).save(session, path, write_meta_graph=False,
                                                       write_state=False)
@@ -169,6 +170,14 @@ def _fitting(convolutions: List[Convolution], model: str,
             raise UserError(f'its convolution {layer} has the shape {weights.shape}; a MobileNetV2 '
                             f'has {wanted}')
     return layers
+
+
+def _initialize(session: tf.Session, variables: Dict[str, tf.Variable],
+                values: Dict[str, np.ndarray]) -> None:
+    """Gives all variables of the graph their first values, or those given."""
+    # In one run: TensorFlow prepares the whole graph anew for each set of variables.
+    session.run(tf.global_variables_initializer(), {
+        variables[name].initial_value: value for name, value in values.items()})
 
 
 def _moments(session: tf.Session, images: tf.Tensor, photos: np.ndarray,

@@ -33,18 +33,19 @@ def classifier(width, quantized=False):
         with tf.contrib.slim.arg_scope(layers.batch_norm_scope(
                 False, 0.9, 1e-3, tf.nn.relu6, tf.contrib.slim.variance_scaling_initializer())):
             net, _ = mobilenet_v2(images, width, last_convolution=True)
-        session.run(tf.global_variables_initializer())
-        for variable in tf.model_variables():
-            if 'BatchNorm' in variable.op.name:
-                low = -0.5 if variable.op.name.endswith(('beta', 'moving_mean')) else 0.5
-                variable.load(RNG.uniform(low, low + 1, variable.shape.as_list()), session)
+        norms = [each for each in tf.model_variables() if 'BatchNorm' in each.op.name]
+        lowest = [-0.5 if each.op.name.endswith(('beta', 'moving_mean')) else 0.5
+                  for each in norms]
+        session.run(tf.global_variables_initializer(), {
+            each.initial_value: RNG.uniform(low, low + 1, each.shape.as_list())
+            for each, low in zip(norms, lowest)})
         converter = tf.lite.TFLiteConverter.from_session(session, [images], [net])
         if quantized:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
             converter.representative_dataset = lambda: (
                 [np.float32(2 / 255) * photo[np.newaxis] - 1] for photo in photos(3))
-        return converter.convert(), {
-            variable.op.name: session.run(variable) for variable in tf.model_variables()}
+        return converter.convert(), session.run({each.op.name: each
+                                                 for each in tf.model_variables()})
 
 
 @pytest.fixture(autouse=True)
