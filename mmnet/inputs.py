@@ -17,8 +17,9 @@ from mmnet.data.pixels import load_sets
 from mmnet.datasets.scenes import load_scenes
 from mmnet.hparams import Training
 
-# Photos that are cropped are kept at so many times the network's size: a crop is enlarged.
-OVERSAMPLING = 2
+# Photos that are cropped are kept at so many times the network's size, because a crop is enlarged.
+# More would cost memory and time to read: F is estimated at this size, too.
+OVERSAMPLING = 1.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +52,7 @@ def load(sets: Mapping[str, List[Pair]], options: Training, image_size: int,
     Raises:
         UserError: for photos that cannot be read, and for a lack of memory.
     """
-    size = image_size * (OVERSAMPLING if options.framing else 1)
+    size = int(image_size * (OVERSAMPLING if options.framing else 1))
     pixels = load_sets(sets, size, cache_dir, skip_bad_pairs, bool(options.backgrounds))
     backgrounds, probability = None, 0.0
     if options.backgrounds:

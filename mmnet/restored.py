@@ -1,22 +1,27 @@
-"""Runs checkpoints: pixels in, alphas out."""
+"""Runs checkpoints: pixels in, alphas out; and strips them of what only training needs."""
 
+import dataclasses
 import os
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from mmnet import checkpoints, hparams, losses
+from mmnet import checkpoints, files, hparams, losses
 from mmnet.graph import as_float, build_network
+from mmnet.quantization import range_variables
 from mmnet.runtime import Predictor
 
 
-def load(path: str, flag: str) -> Predictor:
-    """Loads a network from a train directory or a checkpoint.
+class _Network(NamedTuple):
+    """A checkpoint's network in a graph of its own, with its weights."""
+    hparams: hparams.HParams
+    session: tf.Session
+    images: tf.Tensor
+    alpha: tf.Tensor
 
-    Raises:
-        UserError: if there is no such checkpoint, or it cannot be read.
-    """
-    checkpoint = checkpoints.resolve(path, flag)
+
+def _restore(checkpoint: str) -> _Network:
     trained = hparams.read(os.path.dirname(checkpoint) or '.')
     size = trained.image_size
     with tf.Graph().as_default() as graph:
@@ -25,4 +30,43 @@ def load(path: str, flag: str) -> Predictor:
         alpha = losses.foreground_alpha(logits)
         session = tf.Session(graph=graph)
         checkpoints.restore(checkpoints.saver(trained.training.averaged), session, checkpoint)
-    return Predictor(size, lambda image: session.run(alpha, {images: image[np.newaxis]})[0])
+    return _Network(trained, session, images, alpha)
+
+
+def load(path: str, flag: str) -> Predictor:
+    """Loads a network from a train directory or a checkpoint.
+
+    Raises:
+        UserError: if there is no such checkpoint, or it cannot be read.
+    """
+    network = _restore(checkpoints.resolve(path, flag))
+
+    def alpha(image: np.ndarray) -> np.ndarray:
+        return network.session.run(network.alpha, {network.images: image[np.newaxis]})[0]
+    return Predictor(network.hparams.image_size, alpha)
+
+
+def strip(checkpoint: str, dest: str) -> None:
+    """Writes the weights of a checkpoint as a checkpoint of its own, to be published.
+
+    Their moving averages take the place of the weights, if there are any. Adam's moments are left
+    out, two thirds of the bytes, and so are the folders of the data sets.
+
+    Args:
+        checkpoint: as returned by `checkpoints.resolve`.
+        dest: the folder to write to, along with `hparams.json`.
+
+    Raises:
+        UserError: if the checkpoint cannot be read.
+    """
+    network = _restore(checkpoint)
+    training = network.hparams.training
+    names = tuple(os.path.basename(os.path.normpath(path)) for path in training.dataset_path)
+    files.make_directory(dest)
+    with network.session.graph.as_default():
+        saver = tf.train.Saver([*tf.model_variables(), *range_variables()],
+                               save_relative_paths=True)
+        saver.save(network.session, os.path.join(dest, 'model.ckpt'),
+                   checkpoints.step_of(checkpoint), write_meta_graph=False)
+    hparams.write(dataclasses.replace(network.hparams, training=dataclasses.replace(
+        training, dataset_path=names, init_checkpoint=None, ema_decay=None)), dest)

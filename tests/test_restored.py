@@ -1,5 +1,7 @@
 """Checkpoints as predictors."""
 
+import os
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -29,3 +31,35 @@ def test_what_is_no_checkpoint_is_named(tmp_path):
     for path in ('nowhere', ''):
         with pytest.raises(UserError, match='--model'):
             restored.load(str(tmp_path / path), '--model')
+
+
+def test_a_stripped_checkpoint_holds_the_average_and_nothing_else(tmp_path):
+    run = run_of('--ema_decay', '0.9')
+    path = str(tmp_path / 'train' / 'model.ckpt')
+    os.makedirs(os.path.dirname(path))
+    hparams.write(run, os.path.dirname(path))
+    with tf.Graph().as_default(), tf.Session() as session:
+        graph.build_network(tf.placeholder(tf.float32, [1, 32, 32, 3]), run, is_training=False)
+        average = tf.train.ExponentialMovingAverage(0.9)
+        changed = average.apply(tf.model_variables())
+        adam = tf.train.AdamOptimizer().minimize(tf.add_n([
+            tf.nn.l2_loss(each) for each in tf.trainable_variables()]))
+        session.run(tf.global_variables_initializer())
+        session.run([adam, changed])
+        session.run(adam)
+        tf.train.Saver().save(session, path, 7, write_meta_graph=False)
+        expected = session.run({each.op.name: average.average(each)
+                                for each in tf.model_variables()})
+    dest = str(tmp_path / 'published')
+    restored.strip(path + '-7', dest)
+    reader = tf.train.NewCheckpointReader(os.path.join(dest, 'model.ckpt-7'))
+    assert sorted(reader.get_variable_to_shape_map()) == sorted(expected)
+    for name, value in expected.items():
+        np.testing.assert_array_equal(reader.get_tensor(name), value)
+    with open(os.path.join(dest, 'checkpoint')) as file:
+        assert str(tmp_path) not in file.read()
+    published = hparams.read(dest)
+    assert published.training.dataset_path == ('data',) and not published.training.averaged
+    image = np.zeros([32, 32, 3], np.uint8)
+    np.testing.assert_array_equal(restored.load(dest, '--model').alpha(image),
+                                  restored.load(path + '-7', '--model').alpha(image))

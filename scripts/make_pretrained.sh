@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Makes the networks of mmnet/pretrained again:
+#   scripts/make_pretrained.sh CCP_DATASET WORK_DIR [FLAG…]
+# CCP_DATASET is Clothing Co-Parsing as prepare_dataset.py ccp writes it. PORTRAITS (1000) are drawn
+# besides. The networks are trained by train_recipe.sh, whose steps and FLAGs apply, in WORK_DIR. They
+# are put into WORK_DIR/pretrained, from where you may copy them over mmnet/pretrained.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+if [ "${1:-}" = --help ]; then
+    sed -n '2,6s/^# *//p' "$0"
+    exit 0
+fi
+if [ $# -lt 2 ] || [[ $1 == -* ]] || [[ $2 == -* ]]; then
+    echo "usage: make_pretrained.sh CCP_DATASET WORK_DIR [FLAG…]; FLAGs are those of train.py" >&2
+    exit 2
+fi
+ccp=$1 work=$2
+shift 2
+if [ -e "$work/pretrained" ]; then
+    echo "make_pretrained.sh: error: $work/pretrained: exists already; move it away" >&2
+    exit 1
+fi
+"$root/scripts/setup.sh"
+python=$root/.venv/bin/python
+mkdir -p "$work"
+
+"$python" "$root/scripts/make_synthetic_portraits.py" "$work/drawn" --test 50 \
+    --train "${PORTRAITS:-1000}" --width 384 --height 512 --seed 7
+"$root/scripts/train_recipe.sh" "$ccp" "$work/drawn" "$work/training" --dataset_weights 3 1 "$@"
+
+# It gets its name once it is whole.
+partial=$work/pretrained.partial
+rm -rf "$partial"
+mkdir "$partial"
+cp "$work/training"/*.tflite "$partial"
+for size in 128 256; do
+    "$python" "$root/scripts/strip_checkpoint.py" "$work/training/$size" \
+        "$partial/mmnet_dm1.0_$size"
+done
+sums=$(cd "$partial" && find . -type f -printf '%P\n' | sort | xargs sha256sum)
+echo "$sums" >"$partial/SHA256SUMS"
+mv "$partial" "$work/pretrained"
+echo "$work/pretrained: $(du -sb "$work/pretrained" | cut -f1) bytes"

@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# Trains MMNet-1.0 so that it learns most from few pairs, and exports it:
+#   scripts/train_recipe.sh DATASET… TRAIN_DIR [FLAG…]
+# It trains at 64×64, where a step is cheap, goes on at 128×128 and 256×256, rounds the last two to 8
+# bits, and writes TRAIN_DIR/mmnet_dm1.0_{128,256}_{float32,int8}.tflite. FLAGs are further flags of
+# train.py. Ctrl-C is safe at any time: the same command goes on from there. On GPUs, raise these for
+# better results: STEPS_64 (3000), STEPS_128 (1500), STEPS_256 (250), STEPS_ROUNDED (100).
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+usage="usage: train_recipe.sh DATASET… TRAIN_DIR [FLAG…]; FLAGs are those of train.py"
+if [ "${1:-}" = --help ]; then
+    sed -n '2,7s/^# *//p' "$0"
+    exit 0
+fi
+places=()
+while [ $# -gt 0 ] && [[ $1 != -* ]]; do
+    places+=("$1")
+    shift
+done
+if [ ${#places[@]} -lt 2 ]; then
+    echo "$usage" >&2
+    exit 2
+fi
+train_dir=${places[-1]}
+unset 'places[-1]'
+"$root/scripts/setup.sh"
+python=$root/.venv/bin/python
+
+# What every training shares.
+recipe=(--dataset_path "${places[@]}" --batch_norm_decay 0.99 --learning_rate_schedule cosine
+    --framing 0.5 --backgrounds drawn pairs --augmentation mmnet_texture --seed 1)
+
+# train NAME FLAG…, in a directory of its own
+train() {
+    local name=$1
+    shift
+    printf '\n== train.py --train_dir %s %s\n' "$train_dir/$name" "$*"
+    "$python" "$root/train.py" --train_dir "$train_dir/$name" "$@"
+}
+
+# export_file NAME FILE FLAG…, unless it is newer than the training
+export_file() {
+    local trained=$train_dir/$1 file=$train_dir/$2
+    shift 2
+    [ "$file" -nt "$trained/checkpoint" ] ||
+        "$python" "$root/export_tflite.py" --checkpoint_path "$trained" --output "$file" --force "$@"
+}
+
+train 64 "${recipe[@]}" --image_size 64 --max_steps "${STEPS_64:-3000}" \
+    --learning_rate 8e-3 --warm_up_steps 100 --ema_decay 0.998 "$@"
+train 128 "${recipe[@]}" --image_size 128 --max_steps "${STEPS_128:-1500}" \
+    --learning_rate 4e-3 --warm_up_steps 50 --ema_decay 0.998 --init_checkpoint "$train_dir/64" "$@"
+train 256 "${recipe[@]}" --image_size 256 --max_steps "${STEPS_256:-250}" --batch_size 16 \
+    --learning_rate 1e-3 --warm_up_steps 20 --ema_decay 0.98 --init_checkpoint "$train_dir/128" "$@"
+for size in 256 128; do
+    train "${size}_rounded" "${recipe[@]}" --image_size "$size" --quantize \
+        --max_steps "${STEPS_ROUNDED:-100}" --batch_size 16 --learning_rate 3e-4 \
+        --init_checkpoint "$train_dir/$size" "$@"
+    export_file "$size" "mmnet_dm1.0_${size}_float32.tflite" --precision float32
+    export_file "${size}_rounded" "mmnet_dm1.0_${size}_int8.tflite" --precision int8
+done
