@@ -26,6 +26,7 @@ import sys
 import warnings
 from typing import Callable, Iterator, Optional
 
+from mmnet import pretrained
 from mmnet.errors import UserError
 
 INTERRUPTED = 130
@@ -171,8 +172,11 @@ def add_data_flags(parser: Parser, split: str) -> None:
 
 def add_matting_flags(parser: Parser, action: str = 'store') -> None:
     """Adds the flags that say how alphas are made; the action `append` takes several networks."""
-    parser.add_argument('--model', required=True, action=action, help='a file of export_tflite.py, '
-                        'a train directory or one checkpoint')
+    parser.add_argument('--model', type=pretrained.find, action=action,
+                        default=pretrained.DEFAULT if action == 'store' else None,
+                        help='a file of export_tflite.py, a train directory, one checkpoint, or '
+                        'one of the networks that come with the code '
+                        f'({", ".join(pretrained.PREFIX + name for name in pretrained.names())})')
     add_runtime_flag(parser)
     parser.add_argument('--refine', action='store_true', help='sharpen the alpha along the '
                         'photo\'s edges with a guided filter')
@@ -180,6 +184,7 @@ def add_matting_flags(parser: Parser, action: str = 'store') -> None:
 
 def add_runtime_flag(parser: Parser) -> None:
     """Adds the flag that says what runs an exported file."""
-    parser.add_argument('--runtime', choices=('litert', 'tensorflow'), default='litert',
-                        help='what runs an exported file: LiteRT, or TensorFlow 1.15\'s '
-                        'interpreter, to check that old phones run it')
+    parser.add_argument('--runtime', choices=('litert', 'litert_compiled', 'tensorflow'),
+                        default='litert', help='what runs an exported file: LiteRT\'s Interpreter, '
+                        'its newer CompiledModel, or TensorFlow 1.15\'s interpreter, to check that '
+                        'old phones run it')

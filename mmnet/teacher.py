@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from mmnet import checkpoints, hparams, losses, metrics
+from mmnet import checkpoints, hparams, losses, metrics, pretrained
 from mmnet.graph import build_network
 from mmnet.runtime import Interpreter, is_file
 
@@ -20,13 +20,14 @@ Teacher = Callable[[tf.Tensor], tf.Tensor]
 
 
 def load(path: str, flag: str) -> Teacher:
-    """Loads a teacher from a train directory, a checkpoint or an exported file.
+    """Loads a teacher from a train directory, a checkpoint, an exported file or `pretrained:NAME`.
 
     It computes at its own size; images and alphas are resized.
 
     Raises:
         UserError: for other files, and for files that cannot be read.
     """
+    path = pretrained.find(path)
     if is_file(path):
         return _file(Interpreter(path))
     checkpoint = checkpoints.resolve(path, flag)

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from mmnet import checkpoints, files, losses, summaries
+from mmnet import checkpoints, files, losses, pretrained, summaries
 from mmnet.cpu_gradients import cpu_gradients
 from mmnet.errors import UserError
 from mmnet.evaluation import STRIP_EXAMPLES
@@ -135,6 +135,7 @@ def restore_matching(checkpoint: str) -> None:
     Raises:
         UserError: for a checkpoint that cannot be read or fits nothing.
     """
+    checkpoint = pretrained.find(checkpoint)
     try:
         shapes = dict(tf.train.list_variables(checkpoint))
     except (tf.errors.OpError, ValueError):

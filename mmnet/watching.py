@@ -9,7 +9,7 @@ from typing import Dict, Iterator, List, Optional, Tuple
 import numpy as np
 import tensorflow as tf
 
-from mmnet import checkpoints, files, losses, models
+from mmnet import checkpoints, files, losses, models, pretrained
 from mmnet.errors import UserError
 from mmnet.evaluation import Evaluator
 from mmnet.graph import as_float, build_objective
@@ -79,6 +79,9 @@ def evaluate_checkpoint(evaluator: Evaluator, network: CheckpointPredictor, chec
         scores, strip = evaluator.evaluate(network.predict)
         record: Record = {'global_step': checkpoints.step_of(checkpoint), 'split': split, **scores,
                           'parameters': network.parameters}
+        # The networks that come with the code stay as they were published.
+        if os.path.dirname(os.path.abspath(train_dir)) == pretrained.FOLDER:
+            return record
         summary_dir = os.path.join(train_dir, 'eval_' + split)
         if not os.path.isdir(train_dir):
             raise UserError(f'{train_dir}: was deleted while its checkpoint was evaluated')

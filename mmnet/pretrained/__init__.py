@@ -1,0 +1,37 @@
+"""The networks that come with the code: MMNet-1.0 at two sizes. MODEL_CARD.md describes them.
+
+    --model pretrained:mmnet_dm1.0_256_int8             an exported file
+    --init_checkpoint pretrained:mmnet_dm1.0_256        a checkpoint to start from
+"""
+
+import os
+from typing import List
+
+from mmnet.errors import UserError
+
+FOLDER = os.path.dirname(os.path.abspath(__file__))
+PREFIX = 'pretrained:'
+# What cuts people out where no network is named.
+DEFAULT = 'pretrained:mmnet_dm1.0_256_int8'
+
+
+def names() -> List[str]:
+    """Lists the exported files, without their extension, and the checkpoints' folders."""
+    return sorted(name[:-len('.tflite')] if name.endswith('.tflite') else name
+                  for name in os.listdir(FOLDER) if name.startswith('mmnet_'))
+
+
+def find(path: str) -> str:
+    """Returns the path of `pretrained:NAME`; any other path stays as it is.
+
+    Raises:
+        UserError: for a name that is not there.
+    """
+    if not path.startswith(PREFIX):
+        return path
+    name = path[len(PREFIX):]
+    if name not in names():
+        raise UserError(f'{path}: no such network; choose from '
+                        f'{", ".join(PREFIX + each for each in names())}')
+    place = os.path.join(FOLDER, name)
+    return place if os.path.isdir(place) else place + '.tflite'
