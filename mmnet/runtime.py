@@ -67,6 +67,7 @@ class Interpreter:
 
     Attributes:
         size: side of the square that the file takes, in pixels.
+        loaded: what the file takes and returns.
 
     Args:
         path: of the file.
@@ -81,8 +82,8 @@ class Interpreter:
         runtime = runtime or ('litert' if installed('litert') else 'tensorflow')
         if not trusted:
             _try(path, runtime)
-        self._loaded = _load(path, runtime)
-        self.size = int(self._loaded.image['shape'][1])
+        self.loaded = _load(path, runtime)
+        self.size = int(self.loaded.image['shape'][1])
 
     def alpha(self, image: np.ndarray) -> np.ndarray:
         """Computes the alpha of an image.
@@ -94,12 +95,12 @@ class Interpreter:
             float32 `[S, S, 1]` in [0, 1].
         """
         pixels = image[np.newaxis]
-        if self._loaded.image['dtype'] == np.float32:
+        if self.loaded.image['dtype'] == np.float32:
             pixels = pixels.astype(np.float32) * np.float32(1 / 255)
-        alpha = self._loaded.run(pixels)[0]
+        alpha = self.loaded.run(pixels)[0]
         if alpha.dtype == np.float32:
             return alpha
-        scale, zero_point = self._loaded.alpha['quantization']
+        scale, zero_point = self.loaded.alpha['quantization']
         return (alpha.astype(np.float32) - zero_point) * np.float32(scale)
 
 

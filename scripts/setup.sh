@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Makes .venv with Python 3.7, the pinned packages and mmnet itself; does nothing if it is up to date.
-#   scripts/setup.sh [--gpu] [--plots] [--dev] [--mediapipe] [--litert | --litert-only]
+#   scripts/setup.sh [--gpu] [--plots] [--dev] [--mediapipe] [--demo] [--litert | --litert-only]
 # --gpu installs TensorFlow's GPU build, --plots adds matplotlib for the paper's figures, --dev adds
 # what the tests need. --litert also makes .venv-litert with LiteRT, today's runtime of exported
 # files, on Python 3.10 or later; --litert-only makes nothing else. --mediapipe makes .venv-mediapipe
-# with MediaPipe, to try files in it.
+# with MediaPipe, to try files in it. --demo fetches LiteRT.js for scripts/demo.py with npm; with
+# --dev, a browser comes along for the page's test.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -16,16 +17,18 @@ plots=
 dev=
 litert=
 mediapipe=
+demo=
 for flag in "$@"; do
     case "$flag" in
         --gpu) kind=gpu ;;
         --plots) plots=yes ;;
         --dev) dev=yes ;;
         --mediapipe) mediapipe=yes ;;
+        --demo) demo=yes ;;
         --litert) litert=too ;;
         --litert-only) litert=only ;;
-        -h | --help) sed -n '2,7s/^# *//p' "$0"; exit 0 ;;
-        *) fail "unknown flag $flag; choose from --gpu, --plots, --dev, --mediapipe, --litert" \
+        -h | --help) sed -n '2,8s/^# *//p' "$0"; exit 0 ;;
+        *) fail "unknown flag $flag; choose from --gpu, --plots, --dev, --mediapipe, --demo, --litert" \
             "and --litert-only" ;;
     esac
 done
@@ -107,12 +110,27 @@ make_new() {
     say "ready: $environment/bin/python ($("$environment/bin/python" --version))"
 }
 
+# What the page of scripts/demo.py stands on; with --dev, what its test needs, too.
+fetch_demo() {
+    local modules=scripts/demo/node_modules wanted flags=(--omit=dev)
+    if [ -n "$dev" ] || [ -e "$modules/playwright-core" ]; then flags=(); fi
+    wanted="$(cksum <scripts/demo/package-lock.json) ${flags[*]}"
+    if [ -e "$modules/installed" ] && [ "$(cat "$modules/installed")" = "$wanted" ]; then
+        return
+    fi
+    command -v npm >/dev/null || fail "npm not found; install Node.js 20 or later and run this again"
+    say "fetching scripts/demo/package.json's packages with npm"
+    npm ci --prefix scripts/demo --no-audit --no-fund --loglevel=error "${flags[@]}" >&2
+    echo "$wanted" >"$modules/installed"
+}
+
 # Training and its evaluation may be started at the same moment.
 exec 9>.setup.lock
 if command -v flock >/dev/null; then flock 9; fi
 
 if [ -n "$litert" ]; then make_new .venv-litert requirements/py311-litert.txt; fi
 if [ -n "$mediapipe" ]; then make_new .venv-mediapipe requirements/py311-mediapipe.txt; fi
+if [ -n "$demo" ]; then fetch_demo; fi
 if [ "$litert" = only ]; then exit 0; fi
 
 files=("requirements/py37-$kind.txt")

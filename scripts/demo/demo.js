@@ -1,0 +1,208 @@
+// The page: a camera, a photo or a video goes in; the person before a background comes out.
+
+import {isWebGPUSupported} from '@litertjs/core';
+
+import {paint} from './composition.js';
+import {loadNetwork, UserError} from './matting.js';
+
+// Photos are shrunk to what every browser's canvas can hold.
+const LONGEST_SIDE = 4096;
+const CAMERA_SIZE = {width: {ideal: 1280}, height: {ideal: 720}};
+// The figures are means over this many seconds.
+const MEASURED_SECONDS = 1;
+
+const CAMERA_PROBLEMS = {
+  NotFoundError: 'No camera was found; connect one, or choose a photo or a video.',
+  NotAllowedError: 'The camera is blocked; allow it in the browser\'s settings for this page.',
+  NotReadableError: 'Another program uses the camera; close it and try again.',
+};
+
+const page = Object.fromEntries(
+    [...document.querySelectorAll('[id]')].map((element) => [element.id, element]));
+
+let network = null;
+let picture = null;      // The background picture.
+let source = null;       // A photo, {image}, or moving pictures, {video, stream, url}.
+let facing = 'user';
+let shown = [];          // When frames were shown, and how long the network took.
+
+/** Runs a handler; what goes wrong becomes one sentence on the page. */
+async function guarded(handler) {
+  page.message.textContent = '';
+  try {
+    await handler();
+  } catch (error) {
+    if (!(error instanceof UserError)) console.error(error);
+    page.message.textContent = error instanceof UserError ? error.message :
+        `Something went wrong (${error.message}); reload the page.`;
+  }
+}
+
+function listen(element, event, handler) {
+  element.addEventListener(event, () => guarded(handler));
+}
+
+/** Loads the network for the chosen processor. */
+async function startNetwork() {
+  page.figures.textContent = 'Loading the network…';
+  network = null;
+  const wanted = page.processor.value;
+  network = await loadNetwork(wanted).catch((error) => {
+    page.figures.textContent = '';
+    throw error;
+  });
+  page.figures.textContent = `${network.name}, ready on ${network.processor}`;
+  page.camera.disabled = page.file.disabled = false;
+  if (wanted === 'webgpu' && network.processor !== 'GPU') {
+    page.processor.value = 'wasm';
+    page.message.textContent = 'This GPU cannot run all layers of the network; the CPU does.';
+  }
+  await repaint();
+}
+
+/** Ends the camera or the video that is shown. */
+function stop() {
+  if (source?.video) source.video.pause();
+  source?.stream?.getTracks().forEach((track) => track.stop());
+  if (source?.url) URL.revokeObjectURL(source.url);
+  source = null;
+  shown = [];
+  page.turn.hidden = true;
+  page.result.classList.remove('mirrored');
+}
+
+async function startCamera() {
+  stop();
+  if (!navigator.mediaDevices) {
+    throw new UserError('Browsers give a camera to pages from https or localhost only; open this ' +
+                        'page that way, or choose a photo.');
+  }
+  let stream;
+  try {
+    stream = await navigator.mediaDevices.getUserMedia(
+        {video: {facingMode: facing, ...CAMERA_SIZE}, audio: false});
+  } catch (error) {
+    throw new UserError(CAMERA_PROBLEMS[error.name] ||
+                        `The camera does not start (${error.message}); try again.`);
+  }
+  const video = Object.assign(document.createElement('video'), {srcObject: stream});
+  await play({video, stream});
+  page.result.classList.toggle('mirrored', facing === 'user');
+  const devices = await navigator.mediaDevices.enumerateDevices();
+  page.turn.hidden = devices.filter(({kind}) => kind === 'videoinput').length < 2;
+}
+
+/** Shows a chosen photo or video. */
+async function openFile() {
+  const [file] = page.file.files;
+  if (!file) return;
+  stop();
+  const unreadable = () => new UserError(`${file.name} cannot be read as a photo or a video; ` +
+                                         'choose a JPEG, PNG, WebP, MP4 or WebM file.');
+  if (file.type.startsWith('video/')) {
+    const url = URL.createObjectURL(file);
+    const video = Object.assign(document.createElement('video'), {src: url, loop: true});
+    await play({video, url}).catch(() => {
+      stop();
+      throw unreadable();
+    });
+  } else {
+    source = {image: await createImageBitmap(file).catch(() => {
+      throw unreadable();
+    })};
+    await repaint();
+  }
+  page.file.value = '';  // The same file may be chosen again.
+}
+
+/** Starts moving pictures; every new frame is shown. */
+async function play(moving) {
+  Object.assign(moving.video, {muted: true, playsInline: true});
+  source = moving;
+  await moving.video.play();
+  const next = moving.video.requestVideoFrameCallback ?
+      (callback) => moving.video.requestVideoFrameCallback(callback) : requestAnimationFrame;
+  const loop = () => guarded(async () => {
+    if (source !== moving) return;
+    await show(moving.video, moving.video.videoWidth, moving.video.videoHeight);
+    next(loop);
+  });
+  next(loop);
+}
+
+/** Shows a photo again, with a new background or network. Videos go on by themselves. */
+async function repaint() {
+  if (!source?.image) return;
+  const {image} = source;
+  const scale = Math.min(1, LONGEST_SIDE / Math.max(image.width, image.height));
+  await show(image, Math.round(image.width * scale), Math.round(image.height * scale));
+}
+
+/** Cuts the person out of a frame and shows the result. */
+async function show(frame, width, height) {
+  if (!network || !width) return;
+  const shownSource = source;
+  const start = performance.now();
+  const alpha = await network.alpha(frame);
+  const milliseconds = performance.now() - start;
+  if (source !== shownSource) return;
+  if (page.result.width !== width || page.result.height !== height) {
+    Object.assign(page.result, {width, height});
+  }
+  paint(page.result, frame, alpha, background());
+  page.save.disabled = false;
+  showFigures(milliseconds);
+}
+
+function background() {
+  return {blur: 'blur', colour: page.colour.value, picture, none: null}[page.background.value];
+}
+
+function showFigures(milliseconds) {
+  const now = performance.now();
+  shown.push({now, milliseconds});
+  shown = shown.filter((each) => now - each.now < 1000 * MEASURED_SECONDS);
+  const mean = shown.reduce((sum, each) => sum + each.milliseconds, 0) / shown.length;
+  const rate = source.video ? `${(shown.length / MEASURED_SECONDS).toFixed(0)} frames/s, ` : '';
+  page.figures.textContent =
+      `${rate}${mean.toFixed(1)} ms a frame for ${network.name} (${network.processor})`;
+}
+
+/** Saves what is shown; a mirrored camera's picture comes out the right way round. */
+function save() {
+  const link = document.createElement('a');
+  page.result.toBlob((blob) => {
+    link.href = URL.createObjectURL(blob);
+    link.download = 'cutout.png';
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  });
+}
+
+async function openPicture() {
+  const [file] = page.picture.files;
+  if (!file) return;
+  picture = await createImageBitmap(file).catch(() => {
+    throw new UserError(`${file.name} cannot be read as a picture; choose a JPEG, PNG or WebP ` +
+                        'file.');
+  });
+  await repaint();
+}
+
+listen(page.camera, 'click', startCamera);
+listen(page.turn, 'click', () => {
+  facing = facing === 'user' ? 'environment' : 'user';
+  return startCamera();
+});
+listen(page.file, 'change', openFile);
+listen(page.picture, 'change', openPicture);
+listen(page.colour, 'input', repaint);
+listen(page.processor, 'change', startNetwork);
+listen(page.save, 'click', save);
+listen(page.background, 'change', () => {
+  page.colour.hidden = page.background.value !== 'colour';
+  page.choose_picture.hidden = page.background.value !== 'picture';
+  return repaint();
+});
+page.choose_processor.hidden = !isWebGPUSupported();
+guarded(startNetwork);

@@ -1,0 +1,112 @@
+// Clicks through the page of scripts/demo.py: `node demo_worker.mjs IN.json OUT.json`; no test itself.
+//
+// IN names the page's `url`, a `photo`, a `background`, a file that is `broken`, a `camera` film
+// (Y4M) and a `folder` for what comes out. OUT gets what the page says, and the alpha on its canvas.
+
+import {readFileSync, writeFileSync} from 'node:fs';
+import {createRequire} from 'node:module';
+import {join} from 'node:path';
+import {fileURLToPath, pathToFileURL} from 'node:url';
+
+// The packages are those of the page.
+const require = createRequire(fileURLToPath(new URL('../scripts/demo/package.json', import.meta.url)));
+const {chromium: playwright} = require('playwright-core');
+const {default: packed} = await import(pathToFileURL(require.resolve('@sparticuz/chromium')));
+const chromium = packed.default ?? packed;
+
+const [source, target] = process.argv.slice(2);
+const {url, photo, background, broken, camera, folder} = JSON.parse(readFileSync(source));
+const found = {errors: []};
+
+async function launch(...flags) {
+  return playwright.launch({
+    executablePath: await chromium.executablePath(),
+    args: ['--no-sandbox', '--headless=new', '--disable-background-networking',
+           '--disable-component-update', ...flags],
+    headless: true,
+  });
+}
+
+async function open(browser, prepare = null) {
+  const page = await browser.newPage({viewport: {width: 900, height: 900}});
+  page.on('pageerror', (error) => found.errors.push(String(error)));
+  page.on('request', (request) => {
+    if (!request.url().startsWith(url) && !/^(data|blob):/.test(request.url())) {
+      found.errors.push(`asks for ${request.url()}`);
+    }
+  });
+  if (prepare) await page.addInitScript(prepare);
+  await page.goto(url);
+  return page;
+}
+
+const text = (page, id) => page.locator(`#${id}`).textContent();
+const figures = (page, pattern) =>
+    page.waitForFunction(([id, wanted]) => new RegExp(wanted).test(
+        document.getElementById(id).textContent), ['figures', pattern]);
+const message = async (page) => {
+  await page.waitForFunction(() => document.getElementById('message').textContent);
+  return text(page, 'message');
+};
+// Colour and alpha of the canvas, as four numbers a pixel.
+const pixels = (page) => page.evaluate(() => {
+  const {width, height} = document.getElementById('result');
+  return [...document.getElementById('result').getContext('2d')
+      .getImageData(0, 0, width, height).data];
+});
+
+const browser = await launch('--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream',
+                             `--use-file-for-fake-video-capture=${camera}`);
+try {
+  const page = await open(browser);
+  await figures(page, 'ready on');
+  found.ready = await text(page, 'figures');
+
+  await page.selectOption('#background', 'none');
+  await page.setInputFiles('#file', photo);
+  await figures(page, 'ms a frame');
+  found.transparent = await pixels(page);
+  const [download] = await Promise.all([page.waitForEvent('download'), page.click('#save')]);
+  found.saved = download.suggestedFilename();
+  await download.saveAs(join(folder, found.saved));
+
+  await page.selectOption('#background', 'colour');
+  await page.fill('#colour', '#0000ff');
+  found.coloured = await pixels(page);
+  await page.selectOption('#background', 'picture');
+  await page.setInputFiles('#picture', background);
+  await page.waitForTimeout(500);
+  found.pictured = await pixels(page);
+  await page.selectOption('#background', 'blur');
+  await page.waitForTimeout(500);
+  await page.screenshot({path: join(folder, 'photo.png')});
+
+  await page.setInputFiles('#file', broken);
+  found.broken = await message(page);
+
+  await page.click('#camera');
+  await figures(page, 'frames/s');
+  await page.waitForTimeout(2000);
+  found.camera = await text(page, 'figures');
+  found.cameraMessage = await text(page, 'message');
+  await page.screenshot({path: join(folder, 'camera.png')});
+  await page.close();
+
+  const bare = await open(browser, () => {
+    WebAssembly.validate = () => false;
+  });
+  found.withoutSimd = await message(bare);
+} finally {
+  await browser.close();
+}
+
+const blind = await launch();
+try {
+  const page = await open(blind);
+  await figures(page, 'ready on');
+  await page.click('#camera');
+  found.withoutCamera = await message(page);
+} finally {
+  await blind.close();
+}
+writeFileSync(target, JSON.stringify(found));
