@@ -12,13 +12,14 @@ import contextlib
 import os
 import re
 import sys
-from typing import Any, Dict, List, NamedTuple, Optional, Set
+from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple
 
+import cv2
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from mmnet import cli, compositing, files, inference, video
+from mmnet import cli, compositing, files, inference, steady, video
 from mmnet.data import decode
 from mmnet.errors import UserError
 
@@ -41,6 +42,8 @@ def main() -> int:
                         f'composite, too')
     background = inference.parse_background(args.background or 'blur')
     sources = find_sources(args.input, args.output_dir)
+    if args.steady and not any(is_moving(source.path) for source in sources):
+        raise UserError('--steady: is for videos and cameras, and there are only photos')
     runtime = inference.enter_environment([args.model], args.runtime)
     predictor = inference.load(args.model, '--model', runtime)
     files.make_directory(args.output_dir)
@@ -50,10 +53,8 @@ def main() -> int:
                        not sys.stderr.isatty()):
         try:
             paths = output_paths(source, args, written)
-            if camera_number(source.path) is None and not is_video(source.path):
-                process_photo(source.path, paths, predictor, background, args)
-            else:
-                process_video(source.path, paths, predictor, background, args)
+            process = process_video if is_moving(source.path) else process_photo
+            process(source.path, paths, predictor, background, args)
             tqdm.write(f'{source.path} -> {" ".join(paths.values())}')
         except UserError as error:
             failures.append(str(error))
@@ -83,6 +84,8 @@ def make_parser() -> cli.Parser:
                         '#1f9e59, a picture\'s path, or blur for the photo\'s own (the default)')
     parser.add_argument('--foreground', action='store_true', help='estimate the person\'s own '
                         'colours where the old background shows through, mostly in hair')
+    parser.add_argument('--steady', action='store_true', help='steady the mattes of videos and '
+                        'cameras: blend each with the one before, moved along the picture')
     parser.add_argument('--force', action='store_true', help='replace existing results')
     return parser
 
@@ -146,8 +149,9 @@ def camera_number(path: str) -> Optional[int]:
     return int(match.group(1)) if match else None
 
 
-def is_video(path: str) -> bool:
-    return path.lower().endswith(VIDEOS)
+def is_moving(path: str) -> bool:
+    """Returns whether an input is a video or a camera, not a photo."""
+    return path.lower().endswith(VIDEOS) or camera_number(path) is not None
 
 
 def output_paths(source: Source, args: argparse.Namespace, written: Set[str]) -> Dict[str, str]:
@@ -156,8 +160,7 @@ def output_paths(source: Source, args: argparse.Namespace, written: Set[str]) ->
     Raises:
         UserError: if one exists already, or an earlier input has written it.
     """
-    moving = camera_number(source.path) is not None or is_video(source.path)
-    extensions = VIDEO_FILES if moving else PHOTO_FILES
+    extensions = VIDEO_FILES if is_moving(source.path) else PHOTO_FILES
     paths = {kind: f'{source.output}_{kind}{extensions[kind]}' for kind in args.write}
     for path in paths.values():
         if path in written:
@@ -174,8 +177,11 @@ def process_photo(path: str, paths: Dict[str, str], predictor: inference.Predict
                   background: inference.Background, args: argparse.Namespace) -> None:
     """Writes a photo's results, each whole or not at all."""
     image, opacity = decode.read_image(path), decode.read_opacity(path)
+    alpha = inference.matte(predictor, image, args.refine)
+    if opacity is not None:     # parts that are see-through stay see-through
+        alpha = alpha * (opacity / np.float32(255))
     profile = colour_profile(path)
-    for kind, pixels in results(image, predictor, background, args, opacity).items():
+    for kind, pixels in results(image, alpha, background, args).items():
         options: Dict[str, Any] = {} if kind == 'alpha' else {'icc_profile': profile}
         if kind == 'composite':
             options.update(quality=95)
@@ -192,8 +198,13 @@ def colour_profile(path: str) -> Optional[bytes]:
 
 def process_video(path: str, paths: Dict[str, str], predictor: inference.Predictor,
                   background: inference.Background, args: argparse.Namespace) -> None:
-    """Writes a video's results; Ctrl-C ends a camera's recording and gives up a file."""
+    """Writes a video's results; Ctrl-C ends a camera's recording and gives up a file.
+
+    Frames are decoded, matted, and put together in three threads, and ffmpeg encodes them.
+    """
     number = camera_number(path)
+    if args.steady:
+        predictor = steady.steadied(predictor)
     with contextlib.ExitStack() as stack:
         source = stack.enter_context(
             video.reading(path) if number is None else video.camera(number))
@@ -201,19 +212,21 @@ def process_video(path: str, paths: Dict[str, str], predictor: inference.Predict
             paths[kind], source, transparent=kind == 'cutout')) for kind in paths}
         if number is not None:
             print(f'{path}: recording; Ctrl-C ends it', file=sys.stderr)
+        images = stack.enter_context(contextlib.closing(video.ahead(source.images)))
+        mattes = stack.enter_context(contextlib.closing(
+            video.ahead(matted(images, predictor, args.refine))))
         count = 0
         last: Optional[np.ndarray] = None
         made: Dict[str, np.ndarray] = {}
         try:
-            for count, image in enumerate(tqdm(
-                    source.images, total=source.frames, desc=os.path.basename(path),
-                    unit=' frames', leave=False, disable=not sys.stderr.isatty()), start=1):
-                # A camera repeats a frame while it waits for the network.
+            for count, (image, alpha) in enumerate(tqdm(
+                    mattes, total=source.frames, desc=os.path.basename(path), unit=' frames',
+                    leave=False, disable=not sys.stderr.isatty()), start=1):
                 if image is not last:
-                    last, made = image, results(image, predictor, background, args)
+                    last, made = image, results(image, alpha, background, args)
                 for kind, pixels in made.items():
                     if kind == 'alpha':
-                        pixels = np.repeat(pixels[..., np.newaxis], 3, axis=2)
+                        pixels = cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB)
                     write[kind](pixels)
         except KeyboardInterrupt:
             if number is None:
@@ -222,13 +235,20 @@ def process_video(path: str, paths: Dict[str, str], predictor: inference.Predict
             raise UserError(f'{path}: holds no pictures')
 
 
-def results(image: np.ndarray, predictor: inference.Predictor, background: inference.Background,
-            args: argparse.Namespace, opacity: Optional[np.ndarray] = None
-            ) -> Dict[str, np.ndarray]:
-    """Makes a photo's results, uint8, by kind; parts that are see-through stay see-through."""
-    alpha = inference.matte(predictor, image, args.refine)
-    if opacity is not None:
-        alpha = alpha * (opacity.astype(np.float32) / 255)
+def matted(images: Iterable[np.ndarray], predictor: inference.Predictor,
+           refine: bool) -> Iterator[Tuple[np.ndarray, np.ndarray]]:
+    """Yields images and their alphas; a frame that a camera repeats has the same alpha."""
+    last: Optional[np.ndarray] = None
+    alpha = np.empty(0)
+    for image in images:
+        if image is not last:
+            last, alpha = image, inference.matte(predictor, image, refine)
+        yield image, alpha
+
+
+def results(image: np.ndarray, alpha: np.ndarray, background: inference.Background,
+            args: argparse.Namespace) -> Dict[str, np.ndarray]:
+    """Makes a picture's results, uint8, by kind."""
     foreground = compositing.foreground_colours(image, alpha) if args.foreground else image
     make = {'alpha': lambda: np.round(alpha * 255).astype(np.uint8),
             'cutout': lambda: compositing.cut_out(foreground, alpha),

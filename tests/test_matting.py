@@ -11,7 +11,7 @@ from mmnet.errors import UserError
 def test_cameras_and_videos_are_told_from_photos():
     assert matting.camera_number('camera:12') == 12
     assert matting.camera_number('camera:x') is None and matting.camera_number('a.jpg') is None
-    assert matting.is_video('A.MOV') and not matting.is_video('a.jpg')
+    assert matting.is_moving('A.MOV') and not matting.is_moving('a.jpg')
 
 
 def test_kinds_of_results():

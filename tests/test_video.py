@@ -3,6 +3,7 @@
 import contextlib
 import os
 import subprocess
+import threading
 from fractions import Fraction
 
 import cv2
@@ -160,3 +161,29 @@ def test_a_pipe_is_not_opened_as_a_video(tmp_path):
     with pytest.raises(UserError, match='x.mp4: is not a regular file'):
         with video.reading(str(tmp_path / 'x.mp4')):
             pass
+
+
+def test_ahead_keeps_the_order_and_passes_errors_on():
+    def counted():
+        for index in range(20):
+            yield index
+        raise UserError('the end is damaged')
+    seen = []
+    with pytest.raises(UserError, match='the end is damaged'):
+        for each in video.ahead(counted()):
+            seen.append(each)
+    assert seen == list(range(20))
+    assert list(video.ahead(iter([]))) == []
+
+
+def test_ahead_stops_its_thread_when_it_is_closed():
+    made, threads = [], threading.active_count()
+
+    def endless():
+        while True:
+            made.append(len(made))
+            yield made[-1]
+    items = video.ahead(endless(), count=2)
+    assert next(items) == 0
+    items.close()
+    assert threading.active_count() == threads and len(made) <= 5

@@ -1,0 +1,91 @@
+"""Steadies the mattes of a video: each alpha is blended with the last one, moved along the picture.
+
+    predictor = steadied(inference.load('model.tflite', '--model'))    # one for each video
+    for image in video.images:
+        alpha = inference.matte(predictor, image)
+
+A network that sees single frames flickers most where it is least certain. There, the last alpha
+counts most, as long as the picture itself says that nothing has changed. Works for any network.
+"""
+
+from typing import Optional, Tuple
+
+import cv2
+import numpy as np
+
+from mmnet.runtime import Predictor
+
+# The largest share of the last alpha, where the network is uncertain and the picture is unchanged.
+MEMORY = 0.8
+# Where the network is certain, the last alpha has this share of the above.
+CERTAIN = 0.75
+# Colour differences, in steps of 255, at which the moved picture stops being the same.
+SAME_COLOUR = 12.0
+# Difference of two alphas at which both are certain and a real change is likelier than noise.
+SAME_ALPHA = 0.5
+# If less than this share of the picture is the same, there was a cut.
+CONTINUED = 0.5
+# The window over which colours are compared, in pixels of the network.
+WINDOW = (5, 5)
+
+
+def steadied(predictor: Predictor) -> Predictor:
+    """Makes a predictor that remembers the frame before; use one for each video."""
+    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+    # The last image and its steadied alpha.
+    last: Optional[Tuple[np.ndarray, np.ndarray]] = None
+
+    def alpha(image: np.ndarray) -> np.ndarray:
+        nonlocal last
+        new = predictor.alpha(image)[..., 0]
+        if last is not None:
+            new = blend(new, *moved(flow, image, *last))
+        last = image, new
+        return new[..., np.newaxis]
+    return Predictor(predictor.size, alpha)
+
+
+def moved(flow: cv2.DISOpticalFlow, image: np.ndarray, last_image: np.ndarray,
+          last_alpha: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+    """Moves the last alpha to where its picture is now.
+
+    Args:
+        flow: estimates the motion between two grey images.
+        image, last_image: uint8 RGB `[S, S, 3]`.
+        last_alpha: float32 `[S, S]` in [0, 1].
+
+    Returns:
+        the moved alpha, float32 `[S, S]`, and how far the moved picture is from the new one, in
+        steps of 255, float32 `[S, S]`.
+    """
+    grey, last_grey = (cv2.cvtColor(each, cv2.COLOR_RGB2GRAY) for each in (image, last_image))
+    # Where each pixel was in the last frame.
+    places = flow.calc(grey, last_grey, None)
+    height, width = grey.shape
+    places += np.dstack(np.meshgrid(np.arange(width), np.arange(height))).astype(np.float32)
+    alpha, picture = (cv2.remap(each, places, None, cv2.INTER_LINEAR,
+                                borderMode=cv2.BORDER_REPLICATE)
+                      for each in (last_alpha, last_image))
+    # The largest of the channels' differences: a change of colour alone is a change, too.
+    difference = cv2.absdiff(picture, image).max(axis=2).astype(np.float32)
+    return alpha, cv2.blur(difference, WINDOW)
+
+
+def blend(alpha: np.ndarray, last_alpha: np.ndarray, difference: np.ndarray) -> np.ndarray:
+    """Blends a new alpha with the last one by how certain the new one is.
+
+    Args:
+        alpha, last_alpha: float32 `[S, S]` in [0, 1]; the last one as `moved` returns it.
+        difference: of the pictures, as `moved` returns it.
+
+    Returns:
+        float32 `[S, S]`. After a cut, it is the new alpha.
+    """
+    same = np.exp(-np.square(difference / SAME_COLOUR))
+    if same.mean() < CONTINUED:
+        return alpha
+    certainty = np.abs(2 * alpha - 1)
+    share = MEMORY * (1 - (1 - CERTAIN) * certainty) * same
+    # What is certainly there and certainly was not has changed, whatever the colours say.
+    share *= np.exp(-np.square((alpha - last_alpha) * certainty / SAME_ALPHA))
+    return alpha + share * (last_alpha - alpha)
