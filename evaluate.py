@@ -12,8 +12,8 @@ from typing import Callable, Dict, List, Mapping, Optional
 from mmnet import cli
 
 with cli.starting():
-    from mmnet import environments, evaluation, files, records
-    from mmnet.data.pairs import Pair, find_sets, hold_out
+    from mmnet import environments, evaluation, files, inference, pretrained, records, steady
+    from mmnet.data.pairs import Pair, find_clips, find_sets, hold_out, set_names
     from mmnet.errors import UserError
     from mmnet.records import Record
     from mmnet.runtime import Interpreter
@@ -28,6 +28,10 @@ def main() -> int:
     args = make_parser().parse_args()
     if not args.watch and (args.timeout or args.max_steps):
         raise UserError('--timeout and --max_steps are for --watch; pass it with them')
+    if args.steady and not args.clips:
+        raise UserError('--steady: steadies the frames of clips; pass --clips with it')
+    if args.clips:
+        return evaluate_clips(args)
     if args.checkpoint_path is None:
         return evaluate_other(args)
     environments.enter('tensorflow')
@@ -49,14 +53,19 @@ def make_parser() -> cli.Parser:
                         'checkpoint\'s network is read from the hparams.json beside it.')
     cli.add_data_flags(parser, split='test')
     measured = parser.add_mutually_exclusive_group(required=True)
-    measured.add_argument('--checkpoint_path',
-                          help='a train directory (its latest checkpoint) or one checkpoint')
-    measured.add_argument('--tflite_path', help='a file that export_tflite.py wrote')
+    measured.add_argument('--checkpoint_path', type=pretrained.find, help='a train directory (its '
+                          'latest checkpoint), one checkpoint, or pretrained:NAME')
+    measured.add_argument('--tflite_path', type=pretrained.find,
+                          help='a file that export_tflite.py wrote, or pretrained:NAME')
     measured.add_argument('--always_foreground', action='store_true',
                           help='measure the baseline: alpha = 1 everywhere')
     parser.add_argument('--validation', action='store_true',
                         help='measure the photos that train.py --validation_fraction left out of '
                         'the data sets, in place of a split')
+    parser.add_argument('--clips', action='store_true', help='the data sets hold clips, '
+                        '<clip>/{image,mask}, not splits; measures their flicker, dtSSD, too')
+    parser.add_argument('--steady', action='store_true', help='with --clips: steady the mattes as '
+                        'matte.py --steady does')
     parser.add_argument('--metrics', choices=('paper', 'all'), default='paper',
                         help='all adds the metrics of other papers')
     parser.add_argument('--json', help='write the figures, not multiplied, to this file; '
@@ -98,6 +107,22 @@ def evaluate_other(args: argparse.Namespace) -> int:
     sets = find_sets(args.dataset_path, args.dataset_split_name, args.skip_bad_pairs)
     record, _ = make_evaluator(args, sets, size).evaluate(predict)
     return finish(args, record)
+
+
+def evaluate_clips(args: argparse.Namespace) -> int:
+    """Measures a network frame by frame on clips, steadied or not."""
+    path = args.tflite_path or args.checkpoint_path
+    if path is None or args.watch or args.validation:
+        raise UserError('--clips: measures one network; give it with --tflite_path or '
+                        '--checkpoint_path, without --watch and --validation')
+    flag = '--tflite_path' if args.tflite_path else '--checkpoint_path'
+    predictor = inference.load(path, flag, inference.enter_environment([path], args.runtime))
+    clips = {(os.path.join(name, clip) if len(args.dataset_path) > 1 else clip): frames
+             for name, dataset in zip(set_names(args.dataset_path), args.dataset_path)
+             for clip, frames in find_clips(dataset).items()}
+    make = (lambda: steady.steadied(predictor).alpha) if args.steady else (lambda: predictor.alpha)
+    return finish(args, evaluation.evaluate_clips(clips, predictor.size, make,
+                                                  args.metrics == 'all'))
 
 
 def make_evaluator(args: argparse.Namespace, sets: Mapping[str, List[Pair]],

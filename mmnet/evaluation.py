@@ -54,15 +54,17 @@ class Evaluator:
         batch_size: images at a time.
         skip_bad_pairs: go on without files that cannot be decoded.
         all_metrics: compute the `scores` of other papers, too.
+        moving: whether each set is a clip; dtSSD is computed, too.
     """
 
     def __init__(self, sets: Mapping[str, List[Pair]], size: int, batch_size: int,
-                 skip_bad_pairs: bool = False, all_metrics: bool = False):
+                 skip_bad_pairs: bool = False, all_metrics: bool = False, moving: bool = False):
         self._sets = sets
         self._size = size
         self._batch_size = batch_size
         self._skip_bad_pairs = skip_bad_pairs
         self._all_metrics = all_metrics
+        self._moving = moving
         count = sum(map(len, sets.values()))
         self._strip_indices: Set[int] = set(
             np.linspace(0, count - 1, STRIP_EXAMPLES).astype(int))
@@ -79,12 +81,21 @@ class Evaluator:
         """
         rows: Dict[str, List[Dict[str, float]]] = {name: [] for name in self._sets}
         strip: List[Shown] = []
+        # The error of each clip's last frame.
+        errors: Dict[str, np.ndarray] = {}
         for name, batch in self._batches():
             images = np.stack([example.image for _, example in batch])
             alphas_gt = np.stack([example.alpha for _, example in batch])
             alphas, means = predict(images, alphas_gt)
             for (index, example), alpha in zip(batch, alphas):
-                rows[name].append({**means, **self._measure(alpha, example.mask)})
+                truth = example.mask / 255
+                # Pixels are areas, as they were when the photo was resized.
+                enlarged = cv2.resize(np.float64(alpha), truth.shape[::-1])
+                rows[name].append({**means, **self._measure(enlarged, truth)})
+                if self._moving:
+                    error = enlarged - truth
+                    rows[name][-1]['dtssd'] = scores.flicker(error, errors.get(name))
+                    errors[name] = error
                 if index in self._strip_indices:
                     strip.append((example, alpha))
         record = _means([row for each in rows.values() for row in each])
@@ -92,11 +103,8 @@ class Evaluator:
             record['sets'] = {name: _means(each) for name, each in rows.items()}
         return record, strip
 
-    def _measure(self, alpha: np.ndarray, mask: np.ndarray) -> Dict[str, float]:
-        """Measures the alpha of an image by name."""
-        truth = mask / 255
-        # Pixels are areas, as they were when the photo was resized.
-        alpha = cv2.resize(np.float64(alpha), truth.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    def _measure(self, alpha: np.ndarray, truth: np.ndarray) -> Dict[str, float]:
+        """Measures the alpha of an image by name; both are as large as its mask."""
         found = scores.scores(alpha, truth) if self._all_metrics else {
             'gradient_error': scores.gradient_error(alpha, truth),
             'mad': scores.mad(alpha, truth)}
@@ -133,6 +141,30 @@ class Evaluator:
         except decode.UNREADABLE as error:
             return f'{path}: cannot be decoded ({error})'
         return Example(image, decode.resize_mask(mask, self._size)[..., np.newaxis], mask)
+
+
+def evaluate_clips(clips: Mapping[str, List[Pair]], size: int,
+                   make_alpha: Callable[[], Callable[[np.ndarray], np.ndarray]],
+                   all_metrics: bool = False) -> Record:
+    """Measures a network on clips, each from its first frame to its last.
+
+    Args:
+        clips: frames by clip, as returned by `find_clips`.
+        size: side of the square that the network takes.
+        make_alpha: makes the function from an image to its alpha, anew for each clip: it may
+            remember frames.
+        all_metrics: see `Evaluator`.
+
+    Returns:
+        the means over clips of their means over frames, and in `sets` those of each clip.
+    """
+    found = {name: Evaluator({name: frames}, size, 1, all_metrics=all_metrics, moving=True)
+             .evaluate(image_by_image(make_alpha()))[0]
+             for name, frames in tqdm(clips.items(), desc='evaluating', unit=' clips',
+                                      leave=False, disable=not sys.stderr.isatty())}
+    images = sum(each.pop('images') for each in found.values())
+    return {**scores.mean_scores(found.values()), 'images': images,
+            'sets': {name: {**each, 'images': len(clips[name])} for name, each in found.items()}}
 
 
 def _means(rows: List[Dict[str, float]]) -> Record:

@@ -73,6 +73,8 @@ def paper_units(record: Record) -> str:
              f'mean IOU {record["mean_iou"]:.4f}',
              f'edge IOU {record["mean_edge_iou"]:.4f}',
              f'{record["images"]} images']
+    if 'dtssd' in record:
+        parts.insert(-1, f'dtSSD {record["dtssd"]:.3f}')
     if 'loss/total' in record:
         parts.insert(-1, f'loss {record["loss/total"]:.4f}')
     if 'global_step' in record:

@@ -213,11 +213,19 @@ def dtssd(frames: Iterable[Tuple[np.ndarray, np.ndarray]]) -> float:
     before: Optional[np.ndarray] = None
     for alpha, alpha_gt in frames:
         error = np.float64(alpha) - alpha_gt
-        # (αₜ − αₜ₋₁) − (gₜ − gₜ₋₁) is the change of the error.
-        values.append(0.0 if before is None else
-                      100 * float(np.sqrt(np.square(error - before).mean())))
+        values.append(flicker(error, before))
         before = error
     return float(np.mean(values))
+
+
+def flicker(error: np.ndarray, before: Optional[np.ndarray]) -> float:
+    """Computes dtSSD's value of a frame; the first frame, which has none before it, counts as 0.
+
+    Args:
+        error, before: α − α_gt of the frame and of the one before, `[H, W]`. The change of the
+            error is (αₜ − αₜ₋₁) − (gₜ − gₜ₋₁).
+    """
+    return 0.0 if before is None else 100 * float(np.sqrt(np.square(error - before).mean()))
 
 
 def _gradient(matte: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,8 @@
 #!/usr/bin/env python
 """Draws a dataset of portraits with exact alpha mattes, to try everything without photos.
 
-The same seed draws the same portraits. The same command goes on where it was interrupted.
+With --clips, it draws clips of people who move. The same seed draws the same pictures. The same
+command goes on where it was interrupted.
 """
 
 import argparse
@@ -9,7 +10,7 @@ import os
 import signal
 import sys
 from multiprocessing import Pool
-from typing import List, NamedTuple
+from typing import Any, Callable, List, NamedTuple, Sequence
 
 from mmnet import cli
 
@@ -19,12 +20,22 @@ with cli.starting():
     from tqdm import tqdm
 
     from mmnet import files
+    from mmnet.datasets import clips
     from mmnet.datasets.synthetic import draw_portrait
     from mmnet.errors import UserError
 
 MADE_WITH = 'synthetic.json'
 # A portrait's seed includes its split, so no test portrait is ever a training portrait.
 SPLITS = ('train', 'test')
+
+
+class ClipTask(NamedTuple):
+    """A clip to draw: the seed of its randomness, its size, its frames, its folder."""
+    seed: List[int]
+    width: int
+    height: int
+    frames: int
+    folder: str
 
 
 class Task(NamedTuple):
@@ -37,12 +48,15 @@ class Task(NamedTuple):
 
 
 def main() -> int:
-    parser = cli.Parser(__doc__.split('\n')[0])
+    parser = cli.Parser(__doc__)
     parser.add_argument('dest', help='the folder to make; train.py takes it as --dataset_path')
     parser.add_argument('--train', type=cli.positive(int), default=1000,
                         help='portraits to train on')
     parser.add_argument('--test', type=cli.positive(int), default=100,
                         help='portraits to measure on')
+    parser.add_argument('--clips', type=cli.positive(int), help='draw so many clips with exact '
+                        'mattes, as DEST/<clip>/{image,mask}, in place of portraits')
+    parser.add_argument('--frames', type=cli.positive(int), default=48, help='of each clip')
     parser.add_argument('--width', type=cli.positive(int), default=192, help='in pixels')
     parser.add_argument('--height', type=cli.positive(int), default=256, help='in pixels')
     parser.add_argument('--seed', type=cli.seed, default=0,
@@ -52,7 +66,11 @@ def main() -> int:
         raise UserError(f'--width {args.width} --height {args.height}: too small for a portrait; '
                         f'at least 32')
     files.reserve_directory(args.dest, MADE_WITH, {'width': args.width, 'height': args.height,
-                                                   'seed': args.seed})
+                                                   'seed': args.seed,
+                                                   **({'frames': args.frames} if args.clips
+                                                      else {})})
+    if args.clips:
+        return draw_clips(args)
     for split in SPLITS:
         for kind in ('image', 'mask'):
             files.make_directory(os.path.join(args.dest, split, kind))
@@ -61,15 +79,29 @@ def main() -> int:
         if there > count:
             raise UserError(f'--{split} {count}: {args.dest} holds {there} already; choose another '
                             f'folder or as many')
-    tasks = [task for split, count in zip(SPLITS, (args.train, args.test))
-             for task in missing(args, split, count)]
-    # Ctrl-C reaches this process alone, which ends the others.
-    with Pool(initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)) as pool:
-        for _ in tqdm(pool.imap_unordered(draw, tasks, chunksize=4), total=len(tasks),
-                      desc='drawing', unit=' portraits', disable=not sys.stderr.isatty()):
-            pass
+    run(draw, [task for split, count in zip(SPLITS, (args.train, args.test))
+               for task in missing(args, split, count)], ' portraits')
     print(f'{args.dest}: {args.train} portraits to train on, {args.test} to measure on')
     return 0
+
+
+def draw_clips(args: argparse.Namespace) -> int:
+    """Draws the clips that are not there yet."""
+    run(draw_clip, [ClipTask([args.seed, len(SPLITS), index], args.width, args.height, args.frames,
+                             os.path.join(args.dest, f'{index:03}'))
+                    for index in range(args.clips)], ' clips')
+    print(f'{args.dest}: {args.clips} clips of {args.frames} frames')
+    return 0
+
+
+def run(work: Callable[[Any], None], tasks: Sequence[Any], unit: str) -> None:
+    """Does all tasks, on all cores, with a bar."""
+    # Ctrl-C reaches this process alone, which ends the others.
+    with Pool(initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)) as pool:
+        for _ in tqdm(pool.imap_unordered(work, tasks, chunksize=1 + len(tasks) // 200),
+                      total=len(tasks), desc='drawing', unit=unit,
+                      disable=not sys.stderr.isatty()):
+            pass
 
 
 def missing(args: argparse.Namespace, split: str, count: int) -> List[Task]:
@@ -80,6 +112,13 @@ def missing(args: argparse.Namespace, split: str, count: int) -> List[Task]:
                   f'{folder}/mask/{index:05}.png') for index in range(count)]
     return [task for task in tasks
             if not (os.path.exists(task.image) and os.path.exists(task.mask))]
+
+
+def draw_clip(task: ClipTask) -> None:
+    """Draws a clip, whole or not at all."""
+    rng = np.random.RandomState(task.seed)
+    person, background = clips.drawn_person(rng, task.width, task.height)
+    clips.write_clip(task.folder, lambda: clips.clip_of(person, background, rng, task.frames))
 
 
 def draw(task: Task) -> None:

@@ -6,7 +6,6 @@ matte.py writes it. With --video, both hold a folder of frames for each clip.
 """
 
 import os
-import re
 import sys
 from typing import Any, Dict, Iterator, List, Tuple
 
@@ -88,10 +87,7 @@ def match(predictions: str, truth: str) -> List[Mattes]:
         raise UserError(f'{found_gt[stem]}: has no prediction in {predictions}')
     if not found:
         raise UserError(f'{truth}: holds no pictures ({", ".join(pairs.EXTENSIONS)})')
-    # Frame 10 follows frame 9, whether or not the numbers have leading zeros.
-    order = sorted(found, key=lambda stem: [
-        (int(part), '') if part.isdigit() else (-1, part) for part in re.split(r'(\d+)', stem)])
-    return [(found[stem], found_gt[stem]) for stem in order]
+    return [(found[stem], found_gt[stem]) for stem in sorted(found, key=pairs.frame_order)]
 
 
 def by_stem(folder: str) -> Dict[str, str]:

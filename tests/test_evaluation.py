@@ -5,7 +5,7 @@ import pytest
 
 from mmnet import evaluation, scores
 from mmnet.data import decode
-from mmnet.data.pairs import find_pairs, find_sets
+from mmnet.data.pairs import find_clips, find_pairs, find_sets
 from tests.helpers import write_split
 
 
@@ -54,3 +54,27 @@ def test_predictors_without_a_network():
     assert alphas.shape == (3, 4, 4, 1) and (alphas == 1).all() and measured == {}
     red = evaluation.image_by_image(lambda image: image[..., :1] / 255)
     np.testing.assert_allclose(red(images, None)[0], images[..., :1] / 255)
+
+
+def test_clips_are_measured_one_by_one_from_their_first_frame(tmp_path):
+    for name, count in (('a', 3), ('b', 2)):
+        write_split(tmp_path, name, count, seed=count)
+    clips = find_clips(str(tmp_path))
+    calls = []
+
+    def remembering():
+        calls.append(0)
+
+        def alpha(image):
+            calls[-1] += 1
+            return np.full([16, 16, 1], 0.1 * calls[-1], np.float32)
+        return alpha
+    record = evaluation.evaluate_clips(clips, 16, remembering)
+    assert calls == [3, 2] and record['images'] == 5
+    flickers = []
+    for frames in clips.values():
+        truths = [decode.read_mask(frame.mask) / 255 for frame in frames]
+        flickers.append(scores.dtssd((np.full_like(truth, np.float32(0.1 * step)), truth)
+                                     for step, truth in enumerate(truths, start=1)))
+    assert [each['dtssd'] for each in record['sets'].values()] == pytest.approx(flickers)
+    assert record['dtssd'] == pytest.approx(np.mean(flickers))

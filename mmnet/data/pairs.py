@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import sys
 from collections import defaultdict
 from multiprocessing.pool import ThreadPool
@@ -60,6 +61,27 @@ def find_sets(dataset_paths: Sequence[str], split: str,
     """
     return {name: find_pairs(path, split, skip_bad_pairs)
             for name, path in zip(set_names(dataset_paths), dataset_paths)}
+
+
+def find_clips(folder: str) -> Dict[str, List[Pair]]:
+    """Lists the frames of clips, `<folder>/<clip>/{image,mask}`, in their order, by clip.
+
+    Raises:
+        UserError: for a folder without clips, and for a bad frame.
+    """
+    names = sorted(name for name in os.listdir(folder) if os.path.isdir(os.path.join(
+        folder, name, 'image'))) if os.path.isdir(folder) else []
+    if not names:
+        raise UserError(f'--dataset_path {folder}: holds no clips, folders with image and mask in '
+                        f'them; leave out --clips for a data set')
+    return {name: sorted(find_pairs(folder, name), key=lambda pair: frame_order(pair.stem))
+            for name in names}
+
+
+def frame_order(stem: str) -> List[Tuple[int, str]]:
+    """Returns a key to sort frames by: frame 10 follows frame 9, with leading zeros or without."""
+    return [(int(part), '') if part.isdigit() else (-1, part)
+            for part in re.split(r'(\d+)', stem)]
 
 
 def set_names(dataset_paths: Sequence[str]) -> List[str]:

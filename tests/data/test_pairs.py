@@ -130,3 +130,15 @@ def test_drawn_shares_are_uniform():
     assert min(shares) >= 0 and max(shares) < 1
     assert [round(share, 1) for share in (min(shares), sum(shares) / 2000, max(shares))] == [
         0, 0.5, 1]
+
+
+def test_frames_of_clips_come_in_their_order(tmp_path):
+    write_split(tmp_path, 'clip', 3)
+    for kind, extension in (('image', 'jpg'), ('mask', 'png')):
+        for index, name in enumerate(('2', '10', '9')):
+            os.rename(str(tmp_path / 'clip' / kind / f'{index:03}.{extension}'),
+                      str(tmp_path / 'clip' / kind / f'frame{name}.{extension}'))
+    frames, = pairs.find_clips(str(tmp_path)).values()
+    assert [frame.stem for frame in frames] == ['frame2', 'frame9', 'frame10']
+    with pytest.raises(UserError, match='holds no clips'):
+        pairs.find_clips(str(tmp_path / 'clip'))

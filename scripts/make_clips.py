@@ -1,0 +1,82 @@
+#!/usr/bin/env python
+"""Makes clips with exact mattes of a data set's people, to measure how steady a network is.
+
+Each person moves before a moving background; the light changes, and a hand holds the camera. Frames
+go to DEST/<clip>/{image,mask}. The same command goes on where it was interrupted.
+"""
+
+import argparse
+import functools
+import os
+import sys
+from multiprocessing.pool import ThreadPool
+from typing import Optional, Tuple
+
+from mmnet import cli
+
+with cli.starting():
+    import cv2
+    import numpy as np
+    from tqdm import tqdm
+
+    from mmnet import files
+    from mmnet.data import decode
+    from mmnet.data.pairs import Pair, find_pairs, report_problems
+    from mmnet.datasets import clips
+    from mmnet.datasets.scenes import load_scenes
+    from mmnet.datasets.synthetic import draw_background
+
+MADE_WITH = 'clips.json'
+# Side of a background that is read from a folder, in pixels.
+SCENE_SIZE = 512
+
+
+def main() -> int:
+    parser = cli.Parser(__doc__)
+    parser.add_argument('dataset', help='holds <split>/image and <split>/mask')
+    parser.add_argument('dest', help='the folder to make; evaluate.py --clips takes it as '
+                        '--dataset_path')
+    parser.add_argument('--split', default='test', help='folder of the split')
+    parser.add_argument('--clips', type=cli.positive(int), help='people to take, evenly spread '
+                        'over the split; by default all')
+    parser.add_argument('--frames', type=cli.positive(int), default=48, help='of each clip')
+    parser.add_argument('--backgrounds', nargs='+', default=[], help='folders of photos without '
+                        'people; drawn scenes by default')
+    parser.add_argument('--seed', type=cli.seed, default=0, help='another one moves them otherwise')
+    args = parser.parse_args()
+    pairs = find_pairs(args.dataset, args.split)
+    chosen = np.linspace(0, len(pairs) - 1, min(args.clips or len(pairs), len(pairs))).astype(int)
+    files.reserve_directory(args.dest, MADE_WITH, {
+        'dataset': os.path.abspath(args.dataset), 'split': args.split, 'seed': args.seed,
+        'frames': args.frames, 'backgrounds': args.backgrounds, 'clips': len(chosen)})
+    scenes = load_scenes(args.backgrounds, [], SCENE_SIZE, args.seed) if args.backgrounds else None
+    # Threads, because PyMatting's compiled code does not survive a fork.
+    with ThreadPool(os.cpu_count()) as pool:
+        work = functools.partial(make, args=args, scenes=scenes)
+        problems = [problem for problem in tqdm(
+            pool.imap(work, [(index, pairs[index]) for index in chosen]), total=len(chosen),
+            desc='making', unit=' clips', disable=not sys.stderr.isatty()) if problem]
+    report_problems(problems, len(chosen) - len(problems), args.dataset, False)
+    print(f'{args.dest}: {len(chosen)} clips of {args.frames} frames')
+    return 0
+
+
+def make(numbered: Tuple[int, Pair], args: argparse.Namespace,
+         scenes: Optional[np.ndarray]) -> Optional[str]:
+    """Writes the clip of a pair; returns what is wrong with the pair, if anything."""
+    index, pair = numbered
+    rng = np.random.RandomState([args.seed, index])
+    try:
+        person = clips.person_of(pair)
+    except decode.UNREADABLE as error:
+        return f'{pair.image}: cannot be decoded ({error})'
+    size = person.shape[1::-1]
+    scene = (draw_background(rng, *size) if scenes is None else
+             cv2.resize(scenes[rng.randint(len(scenes))], size) / np.float32(255))
+    clips.write_clip(os.path.join(args.dest, pair.stem.replace(os.sep, '_')),
+                     lambda: clips.clip_of(person, scene, rng, args.frames))
+    return None
+
+
+if __name__ == '__main__':
+    cli.run(main)
