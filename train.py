@@ -3,14 +3,18 @@
 
 import argparse
 import contextlib
+import dataclasses
 import os
 import sys
-from typing import Dict, List
+from typing import Dict, List, Optional
 
 from mmnet import cli
 
 with cli.starting():
-    from mmnet import checkpoints, files, flags, hparams, inputs, teacher, training
+    import numpy as np
+
+    from mmnet import checkpoints, files, flags, hparams, inputs, teacher, training, workers
+    from mmnet.cli import SEEDS
     from mmnet.data.pairs import Pair, find_photos, find_sets, hold_out
     from mmnet.errors import UserError
     from mmnet.hparams import HParams
@@ -22,16 +26,19 @@ Sets = Dict[str, List[Pair]]
 def main() -> int:
     args = flags.train_parser().parse_args()
     settings = adapted(args) if args.soc else hparams.from_flags(args)
-    hparams.check_same_network(settings, args.train_dir)
+    ranks = workers.start()
+    if ranks.first:
+        hparams.check_same_network(settings, args.train_dir)
     sets = find_training_sets(args, settings)
 
     with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(files.locked(args.train_dir, wait=False))
-        except BlockingIOError:
-            raise UserError(f'--train_dir {args.train_dir}: another training runs there; wait for '
-                            f'it or choose another directory')
-        return train(args, settings, sets)
+        if ranks.first:
+            try:
+                stack.enter_context(files.locked(args.train_dir, wait=False))
+            except BlockingIOError:
+                raise UserError(f'--train_dir {args.train_dir}: another training runs there; wait '
+                                f'for it or choose another directory')
+        return train(args, settings, sets, ranks)
 
 
 def find_training_sets(args: argparse.Namespace, settings: HParams) -> Sets:
@@ -51,30 +58,45 @@ def adapted(args: argparse.Namespace) -> HParams:
     return hparams.adapted(args, hparams.read(os.path.dirname(checkpoint) or '.'))
 
 
-def train(args: argparse.Namespace, settings: HParams, sets: Sets) -> int:
+def train(args: argparse.Namespace, settings: HParams, sets: Sets, ranks: workers.Ranks) -> int:
     """Starts or resumes training; returns the exit status."""
-    checkpoint, damaged = checkpoints.prepare_resume(args.train_dir)
+    checkpoint, damaged = (checkpoints.prepare_resume(args.train_dir) if ranks.first
+                           else (None, []))
     for path in damaged:
         print(f'{path}: damaged, going on from an older checkpoint', file=sys.stderr)
+    # Only the first rank's machine may have the directory. All ranks need one order of the photos.
+    checkpoint = ranks.share(checkpoint)
     step = checkpoints.step_of(checkpoint) if checkpoint else 0
     options = settings.training
+    if options.seed is None and ranks.size > 1:
+        options = dataclasses.replace(options, seed=ranks.share(np.random.randint(SEEDS)))
     if step >= options.max_steps:
-        print(f'{args.train_dir}: already at step {step}; raise --max_steps to go on')
+        if ranks.first:
+            print(f'{args.train_dir}: already at step {step}; raise --max_steps to go on')
         return 0
     if settings.quantization and not (checkpoint or options.init_checkpoint or
                                       options.quant_delay):
         raise UserError('--quantize: a network learns little if it is rounded from the first step '
                         'on; give a trained one with --init_checkpoint, or a --quant_delay')
-    sizes = ' + '.join(f'{len(pairs)}' for pairs in sets.values())
-    print(f'{settings.model}, {sizes} {"photos" if options.soc else "pairs"}, '
-          f'{"going on from" if checkpoint else "training in"} {checkpoint or args.train_dir}')
-    for change in hparams.changes(settings, args.train_dir):
-        print('  ' + change)
+    if ranks.first:
+        announce(settings, sets, checkpoint, args.train_dir, ranks)
     guide = teacher.load(options.teacher, '--teacher') if options.teacher else None
     photos = inputs.load(sets, options, settings.image_size, args.cache_dir, args.skip_bad_pairs)
-    hparams.write(settings, args.train_dir)
+    if ranks.first:
+        hparams.write(settings, args.train_dir)
     return training.train(settings, args.train_dir, lambda: inputs.make_dataset(
-        photos, options, step), len(photos), step, guide)
+        photos, options, step, ranks), len(photos), step, guide, ranks)
+
+
+def announce(settings: HParams, sets: Sets, checkpoint: Optional[str], train_dir: str,
+             ranks: workers.Ranks) -> None:
+    """Prints what is trained, and what a resumed training does differently from before."""
+    sizes = ' + '.join(f'{len(pairs)}' for pairs in sets.values())
+    print(f'{settings.model}, {sizes} {"photos" if settings.training.soc else "pairs"}, '
+          f'{"going on from" if checkpoint else "training in"} {checkpoint or train_dir}' +
+          (f', {ranks.size} workers' if ranks.size > 1 else ''))
+    for change in hparams.changes(settings, train_dir):
+        print('  ' + change)
 
 
 if __name__ == '__main__':

@@ -61,8 +61,10 @@ class Training(Settings):
     init_checkpoint: Optional[str] = setting(
         None, 'start from the variables of this checkpoint whose names and shapes match, such as '
         'a slim MobileNetV2')
-    batch_size: int = setting(32, 'images in a step', above=0)
+    batch_size: int = setting(32, 'images in a step, of each worker', above=0)
     learning_rate: float = setting(1e-4, 'Adam\'s learning rate', above=0)
+    scale_learning_rate: bool = setting(
+        False, 'multiply the learning rate by the number of workers; use it with --warm_up_steps')
     learning_rate_decay: float = setting(
         1.0, 'factor by which the learning rate falls in 20 epochs, smoothly', above=0)
     learning_rate_schedule: str = setting(

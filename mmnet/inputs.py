@@ -16,6 +16,7 @@ from mmnet.data.pipeline import training_dataset
 from mmnet.data.pixels import load_sets
 from mmnet.datasets.scenes import load_scenes
 from mmnet.hparams import Training
+from mmnet.workers import Ranks
 
 # Photos that are cropped are kept at so many times the network's size, because a crop is enlarged.
 # More would cost memory and time to read: F is estimated at this size, too.
@@ -65,19 +66,20 @@ def load(sets: Mapping[str, List[Pair]], options: Training, image_size: int,
     return Photos(pixels, variation, load_sets(folders, image_size, cache_dir, skip_bad_pairs))
 
 
-def make_dataset(photos: Photos, options: Training, first_step: int = 0) -> tf.data.Dataset:
+def make_dataset(photos: Photos, options: Training, first_step: int = 0,
+                 ranks: Ranks = Ranks()) -> tf.data.Dataset:
     """Makes the endless batches of a training; see `training_dataset`.
 
     With photos without masks, the features also hold `unlabelled`, uint8 `[M, S, S, 3]`.
     """
     dataset = training_dataset(photos.pixels, options.batch_size, photos.variation, options.seed,
-                               first_step, options.dataset_weights)
+                               first_step, options.dataset_weights, ranks)
     if not photos.unlabelled:
         return dataset
     # Nobody knows where people are in these, so they keep their frames and backgrounds.
     variation = Variation(photos.variation.preset)
     unlabelled = training_dataset(photos.unlabelled, options.unlabelled_batch_size, variation,
-                                  options.seed, first_step)
+                                  options.seed, first_step, ranks=ranks)
 
     def merge(labelled: Tuple[Dict[str, tf.Tensor], tf.Tensor],
               others: Tuple[Dict[str, tf.Tensor], tf.Tensor]):

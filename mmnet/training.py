@@ -8,8 +8,9 @@ import os
 import re
 import signal
 import sys
+import tempfile
 import time
-from typing import Any, Callable, ContextManager, Dict, Optional
+from typing import Any, Callable, ContextManager, Dict, List, Optional
 
 import numpy as np
 import tensorflow as tf
@@ -21,7 +22,9 @@ from mmnet.errors import UserError
 from mmnet.evaluation import STRIP_EXAMPLES
 from mmnet.graph import FROZEN, as_float, build_objective
 from mmnet.hparams import HParams, Training
+from mmnet.quantization import range_variables
 from mmnet.teacher import Teacher
+from mmnet.workers import LOST, Ranks
 
 # `check_numerics` begins its complaint with this, and `train` looks for it.
 NOT_FINITE = 'mmnet: loss or gradient'
@@ -42,20 +45,25 @@ def model_fn(features: Dict[str, tf.Tensor], labels: tf.Tensor, mode: str,
             images before it, `untextured`; and `unlabelled` ones, `[M, S, S, 3]`.
         labels: alphas, uint8, `[N, S, S, 1]`.
         mode: `tf.estimator.ModeKeys.TRAIN`; evaluation has a loop of its own.
-        params: `hparams`, `train_dir`, `dataset_size` in images, and `teacher`, which may be None.
+        params: `hparams`, `train_dir`, `dataset_size` in images, `teacher`, which may be None, and
+            the `ranks` that train.
     """
     assert mode == tf.estimator.ModeKeys.TRAIN
     hparams: HParams = params['hparams']
-    training = hparams.training
+    training, ranks = hparams.training, params['ranks']
     batch = losses.Batch(as_float(features['images']), as_float(labels),
                          *(as_float(features[name]) if name in features else None
                            for name in ('untextured', 'unlabelled')))
     with fastest_gradients(training.stock_gradients):
         objective = build_objective(batch, hparams, is_training=True, teacher=params['teacher'])
-    if training.init_checkpoint and not checkpoints.listed(params['train_dir']):
+    # The other ranks receive the first one's variables.
+    if ranks.first and training.init_checkpoint and not checkpoints.listed(params['train_dir']):
         restore_matching(training.init_checkpoint)
-    learning_rate = scheduled_learning_rate(training, params['dataset_size'])
-    train_op = minimize(objective.total, learning_rate, training.ema_decay)
+    learning_rate = scheduled_learning_rate(training, params['dataset_size'], ranks.size)
+    train_op = minimize(objective.total, learning_rate, training.ema_decay, ranks)
+    tf.add_to_collection(TOTAL_LOSS, objective.total)
+    if not ranks.first:
+        return tf.estimator.EstimatorSpec(mode, loss=objective.total, train_op=train_op)
 
     for name, value in [*objective.terms.items(), ('total', objective.total)]:
         tf.summary.scalar('loss/' + name, value)
@@ -68,16 +76,16 @@ def model_fn(features: Dict[str, tf.Tensor], labels: tf.Tensor, mode: str,
     strip_hook = tf.train.SummarySaverHook(
         save_steps=training.save_checkpoints_steps, output_dir=params['train_dir'],
         summary_op=strip)
-    tf.add_to_collection(TOTAL_LOSS, objective.total)
     return tf.estimator.EstimatorSpec(mode, loss=objective.total, train_op=train_op,
                                       training_hooks=[strip_hook])
 
 
-def scheduled_learning_rate(training: Training, dataset_size: int) -> tf.Tensor:
+def scheduled_learning_rate(training: Training, dataset_size: int, workers: int = 1) -> tf.Tensor:
     """Computes the learning rate of the current step, a scalar.
 
     It rises along a line for `warm_up_steps`. Then it is lr × decay^(epoch/20) (PortraitNet's
-    Section 4.3), or half a cosine from lr to 0 at `max_steps`.
+    Section 4.3), or half a cosine from lr to 0 at `max_steps`. With `scale_learning_rate`, lr is
+    multiplied by the number of workers.
     """
     step = tf.cast(tf.train.get_or_create_global_step(), tf.float32)
     rise = training.warm_up_steps
@@ -85,9 +93,10 @@ def scheduled_learning_rate(training: Training, dataset_size: int) -> tf.Tensor:
         progress = tf.clip_by_value((step - rise) / (training.max_steps - rise), 0.0, 1.0)
         falling = 0.5 * (1 + tf.cos(np.pi * progress))
     else:
-        epochs = step * (training.batch_size / dataset_size)
+        epochs = step * (workers * training.batch_size / dataset_size)
         falling = training.learning_rate_decay ** (epochs / DECAY_EPOCHS)
-    return training.learning_rate * falling * tf.minimum(1.0, (step + 1) / (rise + 1))
+    highest = training.learning_rate * (workers if training.scale_learning_rate else 1)
+    return highest * falling * tf.minimum(1.0, (step + 1) / (rise + 1))
 
 
 def fastest_gradients(stock: bool = False) -> ContextManager:
@@ -102,20 +111,25 @@ def fastest_gradients(stock: bool = False) -> ContextManager:
     return cpu_gradients(graph)
 
 
-def minimize(loss: tf.Tensor, learning_rate: float,
-             ema_decay: Optional[float] = None) -> tf.Operation:
+def minimize(loss: tf.Tensor, learning_rate: float, ema_decay: Optional[float] = None,
+             ranks: Ranks = Ranks()) -> tf.Operation:
     """Makes a step of Adam, of batch norm's moving statistics, and of the weights' average.
 
-    A loss or gradient that is not finite ends the step before any weight changes, so no checkpoint
-    ever holds one.
+    Gradients and moving statistics are averaged over all ranks. A loss or gradient that is not
+    finite ends the step on all of them before any weight changes, so no checkpoint ever holds one.
     """
     optimizer = tf.train.AdamOptimizer(learning_rate)
     # Gating would compute every result of a gradient function, needed or not. The check below
     # already keeps weights from changing while gradients are computed.
     gradients, variables = zip(*optimizer.compute_gradients(
         loss, gate_gradients=optimizer.GATE_NONE))
-    finite = tf.check_numerics(loss + tf.global_norm(gradients), NOT_FINITE)
+    gradients = [None if gradient is None else ranks.mean(gradient) for gradient in gradients]
+    # What is not finite on one rank is not finite in the mean, so all ranks end at the same step.
+    finite = tf.check_numerics(ranks.mean(loss) + tf.global_norm(gradients), NOT_FINITE)
     with tf.control_dependencies([finite] + tf.get_collection(tf.GraphKeys.UPDATE_OPS)):
+        updates = [] if ranks.size == 1 else [
+            each.assign(ranks.mean(each.read_value())) for each in moving_statistics()]
+    with tf.control_dependencies([finite, *updates]):
         step = optimizer.apply_gradients(zip(gradients, variables), tf.train.get_global_step())
     if ema_decay is None:
         return step
@@ -124,6 +138,13 @@ def minimize(loss: tf.Tensor, learning_rate: float,
     with tf.control_dependencies([step]):
         return average.apply([variable for variable in tf.model_variables()
                               if not variable.op.name.startswith(FROZEN + '/')])
+
+
+def moving_statistics() -> List[tf.Variable]:
+    """Lists the variables that a step changes other than by gradients: statistics and ranges."""
+    trained = {*tf.trainable_variables()}
+    return [each for each in [*tf.model_variables(), *range_variables()] if each not in trained and
+            not each.op.name.startswith(FROZEN + '/')]
 
 
 def restore_matching(checkpoint: str) -> None:
@@ -162,7 +183,8 @@ def restore_matching(checkpoint: str) -> None:
 
 
 def train(hparams: HParams, train_dir: str, input_fn: Callable[[], tf.data.Dataset],
-          dataset_size: int, first_step: int, teacher: Optional[Teacher] = None) -> int:
+          dataset_size: int, first_step: int, teacher: Optional[Teacher] = None,
+          ranks: Ranks = Ranks()) -> int:
     """Trains until `max_steps`, Ctrl-C or SIGTERM; writes checkpoints and summaries.
 
     Args:
@@ -172,6 +194,7 @@ def train(hparams: HParams, train_dir: str, input_fn: Callable[[], tf.data.Datas
         dataset_size: images in the dataset.
         first_step: step of the checkpoint that training goes on from.
         teacher: alphas to learn from.
+        ranks: that train together; the first one writes.
 
     Returns:
         the exit status: 0 at `max_steps`, or 128 + the signal that ended training before.
@@ -180,22 +203,32 @@ def train(hparams: HParams, train_dir: str, input_fn: Callable[[], tf.data.Datas
         UserError: when the loss is no longer finite, or when memory or disk is full.
     """
     training = hparams.training
-    # Evaluation runs beside training, maybe on the same GPU: take only the memory that is needed.
-    session_config = tf.ConfigProto(gpu_options=tf.GPUOptions(allow_growth=True))
+    stop = StopOnSignalHook(ranks)
+    progress = ProgressHook(train_dir, first_step, training, ranks)
+    # The Estimator of a rank that writes nothing wants a directory all the same.
+    scratch = None if ranks.first else tempfile.TemporaryDirectory()
     config = tf.estimator.RunConfig(
-        model_dir=train_dir, tf_random_seed=training.seed, session_config=session_config,
-        save_checkpoints_steps=training.save_checkpoints_steps,
+        model_dir=scratch.name if scratch else train_dir,
+        tf_random_seed=training.seed, session_config=ranks.session_config(),
+        save_checkpoints_steps=training.save_checkpoints_steps if ranks.first else None,
         keep_checkpoint_max=training.keep_checkpoint_max,
-        save_summary_steps=training.save_summary_steps, log_step_count_steps=None)
+        save_summary_steps=training.save_summary_steps if ranks.first else None,
+        log_step_count_steps=None)
     estimator = tf.estimator.Estimator(
         model_fn, config=config, params={
             'hparams': hparams, 'train_dir': train_dir, 'dataset_size': dataset_size,
-            'teacher': teacher})
-    progress = ProgressHook(train_dir, first_step, training)
-    stop = StopOnSignalHook()
+            'teacher': teacher, 'ranks': ranks})
     try:
-        estimator.train(input_fn, hooks=[progress, stop], max_steps=training.max_steps,
-                        saving_listeners=[SavedStepsListener(train_dir)])
+        estimator.train(input_fn, hooks=[progress, stop, *ranks.hooks()],
+                        max_steps=training.max_steps,
+                        saving_listeners=[SavedStepsListener(train_dir)] if ranks.first else None)
+        # The launcher kills all ranks soon after one has ended: wait until the first one has saved.
+        ranks.share(None)
+    except (tf.errors.UnknownError, tf.errors.AbortedError) as error:
+        if LOST not in error.message:
+            raise
+        raise UserError('another worker ended; the same command goes on from the last checkpoint, '
+                        'with any number of workers')
     except tf.errors.InvalidArgumentError as error:
         if NOT_FINITE not in error.message:
             raise
@@ -213,20 +246,25 @@ def train(hparams: HParams, train_dir: str, input_fn: Callable[[], tf.data.Datas
         raise UserError(f'--batch_size {training.batch_size}: out of memory; try a smaller one')
     finally:
         progress.close()
+        if scratch:
+            scratch.cleanup()
     if stop.signal is None:
         return 0
-    print(f'stopped at step {progress.step}, checkpoint saved; the same command goes on from there',
-          file=sys.stderr)
+    if ranks.first:
+        print(f'stopped at step {progress.step}, checkpoint saved; the same command goes on from '
+              f'there', file=sys.stderr)
     return 128 + stop.signal
 
 
 class ProgressHook(tf.train.SessionRunHook):
     """Shows speed, loss and time left: a bar on a terminal, lines elsewhere, a curve on disk."""
 
-    def __init__(self, train_dir: str, first_step: int, training: Training):
+    def __init__(self, train_dir: str, first_step: int, training: Training,
+                 ranks: Ranks = Ranks()):
         self.step = first_step
         self._training = training
-        self._writer = tf.summary.FileWriterCache.get(train_dir)
+        self._ranks = ranks
+        self._writer = tf.summary.FileWriterCache.get(train_dir) if ranks.first else None
         self._bar: Any = None
         # Step and time at which the speed was last shown.
         self._mark: Any = None
@@ -236,7 +274,8 @@ class ProgressHook(tf.train.SessionRunHook):
 
     def after_create_session(self, session, coord) -> None:
         self._bar = tqdm(total=self._training.max_steps, initial=self.step, unit=' steps',
-                         disable=not sys.stderr.isatty(), dynamic_ncols=True)
+                         disable=not (self._ranks.first and sys.stderr.isatty()),
+                         dynamic_ncols=True)
 
     def before_run(self, run_context) -> tf.train.SessionRunArgs:
         return tf.train.SessionRunArgs(self._loss)
@@ -244,6 +283,8 @@ class ProgressHook(tf.train.SessionRunHook):
     def after_run(self, run_context, run_values) -> None:
         self.step += 1
         self._bar.update()
+        if self._writer is None:
+            return
         if self._mark is None:
             # The first step includes start-up and does not count.
             self._mark = (self.step, time.time())
@@ -255,7 +296,7 @@ class ProgressHook(tf.train.SessionRunHook):
         now, (last_step, last_time) = time.time(), self._mark
         self._mark = (self.step, now)
         steps_per_second = (self.step - last_step) / (now - last_time)
-        images_per_second = steps_per_second * self._training.batch_size
+        images_per_second = steps_per_second * self._training.batch_size * self._ranks.size
         self._writer.add_summary(tf.Summary(value=[tf.Summary.Value(
             tag='images_per_second', simple_value=images_per_second)]), self.step)
         self._bar.set_postfix_str(f'{images_per_second:.1f} images/s, loss {loss:.4f}')
@@ -284,24 +325,43 @@ class SavedStepsListener(tf.train.CheckpointSaverListener):
 
 
 class StopOnSignalHook(tf.train.SessionRunHook):
-    """Ends training with a checkpoint after the running step; a second signal kills."""
+    """Ends training with a checkpoint after the running step; a second signal kills.
+
+    A signal to any rank ends all of them after the same step.
+    """
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-    def __init__(self):
+    def __init__(self, ranks: Ranks = Ranks()):
         self.signal: Optional[int] = None
+        self._ranks = ranks
         self._handlers: Dict[int, Any] = {}
+        # The number of a signal that came to any rank before the step, or 0.
+        self._arrived: Any = None
 
     def begin(self) -> None:
         self._handlers = {number: signal.signal(number, self._on_signal)
                           for number in self.SIGNALS}
+        if self._ranks.size > 1:
+            arrived = tf.numpy_function(lambda: np.int32(self.signal or 0), [], tf.int32)
+            arrived.set_shape([])
+            self._arrived = self._ranks.largest(arrived)
+
+    def before_run(self, run_context) -> tf.train.SessionRunArgs:
+        return tf.train.SessionRunArgs(self._arrived)
 
     def after_run(self, run_context, run_values) -> None:
-        if self.signal is not None:
+        if self._ranks.size > 1:
+            # This rank may know of a signal that the others will hear of in the next step.
+            if run_values.results:
+                self.signal = int(run_values.results)
+                run_context.request_stop()
+        elif self.signal is not None:
             run_context.request_stop()
 
     def _on_signal(self, number: int, frame) -> None:
         self.signal = number
         for each, handler in self._handlers.items():
             signal.signal(each, handler)
-        print('\nending this step, then saving a checkpoint', file=sys.stderr)
+        if self._ranks.first:
+            print('\nending this step, then saving a checkpoint', file=sys.stderr)

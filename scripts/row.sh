@@ -2,8 +2,9 @@
 # Trains or measures a row of the papers' tables. The row's own script calls it:
 #   row.sh train.py    ROW_FLAG… -- DATASET TRAIN_DIR [FLAG…]
 #   row.sh evaluate.py ROW_FLAG… -- DATASET TRAIN_DIR [FLAG…]
-# FLAGs are further flags of that program. evaluate.py follows a train directory while training
-# writes to it; it measures a single checkpoint once.
+# FLAGs are further flags of that program. For train.py, --workers N trains with N processes of this
+# machine. evaluate.py follows a train directory while training writes to it; it measures a single
+# checkpoint once.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
@@ -15,6 +16,7 @@ while [ $# -gt 0 ] && [ "$1" != -- ]; do
 done
 shift || true
 usage="usage: DATASET TRAIN_DIR [FLAG…]; FLAGs are those of $program"
+if [ "$program" = train.py ]; then usage+=", and --workers N"; fi
 if [ "${1:-}" = --help ]; then
     echo "$usage"
     exit 0
@@ -33,6 +35,26 @@ elif [ -e "$train_dir" ] && [ ! -d "$train_dir" ] || [ -e "$train_dir.index" ]; 
 else
     place=(--checkpoint_path "$train_dir" --watch)
 fi
-"$root/scripts/setup.sh"
-exec "$root/.venv/bin/python" "$root/$program" "${row[@]}" --dataset_path "$dataset" \
-    "${place[@]}" "$@"
+flags=() workers=1
+while [ $# -gt 0 ]; do
+    if [ "$1" = --workers ] && [ "$program" = train.py ]; then
+        workers=${2:-}
+        if ! [[ $workers =~ ^[1-9][0-9]*$ ]]; then
+            echo "error: --workers $workers: is not a number of processes" >&2
+            exit 2
+        fi
+        shift
+    else
+        flags+=("$1")
+    fi
+    shift
+done
+command=("$root/.venv/bin/python" "$root/$program" "${row[@]}" --dataset_path "$dataset"
+    "${place[@]}" ${flags[@]+"${flags[@]}"})
+if [ "$workers" -gt 1 ]; then
+    "$root/scripts/setup.sh" --horovod
+    command=("$root/.venv/bin/horovodrun" -np "$workers" -H "localhost:$workers" "${command[@]}")
+else
+    "$root/scripts/setup.sh"
+fi
+exec "${command[@]}"

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Makes .venv with Python 3.7, the pinned packages and mmnet itself; does nothing if it is up to date.
-#   scripts/setup.sh [--gpu] [--plots] [--dev] [--mediapipe] [--demo] [--litert | --litert-only]
+#   scripts/setup.sh [--gpu] [--plots] [--dev] [--horovod] [--mediapipe] [--demo]
+#                    [--litert | --litert-only]
 # --gpu installs TensorFlow's GPU build, --plots adds matplotlib for the paper's figures, --dev adds
 # what the tests need. --litert also makes .venv-litert with LiteRT, today's runtime of exported
 # files, on Python 3.10 or later; --litert-only makes nothing else. --mediapipe makes .venv-mediapipe
 # with MediaPipe, to try files in it. --demo fetches LiteRT.js for scripts/demo.py with npm; with
-# --dev, a browser comes along for the page's test.
+# --dev, a browser comes along for the page's test. --horovod builds Horovod, for trainings of
+# several workers; that takes a C++ compiler, CMake and about ten minutes, once.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -18,6 +20,7 @@ dev=
 litert=
 mediapipe=
 demo=
+horovod=
 for flag in "$@"; do
     case "$flag" in
         --gpu) kind=gpu ;;
@@ -25,11 +28,12 @@ for flag in "$@"; do
         --dev) dev=yes ;;
         --mediapipe) mediapipe=yes ;;
         --demo) demo=yes ;;
+        --horovod) horovod=yes ;;
         --litert) litert=too ;;
         --litert-only) litert=only ;;
-        -h | --help) sed -n '2,8s/^# *//p' "$0"; exit 0 ;;
-        *) fail "unknown flag $flag; choose from --gpu, --plots, --dev, --mediapipe, --demo, --litert" \
-            "and --litert-only" ;;
+        -h | --help) sed -n '2,11s/^# *//p' "$0"; exit 0 ;;
+        *) fail "unknown flag $flag; choose from --gpu, --plots, --dev, --horovod, --mediapipe," \
+            "--demo, --litert and --litert-only" ;;
     esac
 done
 # A GPU environment stays one when another script calls this one without --gpu.
@@ -110,7 +114,7 @@ make_new() {
     say "ready: $environment/bin/python ($("$environment/bin/python" --version))"
 }
 
-# What the page of scripts/demo.py stands on; with --dev, what its test needs, too.
+# The packages that the page of scripts/demo.py needs; with --dev, those of its test, too.
 fetch_demo() {
     local modules=scripts/demo/node_modules wanted flags=(--omit=dev)
     if [ -n "$dev" ] || [ -e "$modules/playwright-core" ]; then flags=(); fi
@@ -120,8 +124,31 @@ fetch_demo() {
     fi
     command -v npm >/dev/null || fail "npm not found; install Node.js 20 or later and run this again"
     say "fetching scripts/demo/package.json's packages with npm"
-    npm ci --prefix scripts/demo --no-audit --no-fund --loglevel=error "${flags[@]}" >&2
+    npm ci --prefix scripts/demo --no-audit --no-fund --loglevel=error ${flags[@]+"${flags[@]}"} >&2
     echo "$wanted" >"$modules/installed"
+}
+
+# Horovod is compiled against the TensorFlow in .venv. The wheel is kept, so that a new .venv gets it
+# at once. Gloo connects the workers; on GPUs, NCCL averages the gradients.
+install_horovod() {
+    local version wheels=$PWD/.wheels log=$PWD/.wheels/horovod.log wheel start=$SECONDS
+    version=$(sed -n 's/^# horovod==//p' requirements/py37-horovod.txt)
+    wheel=$wheels/$kind/horovod-$version-cp37-cp37m-linux_$(uname -m).whl
+    if [ ! -e "$wheel" ]; then
+        say "building Horovod $version, once; this takes about ten minutes"
+        mkdir -p "$wheels"
+        if [ "$kind" = gpu ]; then export HOROVOD_GPU_OPERATIONS=NCCL; fi
+        HOROVOD_WITH_TENSORFLOW=1 HOROVOD_WITHOUT_PYTORCH=1 HOROVOD_WITHOUT_MXNET=1 \
+            HOROVOD_WITH_GLOO=1 HOROVOD_WITHOUT_MPI=1 HOROVOD_CPU_OPERATIONS=GLOO \
+            PATH="$PWD/.venv/bin:$PATH" .venv/bin/python -m pip wheel --no-deps \
+            --no-build-isolation --disable-pip-version-check --wheel-dir "$wheels/$kind" \
+            "horovod==$version" >"$log" 2>&1 ||
+            fail "Horovod cannot be built; $log says why. It needs a C++ compiler (g++) and CMake," \
+                "and on GPUs CUDA and NCCL"
+        say "built Horovod in $((SECONDS - start)) s"
+    fi
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+        --force-reinstall "$wheel"
 }
 
 # Training and its evaluation may be started at the same moment.
@@ -141,6 +168,10 @@ fi
 if [ -n "$dev" ] || [ -e .venv/dev ]; then
     files+=(requirements/py37-dev.txt)
 fi
+if [ -n "$horovod" ] || [ -e .venv/horovod ]; then
+    files+=(requirements/py37-horovod.txt)
+    horovod=yes
+fi
 stamp=.venv/installed
 wanted=$(wanted_stamp requirements/py37-base.txt "${files[@]}")
 if [ -e "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
@@ -155,6 +186,10 @@ if [ ! -x .venv/bin/python ] || ! is_37 .venv/bin/python; then
     "$python" -m venv --clear .venv
 fi
 install_into .venv "${files[@]}"
+if [ -n "$horovod" ]; then
+    install_horovod
+    touch .venv/horovod
+fi
 if [ "$kind" = gpu ]; then touch .venv/gpu; fi
 if [ -n "$plots" ]; then touch .venv/plots; fi
 if [ -n "$dev" ]; then touch .venv/dev; fi

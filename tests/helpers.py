@@ -16,6 +16,7 @@ from mmnet import records, video
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LITERT = os.path.join(ROOT, '.venv-litert', 'bin', 'python')
 MEDIAPIPE = os.path.join(ROOT, '.venv-mediapipe', 'bin', 'python')
+HOROVODRUN = os.path.join(ROOT, '.venv', 'bin', 'horovodrun')
 # A training that starts fast: TensorFlow's own gradients make a smaller graph, ten seconds less.
 SMALL = ['--image_size', 32, '--width_multiplier', 0.5, '--batch_size', 4,
          '--save_summary_steps', 2, '--batch_norm_decay', 0.9, '--seed', 1, '--stock_gradients']

@@ -16,7 +16,8 @@ from tests.helpers import ROOT
 FLOORS = [
     {'errors'}, {'pretrained'},
     {'cli', 'compositing', 'files', 'runtime', 'scores'},
-    {'environments', 'metrics', 'pictures', 'records', 'settings', 'steady', 'video'},
+    {'environments', 'metrics', 'pictures', 'records', 'settings', 'steady', 'video',
+     'workers'},
     {'data', 'losses'},
     {'models', 'cpu_gradients', 'datasets', 'evaluation', 'grabcut'}, {'hparams', 'quantization'},
     {'graph', 'checkpoints', 'inputs'}, {'restored', 'summaries', 'tflite'},

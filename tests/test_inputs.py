@@ -27,7 +27,7 @@ def test_plain_options_keep_the_photos(dataset):
 def test_crops_are_taken_from_larger_photos(dataset):
     options = Training(framing=0.5, batch_size=4, seed=1)
     photos = inputs.load(pairs.find_sets([dataset], 'train'), options, 32)
-    assert photos.pixels[0].shape == (10, 64, 64, 4)
+    assert photos.pixels[0].shape == (10, 48, 48, 4)
     assert first_batch(photos, options)[0]['images'].shape == (4, 32, 32, 3)
 
 
@@ -35,8 +35,8 @@ def test_photos_without_masks_come_beside_the_others(dataset):
     options = Training(teacher='x', unlabelled=(folder(dataset, 'image'),), batch_size=4, seed=1,
                        unlabelled_batch_size=3, framing=1.0, backgrounds=('pairs',))
     photos = inputs.load(pairs.find_sets([dataset], 'train'), options, 32)
-    assert photos.pixels[0].shape == (10, 64, 64, 7)
-    assert photos.variation.backgrounds.shape == (10, 64, 64, 3)
+    assert photos.pixels[0].shape == (10, 48, 48, 7)
+    assert photos.variation.backgrounds.shape == (10, 48, 48, 3)
     assert photos.unlabelled[0].shape == (10, 32, 32, 4)
     features, alphas = first_batch(photos, options)
     assert features['images'].shape == (4, 32, 32, 3)

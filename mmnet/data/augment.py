@@ -30,7 +30,7 @@ ENHANCEMENTS = [(ImageEnhance.Color, 0.4, 1.7), (ImageEnhance.Brightness, 0.4, 1
 # Beyond a photo's borders: ImageNet's mean colour, which PortraitNet normalizes to 0, and alpha 0.
 OUTSIDE = (124, 117, 104, 0)
 
-# Where a photo with F has them.
+# Channels of a photo that carries F.
 IMAGE_AND_ALPHA = (0, 1, 2, 3)
 FOREGROUND_AND_ALPHA = (4, 5, 6, 3)
 
@@ -57,14 +57,14 @@ class Preset:
 
 
 def augment_batch(photos: Sequence[np.ndarray], variation: 'Variation',
-                  rng: np.random.RandomState) -> Tuple[np.ndarray, ...]:
+                  rngs: Sequence[np.random.RandomState]) -> Tuple[np.ndarray, ...]:
     """Augments photos, each by a transform of its own; its mask moves with it.
 
     Args:
         photos: B of them, uint8 `[S', S', 4]`: red, green, blue, alpha. With new backgrounds, the
             person's own colours F follow, `[S', S', 7]`.
         variation: how they vary.
-        rng: the source of all randomness.
+        rngs: each photo's source of randomness.
 
     Returns:
         images `[B, S, S, 3]` and alphas `[B, S, S, 1]`, uint8. If the preset changes textures, the
@@ -76,7 +76,7 @@ def augment_batch(photos: Sequence[np.ndarray], variation: 'Variation',
     size = variation.size or photos[0].shape[0]
     deformed = np.empty([len(photos), size, size, 3], np.uint8)
     alphas = np.empty([len(photos), size, size, 1], np.uint8)
-    for photo, image, alpha in zip(photos, deformed, alphas):
+    for photo, rng, image, alpha in zip(photos, rngs, deformed, alphas):
         recomposed = drawn(variation.background_probability, rng)
         frame = WHOLE
         if drawn(variation.framing, rng):
@@ -92,7 +92,8 @@ def augment_batch(photos: Sequence[np.ndarray], variation: 'Variation',
         cv2.mixChannels([rgba], [image, alpha], [0, 0, 1, 1, 2, 2, 3, 3])
     if preset.texture is None:
         return deformed, alphas
-    return np.stack([preset.texture(image, rng) for image in deformed]), alphas, deformed
+    textured = np.stack([preset.texture(image, rng) for image, rng in zip(deformed, rngs)])
+    return textured, alphas, deformed
 
 
 def four_channels(photo: np.ndarray, channels: Sequence[int]) -> np.ndarray:

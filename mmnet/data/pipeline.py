@@ -10,24 +10,28 @@ import numpy as np
 import tensorflow as tf
 
 from mmnet.data.augment import Variation, augment_batch
+from mmnet.workers import Ranks
 
 
 def training_dataset(pixels: List[np.ndarray], batch_size: int,
                      variation: Variation = Variation(), seed: Optional[int] = None,
                      first_step: int = 0,
-                     weights: Optional[Sequence[float]] = None) -> tf.data.Dataset:
+                     weights: Optional[Sequence[float]] = None,
+                     ranks: Ranks = Ranks()) -> tf.data.Dataset:
     """Makes endless augmented batches of the union of data sets, or of a mixture.
 
     Every epoch of the union holds each image once, in an order of its own. In a mixture, the same
-    is true of every set, and sets are drawn by their weights.
+    is true of every set, and sets are drawn by their weights. Several ranks share one order, and
+    each takes a part of every batch of all of them: N ranks of B images see what one sees of N·B.
 
     Args:
         pixels: as returned by `load_sets`.
-        batch_size: images in a batch; batches run on across the end of an epoch.
+        batch_size: images in a rank's batch; batches run on across the end of an epoch.
         variation: what happens to each photo.
         seed: makes batches reproducible.
         first_step: step of a resumed training, so that it does not see the first batches again.
         weights: relative share of each set's images; None takes all images alike.
+        ranks: that train together. They need a seed in common.
 
     Returns:
         a dataset of features and alphas `[batch_size, S, S, 1]`. The features are `images`
@@ -44,15 +48,19 @@ def training_dataset(pixels: List[np.ndarray], batch_size: int,
         indices = tf.data.experimental.sample_from_datasets(
             [_shuffled(start, end, seed + first_step) for start, end in zip(starts, ends)],
             np.divide(weights, np.sum(weights)), seed + first_step)
-    batches = indices.batch(batch_size, drop_remainder=True)
+    batches = indices.batch(batch_size * ranks.size, drop_remainder=True)
+    first = batch_size * ranks.rank
     steps = tf.data.Dataset.range(first_step, np.iinfo(np.int64).max)
 
     # Defined outside of `to_batch`: AutoGraph would rewrite it there and slow it down tenfold.
-    def augment(step: int, batch: np.ndarray) -> Tuple[np.ndarray, ...]:
-        owners = np.searchsorted(ends, batch, side='right')
-        photos = [pixels[owner][index - starts[owner]] for owner, index in zip(owners, batch)]
-        # A generator for each batch: the result does not depend on which thread comes first.
-        return augment_batch(photos, variation, np.random.RandomState([seed, step]))
+    def augment(step: int, whole: np.ndarray) -> Tuple[np.ndarray, ...]:
+        places = range(first, first + batch_size)
+        owners = np.searchsorted(ends, whole[places], side='right')
+        photos = [pixels[owner][index - starts[owner]] for owner, index in
+                  zip(owners, whole[places])]
+        # A generator for each image: the result depends neither on threads nor on ranks.
+        return augment_batch(photos, variation, [np.random.RandomState([seed, step, place])
+                                                 for place in places])
 
     def to_batch(step: tf.Tensor, batch: tf.Tensor) -> Tuple[Dict[str, tf.Tensor], tf.Tensor]:
         names = ['images', 'alphas'] + ['untextured'] * (variation.preset.texture is not None)

@@ -3,6 +3,7 @@
     pixels = load_sets(find_sets(['DATASET', 'ANOTHER'], 'train'), size=256)
 """
 
+import contextlib
 import hashlib
 import os
 import sys
@@ -65,9 +66,15 @@ def load_pixels(pairs: List[Pair], size: int, cache_dir: Optional[str] = None,
     kind = 'rgbaf' if foregrounds else 'rgba'
     shape = (size, size, _channels(foregrounds))
     path = os.path.join(cache_dir, f'{_fingerprint(pairs, size)}.{kind}{size}')
-    rows = _cached_rows(path, pairs, shape)
-    if rows is None or (rows < len(pairs) and not skip_bad_pairs):
-        rows = _write_cache(path, decoded)
+    with contextlib.ExitStack() as stack:
+        # One of several trainings or workers writes; the others wait for it and read.
+        try:
+            stack.enter_context(files.locked(cache_dir))
+        except UserError as error:
+            raise UserError(f'--cache_dir {error}')
+        rows = _cached_rows(path, pairs, shape)
+        if rows is None or (rows < len(pairs) and not skip_bad_pairs):
+            rows = _write_cache(path, decoded)
     return np.memmap(path, np.uint8, mode='r', shape=(rows, *shape))
 
 

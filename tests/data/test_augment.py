@@ -53,7 +53,7 @@ def test_framed_and_recomposed_batches():
     backgrounds = np.full([2, 64, 64, 3], 50, np.uint8)
     variation = augment.Variation(size=32, framing=1.0, backgrounds=backgrounds,
                                   background_probability=1.0)
-    images, alphas = augment.augment_batch([photo] * 20, variation, rng)
+    images, alphas = augment.augment_batch([photo] * 20, variation, [rng] * 20)
     assert images.shape == (20, 32, 32, 3) and alphas.shape == (20, 32, 32, 1)
     assert (images[alphas[..., 0] == 0] == 50).all(), 'the old background is gone'
     assert (images[alphas[..., 0] == 255] > 60).all()
@@ -92,7 +92,7 @@ def test_image_and_mask_stay_aligned(name):
     base = blurred_noise(rng)
     pixels = np.stack([np.dstack([base, base[..., 1]])] * 2)
     images, alphas, *untextured = augment.augment_batch(
-        pixels[[0, 1] * 8], augment.Variation(augment.PRESETS[name]), rng)
+        pixels[[0, 1] * 8], augment.Variation(augment.PRESETS[name]), [rng] * 16)
     assert bool(untextured) == (name in ('portraitnet', 'mmnet_texture'))
     untextured = untextured[0] if untextured else images
     assert images.shape == (16, 64, 64, 3) and alphas.shape == (16, 64, 64, 1)
@@ -111,7 +111,7 @@ def test_the_warp_follows_its_transform():
     transform = augment.random_transform(np.random.RandomState(5), 64)
     preset = dataclasses.replace(augment.PRESETS['mmnet'],
                                  transform=lambda rng, size: transform)
-    images, alphas = augment.augment_batch(pixels[:1], augment.Variation(preset), None)
+    images, alphas = augment.augment_batch(pixels[:1], augment.Variation(preset), [None])
     grid = np.dstack([x, y, np.ones_like(x)]).astype(float)
     expected = np.clip(grid.dot(transform.T), 0, 63)
     np.testing.assert_allclose(images[0, ..., :2], expected, atol=0.6)
@@ -144,7 +144,7 @@ def test_what_lies_outside_a_photo_is_no_foreground():
     preset = dataclasses.replace(
         augment.PRESETS['portraitnet_deformation'],
         transform=lambda rng, size: np.array([[2.0, 0, -32], [0, 2.0, -32]]))
-    images, alphas = augment.augment_batch(pixels[:1], augment.Variation(preset), None)
+    images, alphas = augment.augment_batch(pixels[:1], augment.Variation(preset), [None])
     assert (alphas[0, 20:44, 20:44] == 255).all() and (images[0, 20:44, 20:44] == 255).all()
     assert (alphas[0, :12] == 0).all() and (images[0, :12] == (124, 117, 104)).all()
 

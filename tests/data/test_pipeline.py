@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from mmnet.data import pipeline
 from mmnet.data.augment import PRESETS, Variation
+from mmnet.workers import Ranks
 
 
 def batches(pixels, count, **kwargs):
@@ -83,3 +84,16 @@ def test_a_seed_makes_batches_reproducible():
     np.testing.assert_array_equal(*textured)
     assert (stack(seed=1) != stack(seed=2)).any()
     assert (stack(seed=1) != stack(seed=1, first_step=6)).any()
+
+
+def test_two_ranks_see_what_one_sees_of_the_whole_batch():
+    pixels = np.random.RandomState(0).randint(0, 256, [12, 16, 16, 4]).astype(np.uint8)
+    for weights in (None, (3, 1)):
+        sets = [pixels[:7], pixels[7:]]
+        whole = batches(sets, 4, batch_size=4, seed=3, weights=weights)
+        parts = [batches(sets, 4, batch_size=2, seed=3, weights=weights, ranks=Ranks(rank, 2))
+                 for rank in (0, 1)]
+        for (features, alphas), *halves in zip(whole, *parts):
+            np.testing.assert_array_equal(features['images'], np.concatenate(
+                [half[0]['images'] for half in halves]))
+            np.testing.assert_array_equal(alphas, np.concatenate([half[1] for half in halves]))
