@@ -113,13 +113,13 @@ def evaluate_clips(args: argparse.Namespace) -> int:
     """Measures a network frame by frame on clips, steadied or not."""
     path = args.tflite_path or args.checkpoint_path
     if path is None or args.watch or args.validation:
-        raise UserError('--clips: measures one network; give it with --tflite_path or '
+        raise UserError('--clips: measures a network; give it with --tflite_path or '
                         '--checkpoint_path, without --watch and --validation')
     flag = '--tflite_path' if args.tflite_path else '--checkpoint_path'
     predictor = inference.load(path, flag, inference.enter_environment([path], args.runtime))
     clips = {(os.path.join(name, clip) if len(args.dataset_path) > 1 else clip): frames
              for name, dataset in zip(set_names(args.dataset_path), args.dataset_path)
-             for clip, frames in find_clips(dataset).items()}
+             for clip, frames in find_clips(dataset, args.skip_bad_pairs).items()}
     make = (lambda: steady.steadied(predictor).alpha) if args.steady else (lambda: predictor.alpha)
     return finish(args, evaluation.evaluate_clips(clips, predictor.size, make,
                                                   args.metrics == 'all'))

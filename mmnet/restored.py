@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from typing import NamedTuple
+from typing import NamedTuple, Optional, Tuple
 
 import numpy as np
 import tensorflow as tf
@@ -61,7 +61,9 @@ def strip(checkpoint: str, dest: str) -> None:
     """
     network = _restore(checkpoint)
     training = network.hparams.training
-    names = tuple(os.path.basename(os.path.normpath(path)) for path in training.dataset_path)
+
+    def names(paths: Optional[Tuple[str, ...]]) -> Optional[Tuple[str, ...]]:
+        return paths and tuple(os.path.basename(os.path.normpath(path)) for path in paths)
     files.make_directory(dest)
     with network.session.graph.as_default():
         saver = tf.train.Saver([*tf.model_variables(), *range_variables()],
@@ -69,4 +71,6 @@ def strip(checkpoint: str, dest: str) -> None:
         saver.save(network.session, os.path.join(dest, 'model.ckpt'),
                    checkpoints.step_of(checkpoint), write_meta_graph=False)
     hparams.write(dataclasses.replace(network.hparams, training=dataclasses.replace(
-        training, dataset_path=names, init_checkpoint=None, ema_decay=None)), dest)
+        training, dataset_path=names(training.dataset_path) or (), teacher=None,
+        backgrounds=names(training.backgrounds), unlabelled=names(training.unlabelled),
+        init_checkpoint=None, ema_decay=None)), dest)

@@ -36,7 +36,8 @@ def main() -> int:
     parser.add_argument('--model', type=pretrained.find, default=pretrained.DEFAULT,
                         help='a file of export_tflite.py')
     where = parser.add_mutually_exclusive_group()
-    where.add_argument('--port', type=cli.positive(int), default=8000,
+    where.add_argument('--port', default=8000,
+                       type=cli.number(int, cli.Bounds(above=0, below=2 ** 16)),
                        help='where to serve the page, on this machine only')
     where.add_argument('--build', metavar='DIR', help='write the page here instead; a new folder')
     args = parser.parse_args()
@@ -53,7 +54,7 @@ def main() -> int:
         if args.build:
             files.make_directory(os.path.dirname(os.path.abspath(args.build)))
             shutil.move(folder, args.build)
-            print(f'{args.build}: to be put on any static host; threads need these headers: ' +
+            print(f'{args.build}: put it on any static host; threads need these headers: ' +
                   ', '.join(f'{name}: {value}' for name, value in ISOLATION.items()))
         else:
             serve(folder, args.port)

@@ -42,13 +42,14 @@ def main() -> int:
     parser.add_argument('--frames', type=cli.positive(int), default=48, help='of each clip')
     parser.add_argument('--backgrounds', nargs='+', default=[], help='folders of photos without '
                         'people; drawn scenes by default')
-    parser.add_argument('--seed', type=cli.seed, default=0, help='another one moves them otherwise')
+    parser.add_argument('--seed', type=cli.seed, default=0, help='another seed gives other motion')
     args = parser.parse_args()
     pairs = find_pairs(args.dataset, args.split)
     chosen = np.linspace(0, len(pairs) - 1, min(args.clips or len(pairs), len(pairs))).astype(int)
     files.reserve_directory(args.dest, MADE_WITH, {
         'dataset': os.path.abspath(args.dataset), 'split': args.split, 'seed': args.seed,
-        'frames': args.frames, 'backgrounds': args.backgrounds, 'clips': len(chosen)})
+        'frames': args.frames, 'clips': len(chosen),
+        'backgrounds': [os.path.abspath(each) for each in args.backgrounds]})
     scenes = load_scenes(args.backgrounds, [], SCENE_SIZE, args.seed) if args.backgrounds else None
     # Threads, because PyMatting's compiled code does not survive a fork.
     with ThreadPool(os.cpu_count()) as pool:

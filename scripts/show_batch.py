@@ -45,7 +45,7 @@ def main() -> int:
             features, alphas = session.run(batch)
             rows += [np.hstack(features['images']), np.hstack([
                 compositing.composite(image, alpha[..., 0] / 255,
-                                      np.multiply(summaries.STRIP_BACKGROUND, 255))
+                                      np.round(np.multiply(summaries.STRIP_BACKGROUND, 255)))
                 for image, alpha in zip(features['images'], alphas)])]
     pictures.save(np.vstack(rows), args.output)
     print(f'{args.output}: {args.batches} batches of {args.batch_size}, '

@@ -45,10 +45,10 @@ def test_estimated_colours_are_nearer_to_the_person_s_own():
         image, alpha, foreground = portrait.image, portrait.alpha, portrait.foreground
         pixels = np.round(image * 255).astype(np.uint8)
         soft = (alpha > 0.1) & (alpha < 0.9)
-        expected = compositing.composite(foreground * 255, alpha, np.array([255, 255, 255]))
+        white = np.array([255, 255, 255])
+        expected = compositing.composite(np.round(foreground * 255), alpha, white)
         errors.append([
-            abs(compositing.composite(colours, alpha, np.array([255, 255, 255])).astype(float) -
-                expected)[soft].mean()
+            abs(compositing.composite(colours, alpha, white).astype(float) - expected)[soft].mean()
             for colours in (pixels, compositing.foreground_colours(pixels, alpha))])
     as_it_is, estimated = np.mean(errors, axis=0)
     assert estimated < 0.6 * as_it_is

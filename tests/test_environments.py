@@ -14,7 +14,7 @@ from tests.helpers import LITERT, ROOT
 WITHOUT_TENSORFLOW = (
     'cli', 'compositing', 'data.decode', 'data.pairs', 'data.pixels', 'environments', 'errors',
     'evaluation', 'files', 'grabcut', 'inference', 'pictures', 'records', 'runtime', 'scores',
-    'settings', 'video')
+    'settings', 'steady', 'video', 'datasets.clips')
 
 
 def in_litert(*command):

@@ -63,19 +63,20 @@ def find_sets(dataset_paths: Sequence[str], split: str,
             for name, path in zip(set_names(dataset_paths), dataset_paths)}
 
 
-def find_clips(folder: str) -> Dict[str, List[Pair]]:
+def find_clips(folder: str, skip_bad_pairs: bool = False) -> Dict[str, List[Pair]]:
     """Lists the frames of clips, `<folder>/<clip>/{image,mask}`, in their order, by clip.
 
     Raises:
         UserError: for a folder without clips, and for a bad frame.
     """
-    names = sorted(name for name in os.listdir(folder) if os.path.isdir(os.path.join(
-        folder, name, 'image'))) if os.path.isdir(folder) else []
+    names = sorted(name for name in os.listdir(folder) if not name.endswith('.partial') and
+                   os.path.isdir(os.path.join(folder, name, 'image'))
+                   ) if os.path.isdir(folder) else []
     if not names:
         raise UserError(f'--dataset_path {folder}: holds no clips, folders with image and mask in '
                         f'them; leave out --clips for a data set')
-    return {name: sorted(find_pairs(folder, name), key=lambda pair: frame_order(pair.stem))
-            for name in names}
+    return {name: sorted(find_pairs(folder, name, skip_bad_pairs),
+                         key=lambda pair: frame_order(pair.stem)) for name in names}
 
 
 def frame_order(stem: str) -> List[Tuple[int, str]]:

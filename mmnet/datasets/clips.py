@@ -8,6 +8,7 @@ holds the camera shakes, and the sensor is noisy. Every frame is Equation 1 of k
 """
 
 import os
+import shutil
 from typing import Any, Callable, Iterator, Sequence, Tuple
 
 import cv2
@@ -129,9 +130,11 @@ def write_clip(folder: str, make: Callable[[], Iterator[Tuple[np.ndarray, np.nda
     if os.path.isdir(folder):
         return
     partial = folder + '.partial'
+    shutil.rmtree(partial, ignore_errors=True)
     for kind in ('image', 'mask'):
         files.make_directory(os.path.join(partial, kind))
     for index, pictures in enumerate(make()):
         for kind, pixels in zip(('image', 'mask'), pictures):
-            Image.fromarray(pixels).save(os.path.join(partial, kind, FRAME_FORMAT.format(index)))
+            with files.replacing(os.path.join(partial, kind, FRAME_FORMAT.format(index))) as path:
+                Image.fromarray(pixels).save(path, 'PNG')
     os.rename(partial, folder)

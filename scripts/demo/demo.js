@@ -3,7 +3,7 @@
 import {isWebGPUSupported} from '@litertjs/core';
 
 import {paint} from './composition.js';
-import {loadNetwork, UserError} from './matting.js';
+import {canvas, loadNetwork, UserError} from './matting.js';
 
 // Photos are shrunk to what every browser's canvas can hold.
 const LONGEST_SIDE = 4096;
@@ -23,12 +23,12 @@ const page = Object.fromEntries(
 let network = null;
 let picture = null;      // The background picture.
 let source = null;       // A photo, {image}, or moving pictures, {video, stream, url}.
+let choices = 0;         // How often a source was chosen: a slow one may come too late.
 let facing = 'user';
 let shown = [];          // When frames were shown, and how long the network took.
 
-/** Runs a handler; what goes wrong becomes one sentence on the page. */
+/** Runs a handler; a problem becomes one sentence on the page. */
 async function guarded(handler) {
-  page.message.textContent = '';
   try {
     await handler();
   } catch (error) {
@@ -39,18 +39,23 @@ async function guarded(handler) {
 }
 
 function listen(element, event, handler) {
-  element.addEventListener(event, () => guarded(handler));
+  element.addEventListener(event, () => {
+    page.message.textContent = '';
+    return guarded(handler);
+  });
 }
 
 /** Loads the network for the chosen processor. */
 async function startNetwork() {
   page.figures.textContent = 'Loading the network…';
+  const before = network;
   network = null;
   const wanted = page.processor.value;
   network = await loadNetwork(wanted).catch((error) => {
     page.figures.textContent = '';
     throw error;
   });
+  before?.delete();  // Its last frame is long done.
   page.figures.textContent = `${network.name}, ready on ${network.processor}`;
   page.camera.disabled = page.file.disabled = false;
   if (wanted === 'webgpu' && network.processor !== 'GPU') {
@@ -67,6 +72,7 @@ function stop() {
   if (source?.url) URL.revokeObjectURL(source.url);
   source = null;
   shown = [];
+  choices += 1;
   page.turn.hidden = true;
   page.result.classList.remove('mirrored');
 }
@@ -77,6 +83,7 @@ async function startCamera() {
     throw new UserError('Browsers give a camera to pages from https or localhost only; open this ' +
                         'page that way, or choose a photo.');
   }
+  const choice = choices;
   let stream;
   try {
     stream = await navigator.mediaDevices.getUserMedia(
@@ -84,6 +91,10 @@ async function startCamera() {
   } catch (error) {
     throw new UserError(CAMERA_PROBLEMS[error.name] ||
                         `The camera does not start (${error.message}); try again.`);
+  }
+  if (choice !== choices) {
+    stream.getTracks().forEach((track) => track.stop());
+    return;
   }
   const video = Object.assign(document.createElement('video'), {srcObject: stream});
   await play({video, stream});
@@ -96,6 +107,7 @@ async function startCamera() {
 async function openFile() {
   const [file] = page.file.files;
   if (!file) return;
+  page.file.value = '';  // The same file may be chosen again.
   stop();
   const unreadable = () => new UserError(`${file.name} cannot be read as a photo or a video; ` +
                                          'choose a JPEG, PNG, WebP, MP4 or WebM file.');
@@ -112,7 +124,6 @@ async function openFile() {
     })};
     await repaint();
   }
-  page.file.value = '';  // The same file may be chosen again.
 }
 
 /** Starts moving pictures; every new frame is shown. */
@@ -142,14 +153,17 @@ async function repaint() {
 async function show(frame, width, height) {
   if (!network || !width) return;
   const shownSource = source;
+  // A video moves on while the network works: the matte belongs to this frame.
+  const still = canvas(width, height);
+  still.getContext('2d').drawImage(frame, 0, 0, width, height);
   const start = performance.now();
-  const alpha = await network.alpha(frame);
+  const alpha = await network.alpha(still);
   const milliseconds = performance.now() - start;
   if (source !== shownSource) return;
   if (page.result.width !== width || page.result.height !== height) {
     Object.assign(page.result, {width, height});
   }
-  paint(page.result, frame, alpha, background());
+  paint(page.result, still, alpha, background());
   page.save.disabled = false;
   showFigures(milliseconds);
 }

@@ -41,7 +41,7 @@ async function fetchFile(name) {
  * @param {'wasm' | 'webgpu'} accelerator what it should run on. Where a GPU cannot run all of the
  *     network, the CPU does.
  * @returns {Promise<{name: string, size: number, processor: string,
- *     alpha: function(CanvasImageSource): Promise<HTMLCanvasElement>}>}
+ *     alpha: function(CanvasImageSource): Promise<HTMLCanvasElement>, delete: function(): void}>}
  */
 export async function loadNetwork(accelerator) {
   await loadRuntime();
@@ -62,7 +62,8 @@ export async function loadNetwork(accelerator) {
   }
   const processor = accelerator === 'webgpu' ? 'GPU' :
       `CPU, ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
-  return {name: about.name, size: about.size, processor, alpha: alphaFunction(model, about)};
+  return {name: about.name, size: about.size, processor, alpha: alphaFunction(model, about),
+          delete: () => model.delete()};
 }
 
 /** Makes the function that computes the alpha of a picture. */
@@ -71,6 +72,7 @@ function alphaFunction(model, {size, image, alpha}) {
   const matte = canvas(size, size);
   const pixels = small.getContext('2d', {willReadFrequently: true});
   pixels.imageSmoothingQuality = 'high';
+  pixels.globalCompositeOperation = 'copy';  // Nothing of the last picture shines through.
   const drawn = matte.getContext('2d', {willReadFrequently: true});
   const result = drawn.createImageData(size, size);
   const input = image === 'uint8' ? new Uint8Array(3 * size * size) :
