@@ -67,7 +67,7 @@ def test_a_wrong_answer_does_not_stay():
 def test_the_blend_by_hand():
     difference = np.array([[0, 5, 20, 0]], np.float32)
     alpha, last = np.full([1, 4], 0.5, np.float32), np.full([1, 4], 0.9, np.float32)
-    share = 0.8 * np.exp(-(difference / 12) ** 2)
+    share = 0.9 * np.exp(-(difference / 16) ** 2)
     np.testing.assert_allclose(steady.blend(alpha, last, difference), 0.5 + 0.4 * share, rtol=1e-5)
     # Most of the picture has changed: a cut.
     np.testing.assert_array_equal(steady.blend(alpha, last, difference + 15), alpha)

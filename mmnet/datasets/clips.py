@@ -33,6 +33,8 @@ PANNING, SHAKE = 0.05, 0.002
 WINDOW = 0.8
 # The exposure's largest change, and the noise's deviation, of a value in [0, 1].
 EXPOSURE, NOISE = 0.15, 0.012
+# Periods of the motions, in frames: three seconds for a person in a call, at 30 frames a second.
+MOVING, SWAYING, SHAKING = 90, 30, 6
 
 
 def clip_of(person: np.ndarray, background: np.ndarray, rng: np.random.RandomState,
@@ -47,13 +49,13 @@ def clip_of(person: np.ndarray, background: np.ndarray, rng: np.random.RandomSta
     """
     height, width = person.shape[:2]
     x, y, growth, turn, lean = (
-        amount * smooth_path(rng, frames, period=30)
+        amount * smooth_path(rng, frames, MOVING)
         for amount in (TRAVEL * width, TRAVEL * width / 2, GROWTH, TURNING, LEANING))
     pan, shake = (amount * width * np.transpose([smooth_path(rng, frames, period) for _ in 'xy'])
-                  for amount, period in ((PANNING, 60), (SHAKE, 4)))
-    exposure = 1 + EXPOSURE * smooth_path(rng, frames, period=40)
+                  for amount, period in ((PANNING, MOVING), (SHAKE, SHAKING)))
+    exposure = 1 + EXPOSURE * smooth_path(rng, frames, MOVING)
     sway = sway_field(rng, height, width)
-    swaying = smooth_path(rng, frames, period=15)
+    swaying = smooth_path(rng, frames, SWAYING)
     for frame in range(frames):
         cos, sin = np.cos(lean[frame]), np.sin(lean[frame])
         scale = np.array([(1 + growth[frame]) * (1 - abs(turn[frame])), 1 + growth[frame]])
