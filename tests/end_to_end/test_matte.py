@@ -175,3 +175,17 @@ def test_a_picture_of_mattes(trained, tmp_path):
     status, _, err = run('scripts/show_mattes.py', '--model', trained / 'run', '--output',
                          tmp_path / 'other.png')
     assert status == 1 and '--dataset_path' in err and err.count('\n') == 1
+
+
+def test_without_a_model_the_one_that_comes_with_the_code_cuts_people_out(tmp_path):
+    photo = draw_pair(np.random.RandomState(0))[0]
+    Image.fromarray(photo).save(str(tmp_path / 'me.png'))
+    status, out, err = run('scripts/matte.py', tmp_path / 'me.png', '--output_dir', tmp_path)
+    assert status == 0 and 'me_cutout.png' in out, err
+    assert Image.open(str(tmp_path / 'me_cutout.png')).size == photo.shape[1::-1]
+    picture = tmp_path / 'mattes.jpg'
+    status, _, err = run('scripts/show_mattes.py', tmp_path / 'me.png', '--output', picture)
+    assert status == 0 and picture.exists(), err
+    status, _, err = run('scripts/matte.py', tmp_path / 'me.png', '--output_dir', tmp_path,
+                         '--model', 'pretrained:yours')
+    assert status == 1 and 'pretrained:yours: no such network' in err and err.count('\n') == 1

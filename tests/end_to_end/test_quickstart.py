@@ -51,6 +51,8 @@ def test_from_nothing_to_a_cut_out(tmp_path):
     lines = [line for line in out.split('\n') if line.startswith(('gradient error', 'step 0 '))]
     assert len(lines) >= 3 and all('MAD' in line for line in lines)
     assert (quick / 'cutouts' / '00039_cutout.png').exists()
+    assert Image.open(str(quick / 'pretrained' / 'me_cutout.png')).mode == 'RGBA'
+    assert out.index('There are your cut-outs') < out.index('setting up TensorFlow')
     assert Image.open(str(quick / 'cutouts' / 'me_cutout.png')).mode == 'RGBA'
     # The picture's path is the last thing it says.
     assert out.rstrip().split('\n')[-1] == str(quick / 'mattes.jpg')

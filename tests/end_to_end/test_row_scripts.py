@@ -8,8 +8,8 @@ import subprocess
 
 import pytest
 
-from mmnet import hparams
-from tests.helpers import ROOT
+from mmnet import hparams, pretrained
+from tests.helpers import ROOT, write_split
 
 # Tables 2 and 3: what this code trains.
 ROWS = ([f'mmnet_dm{width}_256' for width in ('0.5', '0.75', '1.0', '1.4')] +
@@ -40,10 +40,10 @@ def test_shellcheck():
     subprocess.run(['shellcheck'] + SCRIPTS + [os.path.join(ROOT, '.ci', 'run')], check=True)
 
 
-def script(name, *args):
+def script(name, *args, env=None):
     process = subprocess.run([os.path.join(ROOT, 'scripts', name)] + [str(a) for a in args],
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                             universal_newlines=True)
+                             universal_newlines=True, env=env)
     return process.returncode, process.stdout, process.stderr
 
 
@@ -113,3 +113,39 @@ def test_each_script_shows_the_flags_of_its_name():
             if part[:2] in parts:
                 assert shown[parts[part[:2]]] == part[2:]
         assert ('--quantize' in words) == row.endswith('quant')
+
+
+@pytest.mark.slow
+def test_the_pretrained_networks_can_be_made_again(tmp_path):
+    """The whole recipe, a step of each training, on a few photos."""
+    write_split(tmp_path / 'ccp', 'train', 3)
+    work = tmp_path / 'work'
+    environment = {**os.environ, **{f'STEPS_{each}': '1' for each in (64, 128, 256, 'ROUNDED')},
+                   'PORTRAITS': '2'}
+    command = ('make_pretrained.sh', tmp_path / 'ccp', work, '--batch_size', 2, '--warm_up_steps',
+               0, '--stock_gradients')
+    status, out, err = script(*command, env=environment)
+    assert status == 0, err
+    made = sorted(os.path.relpath(path, str(work / 'pretrained')) for path in
+                  glob.glob(str(work / 'pretrained' / '**'), recursive=True)
+                  if os.path.isfile(path))
+    published = sorted(os.path.relpath(path, pretrained.FOLDER) for path in
+                       glob.glob(os.path.join(pretrained.FOLDER, 'mmnet_*', '*')) +
+                       glob.glob(os.path.join(pretrained.FOLDER, '*.tflite')))
+    steps = re.compile(r'-\d+\.')
+    assert [steps.sub('-N.', name) for name in made if name != 'SHA256SUMS'] == [
+        steps.sub('-N.', name) for name in published]
+    subprocess.run(['sha256sum', '--check', '--quiet', 'SHA256SUMS'], check=True,
+                   cwd=str(work / 'pretrained'))
+    settings = hparams.read(str(work / 'pretrained' / 'mmnet_dm1.0_256'))
+    assert settings.training.dataset_path == ('ccp', 'drawn')
+    # Nothing is made twice, and nothing is overwritten.
+    status, _, err = script(*command, env=environment)
+    assert status == 1 and 'exists already' in err
+
+
+@pytest.mark.parametrize('name', ['train_recipe.sh', 'make_pretrained.sh'])
+def test_missing_arguments_end_in_a_line(name):
+    for args in ([], ['only'], ['--flag', 'x', 'y']):
+        status, _, err = script(name, *args)
+        assert status == 2 and err.startswith('usage: ') and err.count('\n') == 1

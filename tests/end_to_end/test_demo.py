@@ -1,0 +1,129 @@
+"""The page of scripts/demo.py in a real browser, with a film in the place of a camera."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+
+import cv2
+import imageio_ffmpeg
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmnet import pretrained, runtime
+from mmnet.compositing import composite
+from mmnet.datasets import synthetic
+from tests.helpers import ROOT, run, start
+
+MODEL = 'pretrained:mmnet_dm1.0_128_float32'
+SIZE = 128
+PACKAGES = os.path.join(ROOT, 'scripts', 'demo', 'node_modules')
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group('demo'), pytest.mark.skipif(
+    not os.path.isdir(os.path.join(PACKAGES, 'playwright-core')),
+    reason='needs Node.js: scripts/setup.sh --demo --dev')]
+
+
+def portrait(seed, width, height):
+    drawn = synthetic.draw_portrait(np.random.RandomState(seed), width, height)
+    return np.round(255 * drawn.image).astype(np.uint8)
+
+
+def film(path):
+    """Writes a film of a drawn person who moves to the right, as the browser's camera."""
+    still = portrait(3, 240, 320)
+    frames = [np.roll(still, 4 * index, axis=1).tobytes() for index in range(10)]
+    subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), '-v', 'error', '-f', 'rawvideo', '-pix_fmt',
+                    'rgb24', '-s', '240x320', '-r', '10', '-i', '-', '-pix_fmt', 'yuv420p',
+                    str(path)], input=b''.join(frames), check=True)
+
+
+@pytest.fixture(scope='module')
+def clicked(tmp_path_factory):
+    """What the page said and showed, the photo that it was given, and the folder of screenshots."""
+    folder = tmp_path_factory.mktemp('demo')
+    photo = portrait(5, SIZE, SIZE)
+    Image.fromarray(photo).save(str(folder / 'photo_in.png'))
+    Image.new('RGB', (30, 20), (0, 255, 0)).save(str(folder / 'green.png'))
+    (folder / 'broken.jpg').write_text('no photo')
+    film(folder / 'camera.y4m')
+    server = start('scripts/demo.py', '--model', MODEL, '--port', free_port())
+    try:
+        url = server.stdout.readline().split()[0]
+        (folder / 'in.json').write_text(json.dumps({
+            'url': url, 'photo': str(folder / 'photo_in.png'), 'broken': str(folder / 'broken.jpg'),
+            'background': str(folder / 'green.png'), 'camera': str(folder / 'camera.y4m'),
+            'folder': str(folder)}))
+        subprocess.run([shutil.which('node'), os.path.join(ROOT, 'tests', 'demo_worker.mjs'),
+                        str(folder / 'in.json'), str(folder / 'out.json')], check=True, timeout=120)
+    finally:
+        server.terminate()
+        server.wait()
+    return json.loads((folder / 'out.json').read_text()), photo, folder
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        return free.getsockname()[1]
+
+
+def test_the_canvas_shows_the_alpha_that_python_computes(clicked):
+    found, photo, folder = clicked
+    alpha = runtime.Interpreter(pretrained.find(MODEL), 'tensorflow').alpha(photo)[..., 0]
+    assert 0.2 < alpha.mean() < 0.8
+
+    def canvas(name):
+        return np.array(found[name], np.float32).reshape(SIZE, SIZE, 4)
+    assert np.abs(canvas('transparent')[..., 3] - 255 * alpha).max() <= 1.5
+    for name, colour in (('coloured', [0, 0, 255]), ('pictured', [0, 255, 0])):
+        expected = composite(photo, alpha, np.array(colour)).astype(np.float32)
+        assert np.abs(canvas(name)[..., :3] - expected).max() <= 3
+    saved = cv2.imread(str(folder / found['saved']), cv2.IMREAD_UNCHANGED)
+    assert np.abs(saved[..., 3] - 255 * alpha).max() <= 1.5
+
+
+def test_the_camera_shows_moving_pictures(clicked):
+    found, _, folder = clicked
+    assert found['ready'].startswith('mmnet_dm1.0_128_float32, ready on CPU')
+    frames, milliseconds = found['camera'].split(' frames/s, ')
+    assert int(frames) >= 1 and float(milliseconds.split(' ms')[0]) > 0
+    assert found['cameraMessage'] == ''
+    # The person is in the middle, and the page is not empty.
+    assert cv2.imread(str(folder / 'camera.png')).std() > 20
+
+
+def test_what_goes_wrong_is_one_sentence(clicked):
+    found = clicked[0]
+    assert found['broken'].startswith('broken.jpg cannot be read as a photo or a video; choose')
+    assert found['withoutSimd'].startswith('This browser lacks WebAssembly with SIMD; use')
+    assert found['withoutCamera'].startswith('No camera was found; connect one')
+
+
+def test_nothing_leaves_the_machine(clicked):
+    assert clicked[0]['errors'] == []
+
+
+def test_a_folder_for_any_static_host(tmp_path):
+    status, out, err = run('scripts/demo.py', '--build', tmp_path / 'page')
+    assert status == 0 and 'Cross-Origin-Opener-Policy' in out, err
+    page = tmp_path / 'page'
+    assert {'index.html', 'network.tflite', 'network.json', 'litert'} <= set(os.listdir(str(page)))
+    about = json.loads((page / 'network.json').read_text())
+    assert about['size'] == 128 and about['image'] == 'float32'
+    assert about['alpha'] == {'scale': 1.0, 'zero_point': 0}
+    # Whatever the page asks for lies beside it.
+    assert 'http' not in (page / 'index.html').read_text()
+
+
+def test_bad_flags_end_in_a_line(tmp_path):
+    with socket.socket() as busy:
+        busy.bind(('127.0.0.1', 0))
+        busy.listen()
+        for flags, reason in ((['--build', tmp_path], 'exists already'),
+                              (['--model', tmp_path / 'none.tflite'], 'no such file'),
+                              (['--port', busy.getsockname()[1]], 'cannot be used')):
+            status, _, err = run('scripts/demo.py', *flags)
+            assert status == 1 and reason in err and err.count('\n') == 1
