@@ -15,11 +15,11 @@ import numpy as np
 
 from mmnet.runtime import Predictor
 
-# The share of the last alpha where the network is uncertain and the picture is unchanged. More helps
-# little: on clips made of training photos, 0.8, 0.9 and 0.97 leave 0.80, 0.78 and 0.77 of the flicker.
+# The share of the last alpha where the network is uncertain and the picture is unchanged. More
+# helps little: on clips of training photos, 0.8, 0.9 and 0.97 leave 0.80, 0.78 and 0.77 of dtSSD.
 MEMORY = 0.9
-# Where the network is certain, the last alpha has this share of the above, so that errors of a single
-# frame fade fast.
+# Where the network is certain, the last alpha has this share of the above: errors of a single frame
+# fade fast.
 CERTAIN = 0.75
 # Colour differences, in steps of 255, at which the moved picture stops being the same.
 SAME_COLOUR = 16.0
