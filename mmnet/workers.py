@@ -59,7 +59,8 @@ class Ranks(NamedTuple):
             return value
         import horovod.tensorflow as hvd
         with tf.Graph().as_default(), tf.Session(config=self.session_config()) as session:
-            return hvd.broadcast_object(value, root_rank=0, session=session)
+            # By default the name is the value's type, and ranks of other types would wait for ever.
+            return hvd.broadcast_object(value, root_rank=0, session=session, name='shared')
 
     def hooks(self) -> List[tf.train.SessionRunHook]:
         """Returns what gives every rank the variables of rank 0 once they are restored."""

@@ -36,7 +36,8 @@ def main(target):
         for index in range(STEPS):
             session.run(step, dict(zip(batch, (images[index, mine], alphas[index, mine]))))
         values = session.run({each.op.name: each for each in tf.model_variables()})
-    shared = ranks.share({'rank': ranks.rank, 'text': 'α'})
+    # The others' values may be of another type.
+    shared = ranks.share({'rank': 0, 'text': 'α'} if ranks.first else None)
     if ranks.first:
         np.savez(target, **{name.replace('/', '|'): value for name, value in values.items()},
                  size=ranks.size, shared=shared['rank'])
