@@ -61,15 +61,15 @@ def test_files_cut_out_a_drawn_portrait(name):
         portrait = synthetic.draw_portrait(np.random.RandomState(seed), size, size)
         alpha = interpreter.alpha(np.round(255 * portrait.image).astype(np.uint8))
         errors.append(np.abs(alpha[..., 0] - portrait.alpha).mean())
-    # Alpha = 1 everywhere has about 0.5.
-    assert np.mean(errors) < 0.05
+    # Alpha = 1 everywhere has about 0.5. Drawn hair is finer than the networks' edges.
+    assert np.mean(errors) < 0.1
 
 
 @pytest.mark.slow
 def test_a_training_starts_from_one(dataset, tmp_path):
     status, out, err = train(dataset, tmp_path / 'run', '--width_multiplier', 1.0, '--max_steps', 1,
                              '--init_checkpoint', 'pretrained:mmnet_dm1.0_128')
-    assert status == 0 and 'from pretrained:mmnet_dm1.0_128' in out, err
+    assert status == 0 and out.count('pretrained/mmnet_dm1.0_128') == 1, err
     restored, total = out.split('restored ')[1].split(' variables')[0].split(' of ')
     assert restored == total
     status, _, err = train(dataset, tmp_path / 'other', '--max_steps', 1,
