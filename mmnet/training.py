@@ -126,10 +126,11 @@ def minimize(loss: tf.Tensor, learning_rate: float, ema_decay: Optional[float] =
     gradients = [None if gradient is None else ranks.mean(gradient) for gradient in gradients]
     # What is not finite on one rank is not finite in the mean, so all ranks end at the same step.
     finite = tf.check_numerics(ranks.mean(loss) + tf.global_norm(gradients), NOT_FINITE)
-    with tf.control_dependencies([finite] + tf.get_collection(tf.GraphKeys.UPDATE_OPS)):
+    statistics = tf.get_collection(tf.GraphKeys.UPDATE_OPS)
+    with tf.control_dependencies([finite, *statistics]):
         updates = [] if ranks.size == 1 else [
             each.assign(ranks.mean(each.read_value())) for each in moving_statistics()]
-    with tf.control_dependencies([finite, *updates]):
+    with tf.control_dependencies([finite, *statistics, *updates]):
         step = optimizer.apply_gradients(zip(gradients, variables), tf.train.get_global_step())
     if ema_decay is None:
         return step

@@ -107,3 +107,15 @@ def test_stock_gradients_are_tensorflow_s():
         assert ('_gradient_op_type' in attributes) == (name is not None)
         if name:
             assert attributes['_gradient_op_type'].s.decode() == name
+
+
+def test_a_step_updates_the_moving_statistics():
+    tf.train.get_or_create_global_step()
+    weight = tf.get_variable('weight', initializer=2.0)
+    moving = tf.get_variable('moving', initializer=0.0, trainable=False)
+    tf.add_to_collection(tf.GraphKeys.UPDATE_OPS, moving.assign_add(1.0))
+    step = training.minimize(weight * 1.0, 0.1)
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        session.run(step)
+        assert session.run(moving) == 1.0
