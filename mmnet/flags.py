@@ -11,7 +11,7 @@ from mmnet.settings import Setting, declared_settings
 Uses = Dict[str, List[Tuple[str, Setting]]]
 
 # The settings that say how training photos vary.
-VARIATION = ('augmentation', 'framing', 'background_probability')
+VARIATION = ('augmentation', 'framing', 'zoom_out', 'background_probability')
 
 
 def train_parser() -> Parser:

@@ -81,6 +81,9 @@ class Training(Settings):
     framing: float = setting(
         0.0, 'probability of a random crop between the whole photo and head and shoulders',
         minimum=0, maximum=1)
+    zoom_out: float = setting(
+        0.0, 'probability that a person before a new background is farther away, at a third of the '
+        'size at most', minimum=0, maximum=1)
     backgrounds: Optional[Tuple[str, ...]] = None
     background_probability: float = setting(
         0.5, 'probability of a new background, where --backgrounds are given', minimum=0,

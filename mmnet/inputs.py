@@ -59,8 +59,8 @@ def load(sets: Mapping[str, List[Pair]], options: Training, image_size: int,
     if options.backgrounds:
         probability = options.background_probability
         backgrounds = load_scenes(options.backgrounds, pixels, size, options.seed or 0)
-    variation = Variation(PRESETS[options.augmentation], image_size, options.framing, backgrounds,
-                          probability)
+    variation = Variation(PRESETS[options.augmentation], image_size, options.framing,
+                          options.zoom_out, backgrounds, probability)
     folders = {path: find_photos(path, skip_bad_pairs, '--unlabelled')
                for path in options.unlabelled or ()}
     return Photos(pixels, variation, load_sets(folders, image_size, cache_dir, skip_bad_pairs))

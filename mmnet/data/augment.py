@@ -40,6 +40,8 @@ WHOLE = (0.0, 0.0, 1.0)
 SMALLEST_FRAME = 0.35
 HEAD = 0.35
 HEAD_MARGIN = 1.25
+# Farther away, a photo is at least this part of the picture's side.
+FARTHEST = 1 / 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,14 +80,18 @@ def augment_batch(photos: Sequence[np.ndarray], variation: 'Variation',
     alphas = np.empty([len(photos), size, size, 1], np.uint8)
     for photo, rng, image, alpha in zip(photos, rngs, deformed, alphas):
         recomposed = drawn(variation.background_probability, rng)
-        frame = WHOLE
-        if drawn(variation.framing, rng):
-            frame = random_frame(photo[..., 3], rng)
-        transform = in_frame(preset.transform(rng, size), frame, size, photo.shape[0])
         channels = FOREGROUND_AND_ALPHA if recomposed else IMAGE_AND_ALPHA
-        rgba = cv2.warpAffine(four_channels(photo, channels), transform, (size, size),
+        source, border, frame = four_channels(photo, channels), preset.border, WHOLE
+        # Only before a new background is there something to see around the photo.
+        if recomposed and drawn(variation.zoom_out, rng):
+            border, frame = cv2.BORDER_CONSTANT, random_distance(rng)
+        elif drawn(variation.framing, rng):
+            frame = random_frame(photo[..., 3], rng)
+        source = halved(source, frame[2] * len(source) / size)
+        transform = in_frame(preset.transform(rng, size), frame, size, len(source))
+        rgba = cv2.warpAffine(source, transform, (size, size),
                               flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-                              borderMode=preset.border, borderValue=OUTSIDE)
+                              borderMode=border, borderValue=OUTSIDE)
         if recomposed:
             assert variation.backgrounds is not None
             rgba = replace_background(rgba, variation.backgrounds, rng)
@@ -138,6 +144,26 @@ def random_frame(alpha: np.ndarray, rng: np.random.RandomState) -> Tuple[float, 
         first, last = max(0.0, high - side), min(low, 1 - side)
         return float(np.clip(rng.uniform(min(first, last), max(first, last)), 0, 1 - side))
     return corner(head[0], head[2]), corner(head[1], head[3]), side
+
+
+def random_distance(rng: np.random.RandomState) -> Tuple[float, float, float]:
+    """Draws a frame that is larger than the photo, up to `FARTHEST`, and holds all of it.
+
+    Returns:
+        x and y of the upper left corner and the side, in units of the photo's side.
+    """
+    side = FARTHEST ** -rng.uniform()
+    x, y = rng.uniform(1 - side, 0, size=2)
+    return x, y, side
+
+
+def halved(photo: np.ndarray, scale: float) -> np.ndarray:
+    """Halves a photo `[S', S', C]` as often as a warp that shrinks it by `scale` would skip pixels.
+    """
+    while scale >= 2 and len(photo) > 1:
+        half = len(photo) // 2
+        photo, scale = cv2.resize(photo, (half, half), interpolation=cv2.INTER_AREA), scale / 2
+    return photo
 
 
 def in_frame(transform: np.ndarray, frame: Tuple[float, float, float], size: int,
@@ -250,11 +276,13 @@ class Variation:
         preset: transform and texture.
         size: side of the result in pixels; None keeps the photos' own.
         framing: probability of a frame between the whole picture and head and shoulders.
+        zoom_out: probability that a person before a new background is farther away.
         backgrounds: uint8 RGB `[M, S', S', 3]`, as large as the photos.
         background_probability: how often a person is put before one of them.
     """
     preset: Preset = PRESETS['mmnet']
     size: Optional[int] = None
     framing: float = 0.0
+    zoom_out: float = 0.0
     backgrounds: Optional[np.ndarray] = None
     background_probability: float = 0.0

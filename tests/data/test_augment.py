@@ -47,6 +47,43 @@ def test_a_frame_is_shown_at_the_result_s_size():
     assert abs(half - expected).max() <= 1
 
 
+def test_farther_away_the_whole_photo_is_in_the_frame():
+    rng = np.random.RandomState(0)
+    x, y, side = np.array([augment.random_distance(rng) for _ in range(2000)]).T
+    assert (x <= 0).all() and (y <= 0).all()
+    assert (x + side >= 1).all() and (y + side >= 1).all()
+    assert side.min() < 1.01 and 2.95 < side.max() <= 3
+    # As many people are shown at one to two thirds as at a third to less: log-uniform.
+    assert abs((side < 3 ** 0.5).mean() - 0.5) < 0.05
+
+
+def test_people_farther_away_are_smaller_and_nothing_is_around_them():
+    rng = np.random.RandomState(0)
+    photo = np.dstack([figure(), np.full([64, 64, 3], 200, np.uint8)])
+    backgrounds = np.full([2, 64, 64, 3], 50, np.uint8)
+    variation = augment.Variation(augment.Preset(lambda rng, size: np.eye(2, 3), 0), 32,
+                                  zoom_out=1.0, backgrounds=backgrounds, background_probability=1.0)
+    images, alphas = augment.augment_batch([photo] * 200, variation, [rng] * 200)
+    assert (images[alphas[..., 0] == 0] == 50).all()
+    # The box has 864 of 4,096 pixels, so 216 of 1,024 and at least a ninth of that.
+    areas = alphas.sum(axis=(1, 2, 3)) / 255
+    assert 216 / 9 * 0.9 < areas.min() < 30 and 200 < areas.max() < 217
+    plain = dataclasses.replace(variation, background_probability=0.0)
+    _, alphas = augment.augment_batch([photo] * 5, plain, [rng] * 5)
+    np.testing.assert_allclose(alphas.sum(axis=(1, 2, 3)) / 255, 216, rtol=1e-2)
+
+
+def test_photos_are_halved_before_a_warp_would_skip_pixels():
+    photo = blurred_noise(np.random.RandomState(0))
+    assert augment.halved(photo, 1.9) is photo
+    for scale, factor in ((2, 2), (3.9, 2), (4.5, 4)):
+        small = augment.halved(photo, scale)
+        expected = photo.reshape(64 // factor, factor, 64 // factor, factor, 3).mean(axis=(1, 3))
+        assert small.shape == (64 // factor, 64 // factor, 3)
+        assert abs(small - expected).max() <= 1.01
+    assert augment.halved(photo[:1, :1], 8).shape == (1, 1, 3)
+
+
 def test_framed_and_recomposed_batches():
     rng = np.random.RandomState(0)
     photo = np.dstack([figure(), np.full([64, 64, 3], 200, np.uint8)])
