@@ -4,11 +4,12 @@
 """
 
 import contextlib
+import functools
 import hashlib
 import os
 import sys
 from multiprocessing.pool import ThreadPool
-from typing import Iterator, List, Mapping, Optional, Tuple, Union
+from typing import Callable, Container, Iterator, List, Mapping, Optional, Tuple, Union
 
 import numpy as np
 from tqdm import tqdm
@@ -21,6 +22,8 @@ from mmnet.errors import UserError
 
 # A cache's note of what it holds has the cache's name and this ending.
 NOTE = '.json'
+# So many photos are decoded before their rows are noted.
+AT_ONCE = 256
 
 
 def load_sets(sets: Mapping[str, List[Pair]], size: int, cache_dir: Optional[str] = None,
@@ -45,7 +48,8 @@ def load_pixels(pairs: List[Pair], size: int, cache_dir: Optional[str] = None,
         size: side of the square that the network takes.
         cache_dir: keep the pixels in a file there, for the next start and for sets larger than
             memory. The file's name depends on the pairs and the size, so a changed dataset is
-            read again. A file beside it notes which pairs it holds.
+            read again. A file beside it notes which pairs it holds. A build that was ended goes on
+            where it was.
         skip_bad_pairs: leave out pairs whose pixels cannot be decoded.
         foregrounds: estimate the person's own colours, too, for new backgrounds.
 
@@ -56,10 +60,10 @@ def load_pixels(pairs: List[Pair], size: int, cache_dir: Optional[str] = None,
     Raises:
         UserError: for files that cannot be decoded, and for a cache that cannot be written.
     """
-    decoded = _decode_all(pairs, size, skip_bad_pairs, foregrounds)
     if cache_dir is None:
         pixels = np.empty([len(pairs), size, size, _channels(foregrounds)], np.uint8)
         count = 0
+        decoded = _decode_all(pairs, size, skip_bad_pairs, foregrounds)
         for count, (_, row) in enumerate(decoded, start=1):
             pixels[count - 1] = row
         return pixels[:count]
@@ -74,7 +78,8 @@ def load_pixels(pairs: List[Pair], size: int, cache_dir: Optional[str] = None,
             raise UserError(f'--cache_dir {error}')
         rows = _cached_rows(path, pairs, shape)
         if rows is None or (rows < len(pairs) and not skip_bad_pairs):
-            rows = _write_cache(path, decoded)
+            rows = _write_cache(path, int(np.prod(shape)), functools.partial(
+                _decode_all, pairs, size, skip_bad_pairs, foregrounds))
     return np.memmap(path, np.uint8, mode='r', shape=(rows, *shape))
 
 
@@ -92,9 +97,12 @@ def _check_memory(count: int, size: int, channels: int) -> None:
                         f'memory; choose a smaller size, or keep them in a file with --cache_dir')
 
 
-def _decode_all(pairs: List[Pair], size: int, skip_bad_pairs: bool,
-                foregrounds: bool) -> Iterator[Tuple[Pair, np.ndarray]]:
-    """Yields pairs and their pixels in order, decoded in threads; reports problems at the end."""
+def _decode_all(pairs: List[Pair], size: int, skip_bad_pairs: bool, foregrounds: bool,
+                done: Container[str] = ()) -> Iterator[Tuple[Pair, np.ndarray]]:
+    """Yields pairs and their pixels in order, decoded in threads; reports problems at the end.
+
+    Pairs whose image is in `done` are left out.
+    """
     def attempt(pair: Pair) -> Union[np.ndarray, str]:
         path = pair.image
         try:
@@ -108,16 +116,26 @@ def _decode_all(pairs: List[Pair], size: int, skip_bad_pairs: bool,
         colours = [foreground_colours(image, mask / np.float32(255))] if foregrounds else []
         return np.dstack([image, mask, *colours])
 
+    missing = [pair for pair in pairs if _name(pair) not in done]
     problems = []
-    with ThreadPool(os.cpu_count()) as pool:
-        results = tqdm(pool.imap(attempt, pairs), total=len(pairs), desc='reading', leave=False,
-                       unit=' pairs', disable=not sys.stderr.isatty())
-        for pair, result in zip(pairs, results):
-            if isinstance(result, str):
-                problems.append(result)
-            else:
-                yield pair, result
+    with ThreadPool(os.cpu_count()) as pool, tqdm(
+            total=len(pairs), initial=len(pairs) - len(missing), desc='reading', leave=False,
+            unit=' pairs', disable=not sys.stderr.isatty()) as bar:
+        # In parts, so that memory does not fill with photos that wait to be written.
+        for start in range(0, len(missing), AT_ONCE):
+            part = missing[start:start + AT_ONCE]
+            for pair, result in zip(part, pool.imap(attempt, part)):
+                bar.update()
+                if isinstance(result, str):
+                    problems.append(result)
+                else:
+                    yield pair, result
     report_problems(problems, len(pairs) - len(problems), folder_of(pairs), skip_bad_pairs)
+
+
+def _name(pair: Pair) -> str:
+    """Names a pair in a cache's note."""
+    return os.path.abspath(pair.image)
 
 
 def _fingerprint(pairs: List[Pair], size: int) -> str:
@@ -138,28 +156,40 @@ def _cached_rows(path: str, pairs: List[Pair], shape: Tuple[int, ...]) -> Option
         return None
     held, rows = note.get('images'), note.get('rows')
     if not isinstance(held, list) or rows != len(held) or \
-            not set(held) <= {os.path.abspath(pair.image) for pair in pairs} or \
+            not set(held) <= {_name(pair) for pair in pairs} or \
             os.path.getsize(path) != rows * np.prod(shape):
         return None
     return rows
 
 
-def _write_cache(path: str, rows: Iterator[Tuple[Pair, np.ndarray]]) -> int:
-    """Writes rows to a file that gets its name once it is whole; returns their number."""
-    partial = f'{path}.{os.getpid()}.partial'
-    held = []
+def _write_cache(path: str, row_bytes: int,
+                 decode_rest: Callable[[Container[str]], Iterator[Tuple[Pair, np.ndarray]]]) -> int:
+    """Writes rows to a file that gets its name once it is whole; returns their number.
+
+    Until then the rows are in `path.partial`, and a note of them beside it. A build that was ended
+    goes on after the last row that was noted.
+    """
+    partial = path + '.partial'
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(partial, 'wb') as file:
-            for pair, row in rows:
+        with open(partial, 'ab') as file:
+            held = files.read_json(partial + NOTE)
+            if not isinstance(held, list) or file.tell() < len(held) * row_bytes:
+                held = []
+            file.truncate(len(held) * row_bytes)
+            for pair, row in decode_rest(set(held)):
                 file.write(row.tobytes())
-                held.append(os.path.abspath(pair.image))
+                held.append(_name(pair))
+                if len(held) % AT_ONCE == 0:
+                    # The rows reach the disk before the note that promises them.
+                    file.flush()
+                    os.fsync(file.fileno())
+                    files.write_json(held, partial + NOTE)
         os.replace(partial, path)
         files.write_json({'rows': len(held), 'images': held}, path + NOTE)
+        if os.path.exists(partial + NOTE):
+            os.remove(partial + NOTE)
         return len(held)
     except OSError as error:
         raise UserError(f'--cache_dir {os.path.dirname(path)}: cannot be written '
                         f'({error.strerror})')
-    finally:
-        if os.path.exists(partial):
-            os.remove(partial)

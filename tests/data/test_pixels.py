@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -88,8 +90,44 @@ def test_truncated_files_are_listed_and_can_be_skipped(dataset, tmp_path, capsys
         pixels = load_pixels(found, 32, cache, skip_bad_pairs=True)
         np.testing.assert_array_equal(pixels[2, ..., 3], decode.read_mask(found[3].mask, 32))
         assert len(pixels) == 8
-        # What was written for the failed start is gone; what is there is whole.
-        assert cache is None or [n for n in os.listdir(cache) if n.endswith('partial')] == []
+        # What was written for the failed start was used; what is there is whole.
+        assert cache is None or [name for name in os.listdir(cache) if 'partial' in name] == []
+
+
+KILLED = '''
+import os, sys
+from mmnet.data import decode, pairs, pixels
+pixels.AT_ONCE = 3
+read, seen = decode.read_image, []
+def read_image(path, size):
+    seen.append(path)
+    # The eighth photo is in the third part.
+    if len(seen) == 8:
+        os.kill(os.getpid(), 9)
+    return read(path, size)
+decode.read_image = read_image
+pixels.load_pixels(pairs.find_pairs(sys.argv[1], 'train'), 32, sys.argv[2])
+'''
+
+
+@pytest.mark.parametrize('damage', [
+    None, lambda path: os.remove(path + '.json'), lambda path: os.truncate(path, 100),
+    lambda path: os.truncate(path + '.json', 20)])
+def test_a_killed_build_goes_on_where_it_was(dataset, tmp_path, monkeypatch, damage):
+    found, cache = pairs.find_pairs(dataset, 'train'), str(tmp_path / 'cache')
+    ended = subprocess.run([sys.executable, '-c', KILLED, dataset, cache])
+    assert ended.returncode == -9
+    partial, = [name for name in os.listdir(cache) if name.endswith('.partial')]
+    if damage:
+        damage(os.path.join(cache, partial))
+    read, again = decode.read_image, []
+    monkeypatch.setattr(decode, 'read_image', lambda path, size: again.append(path) or
+                        read(path, size))
+    pixels = load_pixels(found, 32, cache)
+    # A note or rows that are not whole are not trusted.
+    assert sorted(again) == [pair.image for pair in found[0 if damage else 6:]]
+    np.testing.assert_array_equal(pixels, load_pixels(found, 32))
+    assert not any('partial' in name for name in os.listdir(cache))
 
 
 def test_a_cache_that_cannot_be_written_is_named(dataset, tmp_path):
