@@ -12,11 +12,13 @@ from typing import Callable, Dict, List, Mapping, Optional
 from mmnet import cli
 
 with cli.starting():
+    import numpy as np
+
     from mmnet import environments, evaluation, files, inference, pretrained, records, steady
     from mmnet.data.pairs import Pair, find_clips, find_sets, hold_out, set_names
     from mmnet.errors import UserError
     from mmnet.records import Record
-    from mmnet.runtime import Interpreter
+    from mmnet.runtime import Interpreter, following
 
 # The split's name in records of photos that training left out.
 VALIDATION = 'validation'
@@ -100,12 +102,13 @@ def evaluate_other(args: argparse.Namespace) -> int:
                         '--checkpoint_path')
     if args.always_foreground:
         # Any size will do; OpenCV enlarges a single pixel wrongly.
-        size, predict = 2, evaluation.always_foreground
+        size, predict, again = 2, evaluation.always_foreground, None
     else:
-        interpreter = Interpreter(args.tflite_path, environments.enter(args.runtime))
-        size, predict = interpreter.size, evaluation.image_by_image(interpreter.alpha)
+        predictor = Interpreter(args.tflite_path, environments.enter(args.runtime)).predictor()
+        size, predict = predictor.size, evaluation.image_by_image(predictor.alpha)
+        again = evaluation.with_own_past(predictor.alpha) if predictor.remembers else None
     sets = find_sets(args.dataset_path, args.dataset_split_name, args.skip_bad_pairs)
-    record, _ = make_evaluator(args, sets, size).evaluate(predict)
+    record, _ = make_evaluator(args, sets, size).evaluate(predict, again)
     return finish(args, record)
 
 
@@ -120,7 +123,10 @@ def evaluate_clips(args: argparse.Namespace) -> int:
     clips = {(os.path.join(name, clip) if len(args.dataset_path) > 1 else clip): frames
              for name, dataset in zip(set_names(args.dataset_path), args.dataset_path)
              for clip, frames in find_clips(dataset, args.skip_bad_pairs).items()}
-    make = (lambda: steady.steadied(predictor).alpha) if args.steady else (lambda: predictor.alpha)
+
+    def make() -> Callable[[np.ndarray], np.ndarray]:
+        followed = following(predictor)
+        return (steady.steadied(followed) if args.steady else followed).alpha
     return finish(args, evaluation.evaluate_clips(clips, predictor.size, make,
                                                   args.metrics == 'all'))
 

@@ -81,7 +81,8 @@ def train(args: argparse.Namespace, settings: HParams, sets: Sets, ranks: worker
     if ranks.first:
         announce(settings, sets, checkpoint, args.train_dir, ranks)
     guide = teacher.load(options.teacher, '--teacher') if options.teacher else None
-    photos = inputs.load(sets, options, settings.image_size, args.cache_dir, args.skip_bad_pairs)
+    photos = inputs.load(sets, options, settings.image_size, args.cache_dir, args.skip_bad_pairs,
+                         settings.previous_alpha)
     if ranks.first:
         hparams.write(settings, args.train_dir)
     return training.train(settings, args.train_dir, lambda: inputs.make_dataset(

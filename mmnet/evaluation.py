@@ -8,7 +8,7 @@ import dataclasses
 import os
 import sys
 from multiprocessing.pool import ThreadPool
-from typing import Callable, Dict, Iterator, List, Mapping, Set, Tuple, Union
+from typing import Callable, Dict, Iterator, List, Mapping, Optional, Set, Tuple, Union
 
 import cv2
 import numpy as np
@@ -69,12 +69,19 @@ class Evaluator:
         self._strip_indices: Set[int] = set(
             np.linspace(0, count - 1, STRIP_EXAMPLES).astype(int))
 
-    def evaluate(self, predict: BatchPredictor) -> Tuple[Record, List[Shown]]:
+    def evaluate(self, predict: BatchPredictor,
+                 again: Optional[BatchPredictor] = None) -> Tuple[Record, List[Shown]]:
         """Runs a predictor over all data sets.
+
+        Args:
+            predict: the predictor.
+            again: a network with a memory, given its own alphas of the same images; see
+                `with_own_past`.
 
         Returns:
             the means over all images by name, and the examples of a picture strip, evenly spread.
-            If there are several data sets, `sets` has the means of each by its name.
+            If there are several data sets, `sets` has the means of each by its name. `own_past` has
+            the means of `again`.
 
         Raises:
             UserError: for files that cannot be decoded, unless they are skipped.
@@ -101,6 +108,8 @@ class Evaluator:
         record = _means([row for each in rows.values() for row in each])
         if len(rows) > 1:
             record['sets'] = {name: _means(each) for name, each in rows.items()}
+        if again:
+            record['own_past'], _ = self.evaluate(again)
         return record, strip
 
     def _measure(self, alpha: np.ndarray, truth: np.ndarray) -> Dict[str, float]:
@@ -178,6 +187,11 @@ def image_by_image(alpha: Callable[[np.ndarray], np.ndarray]) -> BatchPredictor:
         return np.stack([alpha(image) for image in images]), {}
 
     return predict
+
+
+def with_own_past(alpha: Callable[..., np.ndarray]) -> BatchPredictor:
+    """Runs a network with a memory twice on each image, the second time with its own alpha."""
+    return image_by_image(lambda image: alpha(image, alpha(image)))
 
 
 def always_foreground(images: np.ndarray, _) -> Tuple[np.ndarray, Dict[str, float]]:

@@ -28,7 +28,9 @@ def build_network(images: tf.Tensor, hparams: HParams,
     """Builds the network that the hyperparameters describe, quantized if they say so.
 
     Args:
-        images: float32 RGB in [0, 1], `[N, H, W, 3]`.
+        images: float32 RGB in [0, 1], `[N, H, W, 3]`. A network with a memory also takes
+            `[N, H, W, 4]`, the alphas of the frames before in the last channel; without it, the
+            past is empty.
         hparams: of the run.
         is_training: whether batch norm uses the batch's statistics and ranges are learned.
 
@@ -38,6 +40,8 @@ def build_network(images: tf.Tensor, hparams: HParams,
     Raises:
         ValueError: for an image size that the network cannot take.
     """
+    if images.shape.as_list()[3] < hparams.channels:
+        images = tf.pad(images, [[0, 0], [0, 0], [0, 0], [0, 1]])
     logits, end_points = models.network_spec(hparams.model).build(
         images, is_training, hparams.network)
     if hparams.quantization:
@@ -64,11 +68,20 @@ def build_objective(batch: losses.Batch, hparams: HParams, is_training: bool,
     seen: List[Tuple[tf.Tensor, tf.Tensor]] = []
 
     def run(images: tf.Tensor) -> Tuple[tf.Tensor, Dict[str, tf.Tensor]]:
-        count = images.shape[0]
+        count = images.shape.as_list()[0]
+        remembered = [] if batch.previous is None else [batch.previous]
+        if remembered and count != remembered[0].shape.as_list()[0]:
+            # The same photos come twice, with and without texture.
+            remembered *= 2
         if batch.unlabelled is not None:
             images = tf.concat([images, batch.unlabelled], axis=0)
+            if remembered:
+                remembered.append(tf.zeros_like(batch.unlabelled[..., :1]))
+        inputs = images
+        if remembered:
+            inputs = tf.concat([images, tf.concat(remembered, axis=0)], axis=3)
         # Self-supervision keeps batch norm's statistics: a few photos of one kind would bend them.
-        logits, end_points = build_network(images, hparams, is_training and not training.soc)
+        logits, end_points = build_network(inputs, hparams, is_training and not training.soc)
         seen.append((images, logits))
         if batch.unlabelled is None:
             return logits, end_points

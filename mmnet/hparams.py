@@ -26,8 +26,8 @@ from mmnet.settings import Settings, declared_settings, make, setting
 
 FILE_NAME = 'hparams.json'
 # Format 1, which has no such key, kept `batch_norm_decay: null` and lacked the newer settings. In
-# formats 1 and 2, `dataset_path` was a single path.
-FORMAT = 3
+# formats 1 and 2, `dataset_path` was a single path. Before format 4, no network had a memory.
+FORMAT = 4
 DEFAULT_MODEL = 'mmnet'
 # Settings of the training that are lists, and what they are lists of.
 LISTS = {'dataset_path': str, 'dataset_weights': float, 'backgrounds': str, 'unlabelled': str}
@@ -132,6 +132,7 @@ class HParams(Settings):
         training: how it is trained.
         quantization: its grids; None for a float network.
         image_size: side of the square that the network takes, in pixels.
+        previous_alpha: whether it also takes the alpha of a video's last frame.
     """
     model: str
     network: Any
@@ -140,6 +141,13 @@ class HParams(Settings):
     quantization: Optional[Quantization] = None
     image_size: int = setting(256, 'side of the square that photos are resized to', above=0,
                               below=LARGEST_SIZE + 1)
+    previous_alpha: bool = setting(
+        False, 'give the network the alpha of a video\'s last frame as a fourth input channel')
+
+    @property
+    def channels(self) -> int:
+        """Channels of the network's input: red, green, blue, and maybe the previous alpha."""
+        return 3 + self.previous_alpha
 
     def to_json(self) -> Dict[str, Any]:
         """Returns the content of `hparams.json`."""
@@ -147,6 +155,7 @@ class HParams(Settings):
         training_only = {name: network.pop(name) for name in _training_only(type(self.network))}
         return {
             'format': FORMAT, 'model': self.model, 'image_size': self.image_size,
+            'previous_alpha': self.previous_alpha,
             'network': network,
             'quantization': self.quantization and dataclasses.asdict(self.quantization),
             'training': {**dataclasses.asdict(self.training), **training_only,
@@ -178,17 +187,22 @@ class HParams(Settings):
         for name in LISTS:
             if training.get(name) is not None:
                 training[name] = _tuple(name, training[name])
+        previous_alpha = content.get('previous_alpha', False)
+        if not isinstance(previous_alpha, bool):
+            raise ValueError(f'previous_alpha {previous_alpha} is neither true nor false')
         quantization = content.get('quantization')
         if quantization is not None:
             quantization = make(Quantization, quantization, 'quantization')
         return cls(model, make(spec.settings, network, model),
                    make(spec.objective_settings, objective, model),
-                   make(Training, training, 'training'), quantization, content['image_size'])
+                   make(Training, training, 'training'), quantization, content['image_size'],
+                   previous_alpha)
 
     def identity(self) -> Dict[str, Any]:
         """Returns the values that identify the network, by name."""
         content = self.to_json()
-        return {'model': self.model, 'image_size': self.image_size, **content['network'],
+        return {'model': self.model, 'image_size': self.image_size,
+                'previous_alpha': self.previous_alpha, **content['network'],
                 'quantization': content['quantization']}
 
 
@@ -237,7 +251,7 @@ def network_from_flags(args: argparse.Namespace) -> HParams:
         network = _given(args, models.all_settings('settings'))
         models.count_parameters(model, size, **network)
         return HParams(model, make(spec.settings, network, model), spec.objective_settings(),
-                       Training(), image_size=size)
+                       Training(), image_size=size, previous_alpha=bool(args.previous_alpha))
     except ValueError as error:
         shown = f' --image_size {size}' if size else ''
         raise UserError(f'--model {model}{shown}: {error}')
@@ -260,7 +274,8 @@ def adapted(args: argparse.Namespace, trained: HParams) -> HParams:
                         f'{" in 8 bits" if trained.quantization else ""}, which has no branches '
                         f'to make consistent; {adaptable} can be adapted')
     identity = {**dataclasses.asdict(trained.network), **trained.identity()}
-    given = _given(args, ['model', 'image_size', *models.all_settings('settings')])
+    given = _given(args, ['model', 'image_size', 'previous_alpha',
+                          *models.all_settings('settings')])
     for name in _training_only(spec.settings):
         given.pop(name, None)
     for name, value in given.items():

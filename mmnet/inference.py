@@ -39,8 +39,7 @@ def load(path: str, flag: str, runtime: Optional[str] = None) -> Predictor:
         UserError: for other files, and for files that cannot be read.
     """
     if is_file(path):
-        interpreter = Interpreter(path, runtime)
-        return Predictor(interpreter.size, interpreter.alpha)
+        return Interpreter(path, runtime).predictor()
     if path.endswith('.tflite'):
         raise UserError(f'{flag} {path}: no such file; export_tflite.py writes it')
     # Only checkpoints need TensorFlow.

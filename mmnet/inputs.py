@@ -41,7 +41,8 @@ class Photos:
 
 
 def load(sets: Mapping[str, List[Pair]], options: Training, image_size: int,
-         cache_dir: Optional[str] = None, skip_bad_pairs: bool = False) -> Photos:
+         cache_dir: Optional[str] = None, skip_bad_pairs: bool = False,
+         previous_alpha: bool = False) -> Photos:
     """Reads the photos of a training and its backgrounds.
 
     Args:
@@ -49,6 +50,7 @@ def load(sets: Mapping[str, List[Pair]], options: Training, image_size: int,
         options: of the training.
         image_size: side of the square that the network takes.
         cache_dir, skip_bad_pairs: see `load_pixels`.
+        previous_alpha: whether the network has a memory.
 
     Raises:
         UserError: for photos that cannot be read, and for a lack of memory.
@@ -60,7 +62,7 @@ def load(sets: Mapping[str, List[Pair]], options: Training, image_size: int,
         probability = options.background_probability
         backgrounds = load_scenes(options.backgrounds, pixels, size, options.seed or 0)
     variation = Variation(PRESETS[options.augmentation], image_size, options.framing,
-                          options.zoom_out, backgrounds, probability)
+                          options.zoom_out, backgrounds, probability, previous_alpha)
     folders = {path: find_photos(path, skip_bad_pairs, '--unlabelled')
                for path in options.unlabelled or ()}
     return Photos(pixels, variation, load_sets(folders, image_size, cache_dir, skip_bad_pairs))

@@ -22,6 +22,7 @@ from tqdm import tqdm
 from mmnet import cli, compositing, files, inference, steady, video
 from mmnet.data import decode
 from mmnet.errors import UserError
+from mmnet.runtime import following
 
 PHOTOS = ('.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff')
 VIDEOS = ('.mp4', '.mov', '.m4v', '.avi', '.mkv', '.webm')
@@ -203,6 +204,7 @@ def process_video(path: str, paths: Dict[str, str], predictor: inference.Predict
     Frames are decoded, matted, and put together in three threads, and ffmpeg encodes them.
     """
     number = camera_number(path)
+    predictor = following(predictor)
     if args.steady:
         predictor = steady.steadied(predictor)
     with contextlib.ExitStack() as stack:

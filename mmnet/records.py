@@ -57,6 +57,9 @@ def report(record: Record) -> None:
         print_scores(means)
     print(paper_units(record), flush=True)
     print_scores(record)
+    if 'own_past' in record:
+        print('the same images again, with the network\'s own alphas as their past:')
+        report(record['own_past'])
 
 
 def print_scores(record: Record) -> None:

@@ -10,7 +10,7 @@ import tensorflow as tf
 from mmnet import checkpoints, files, hparams, losses
 from mmnet.graph import as_float, build_network
 from mmnet.quantization import range_variables
-from mmnet.runtime import Predictor
+from mmnet.runtime import Predictor, as_bytes
 
 
 class _Network(NamedTuple):
@@ -25,7 +25,7 @@ def _restore(checkpoint: str) -> _Network:
     trained = hparams.read(os.path.dirname(checkpoint) or '.')
     size = trained.image_size
     with tf.Graph().as_default() as graph:
-        images = tf.placeholder(tf.uint8, [1, size, size, 3])
+        images = tf.placeholder(tf.uint8, [1, size, size, trained.channels])
         logits, _ = build_network(as_float(images), trained, is_training=False)
         alpha = losses.foreground_alpha(logits)
         session = tf.Session(graph=graph)
@@ -41,9 +41,12 @@ def load(path: str, flag: str) -> Predictor:
     """
     network = _restore(checkpoints.resolve(path, flag))
 
-    def alpha(image: np.ndarray) -> np.ndarray:
-        return network.session.run(network.alpha, {network.images: image[np.newaxis]})[0]
-    return Predictor(network.hparams.image_size, alpha)
+    size, remembers = network.hparams.image_size, network.hparams.previous_alpha
+
+    def alpha(image: np.ndarray, previous: Optional[np.ndarray] = None) -> np.ndarray:
+        taken = np.dstack([image, as_bytes(previous, size)]) if remembers else image
+        return network.session.run(network.alpha, {network.images: taken[np.newaxis]})[0]
+    return Predictor(size, alpha, remembers)
 
 
 def strip(checkpoint: str, dest: str) -> None:

@@ -13,7 +13,7 @@ import importlib.util
 import multiprocessing
 import os
 import sys
-from typing import Any, Callable, Dict, Iterator, NamedTuple, Optional
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional
 
 import numpy as np
 
@@ -31,10 +31,36 @@ class Predictor(NamedTuple):
 
     Attributes:
         size: side of the square that it takes, in pixels.
-        alpha: takes uint8 RGB `[S, S, 3]`, returns float32 `[S, S, 1]` in [0, 1].
+        alpha: takes uint8 RGB `[S, S, 3]`, returns float32 `[S, S, 1]` in [0, 1]. With a memory,
+            it also takes what it returned for the frame before; without that, the past is empty.
+        remembers: whether it has a memory.
     """
     size: int
-    alpha: Callable[[np.ndarray], np.ndarray]
+    alpha: Callable[..., np.ndarray]
+    remembers: bool = False
+
+
+def following(predictor: Predictor) -> Predictor:
+    """Makes a predictor for the frames of a video in turn; use one for each video.
+
+    A network with a memory is given its own last alpha. The others stay as they are.
+    """
+    if not predictor.remembers:
+        return predictor
+    last: Optional[np.ndarray] = None
+
+    def alpha(image: np.ndarray) -> np.ndarray:
+        nonlocal last
+        last = predictor.alpha(image, last)
+        return last
+    return Predictor(predictor.size, alpha)
+
+
+def as_bytes(alpha: Optional[np.ndarray], size: int) -> np.ndarray:
+    """Rounds an alpha in [0, 1] to uint8 `[size, size, 1]`; None is an empty one."""
+    if alpha is None:
+        return np.zeros([size, size, 1], np.uint8)
+    return np.round(255 * alpha).astype(np.uint8)
 
 
 def installed(runtime: str) -> bool:
@@ -51,12 +77,13 @@ class Loaded(NamedTuple):
     """A file that a runtime has loaded.
 
     Attributes:
-        image, alpha: what the file takes and returns: `shape`, `dtype`, `quantization`.
-        run: takes an array like `image` and returns one like `alpha`.
+        inputs, alpha: what the file takes and returns: `shape`, `dtype`, `quantization`. The
+            inputs are the image and maybe the previous alpha.
+        run: takes arrays like the inputs and returns one like `alpha`.
     """
-    image: Dict[str, Any]
+    inputs: List[Dict[str, Any]]
     alpha: Dict[str, Any]
-    run: Callable[[np.ndarray], np.ndarray]
+    run: Callable[[List[np.ndarray]], np.ndarray]
 
 
 class Interpreter:
@@ -67,6 +94,7 @@ class Interpreter:
 
     Attributes:
         size: side of the square that the file takes, in pixels.
+        remembers: whether it also takes the previous alpha.
         loaded: what the file takes and returns.
 
     Args:
@@ -83,21 +111,28 @@ class Interpreter:
         if not trusted:
             _try(path, runtime)
         self.loaded = _load(path, runtime)
-        self.size = int(self.loaded.image['shape'][1])
+        self.size = int(self.loaded.inputs[0]['shape'][1])
+        self.remembers = len(self.loaded.inputs) > 1
 
-    def alpha(self, image: np.ndarray) -> np.ndarray:
+    def predictor(self) -> Predictor:
+        """Returns the file as a network that is ready to run."""
+        return Predictor(self.size, self.alpha, self.remembers)
+
+    def alpha(self, image: np.ndarray, previous: Optional[np.ndarray] = None) -> np.ndarray:
         """Computes the alpha of an image.
 
         Args:
             image: uint8 RGB `[S, S, 3]`.
+            previous: the last frame's alpha, float32 `[S, S, 1]` in [0, 1], for a network with a
+                memory; None for an empty past.
 
         Returns:
             float32 `[S, S, 1]` in [0, 1].
         """
-        pixels = image[np.newaxis]
-        if self.loaded.image['dtype'] == np.float32:
-            pixels = pixels.astype(np.float32) * np.float32(1 / 255)
-        alpha = self.loaded.run(pixels)[0]
+        taken = [image, as_bytes(previous, self.size)][:len(self.loaded.inputs)]
+        if self.loaded.inputs[0]['dtype'] == np.float32:
+            taken = [each.astype(np.float32) * np.float32(1 / 255) for each in taken]
+        alpha = self.loaded.run([each[np.newaxis] for each in taken])[0]
         if alpha.dtype == np.float32:
             return alpha
         scale, zero_point = self.loaded.alpha['quantization']
@@ -113,18 +148,19 @@ def _interpreter_of(path: str, runtime: str) -> Any:
     return LiteRTInterpreter(model_path=path, num_threads=os.cpu_count())
 
 
-def _interpreted(interpreter: Any, image: Dict[str, Any],
-                 alpha: Dict[str, Any]) -> Callable[[np.ndarray], np.ndarray]:
+def _interpreted(interpreter: Any, inputs: List[Dict[str, Any]],
+                 alpha: Dict[str, Any]) -> Callable[[List[np.ndarray]], np.ndarray]:
     """Makes the function that runs an interpreter."""
-    def run(pixels: np.ndarray) -> np.ndarray:
-        interpreter.set_tensor(image['index'], pixels)
+    def run(taken: List[np.ndarray]) -> np.ndarray:
+        for details, values in zip(inputs, taken):
+            interpreter.set_tensor(details['index'], values)
         interpreter.invoke()
         return interpreter.get_tensor(alpha['index'])
     return run
 
 
-def _compiled(path: str, image: Dict[str, Any],
-              alpha: Dict[str, Any]) -> Callable[[np.ndarray], np.ndarray]:
+def _compiled(path: str, inputs: List[Dict[str, Any]],
+              alpha: Dict[str, Any]) -> Callable[[List[np.ndarray]], np.ndarray]:
     """Makes the function that runs a file in LiteRT's CompiledModel."""
     from ai_edge_litert.compiled_model import CompiledModel
     from ai_edge_litert.hardware_accelerator import HardwareAccelerator
@@ -132,15 +168,16 @@ def _compiled(path: str, image: Dict[str, Any],
     model = CompiledModel.from_file(path, options=Options(
         hardware_accelerators=HardwareAccelerator.CPU,
         cpu_options=CpuOptions(num_threads=os.cpu_count())))
-    taken, = model.create_input_buffers(0)
+    buffers = model.create_input_buffers(0)
     made, = model.create_output_buffers(0)
 
-    def run(pixels: np.ndarray) -> np.ndarray:
-        taken.write(pixels)
-        model.run_by_index(0, [taken], [made])
+    def run(taken: List[np.ndarray]) -> np.ndarray:
+        for buffer, values in zip(buffers, taken):
+            buffer.write(values)
+        model.run_by_index(0, buffers, [made])
         return made.read(int(np.prod(alpha['shape'])), alpha['dtype']).reshape(alpha['shape'])
     # It reports what it sets up in its first run, and at exit what it frees.
-    run(np.zeros(image['shape'], image['dtype']))
+    run(_zeros(inputs))
     atexit.register(lambda: os.dup2(os.open(os.devnull, os.O_WRONLY), 2))
     return run
 
@@ -151,23 +188,29 @@ def _load(path: str, runtime: str) -> Loaded:
         with _quiet():
             interpreter = _interpreter_of(path, runtime)
             interpreter.allocate_tensors()
-            image, = interpreter.get_input_details()
+            inputs = interpreter.get_input_details()
             alpha, = interpreter.get_output_details()
             # Only the interpreter tells how bytes are scaled.
-            run = (_compiled(path, image, alpha) if runtime == 'litert_compiled'
-                   else _interpreted(interpreter, image, alpha))
+            run = (_compiled(path, inputs, alpha) if runtime == 'litert_compiled'
+                   else _interpreted(interpreter, inputs, alpha))
     except (ValueError, RuntimeError, MemoryError) as error:
         reason = str(error).split('\n')[0]
         raise UserError(f'{path}: cannot be run as a .tflite file ({reason})')
-    taken, returned = (np.atleast_1d(each['shape']).tolist() for each in (image, alpha))
-    if len(taken) != 4 or taken != [1, taken[1], taken[1], 3] or returned != taken[:3] + [1]:
-        raise UserError(f'{path}: takes {taken} and returns {returned}; a file of '
-                        f'export_tflite.py takes one square photo and returns its alpha')
-    if {image['dtype'], alpha['dtype']} - {np.float32, np.uint8}:
-        raise UserError(f'{path}: takes {np.dtype(image["dtype"])} and returns '
+    *taken, returned = (np.atleast_1d(each['shape']).tolist() for each in (*inputs, alpha))
+    image = taken[0] if taken else []
+    if len(image) != 4 or image != [1, image[1], image[1], 3] or returned != image[:3] + [1] or \
+            taken[1:] not in ([], [returned]):
+        raise UserError(f'{path}: takes {", ".join(map(str, taken))} and returns {returned}; a '
+                        f'file of export_tflite.py takes one square photo and returns its alpha')
+    if {each['dtype'] for each in (*inputs, alpha)} - {np.float32, np.uint8}:
+        raise UserError(f'{path}: takes {np.dtype(inputs[0]["dtype"])} and returns '
                         f'{np.dtype(alpha["dtype"])}; a file of export_tflite.py has float32 or '
                         f'uint8')
-    return Loaded(image, alpha, run)
+    return Loaded(inputs, alpha, run)
+
+
+def _zeros(inputs: List[Dict[str, Any]]) -> List[np.ndarray]:
+    return [np.zeros(each['shape'], each['dtype']) for each in inputs]
 
 
 @contextlib.contextmanager
@@ -212,7 +255,7 @@ def _run_once(path: str, runtime: str, report) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     try:
         loaded = _load(path, runtime)
-        loaded.run(np.zeros(loaded.image['shape'], loaded.image['dtype']))
+        loaded.run(_zeros(loaded.inputs))
     except UserError as error:
         report.put(str(error))
     except (ValueError, RuntimeError, MemoryError) as error:

@@ -1,6 +1,6 @@
 """Steadies the mattes of a video: each alpha is blended with the last one, moved along the picture.
 
-    predictor = steadied(inference.load('model.tflite', '--model'))    # one for each video
+    predictor = steadied(following(inference.load('model.tflite', '--model')))  # one for each video
     for image in video.images:
         alpha = inference.matte(predictor, image)
 

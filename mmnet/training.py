@@ -42,7 +42,8 @@ def model_fn(features: Dict[str, tf.Tensor], labels: tf.Tensor, mode: str,
 
     Args:
         features: `images`, uint8 RGB, `[N, S, S, 3]`; with texture augmentation also the same
-            images before it, `untextured`; and `unlabelled` ones, `[M, S, S, 3]`.
+            images before it, `untextured`; `unlabelled` ones, `[M, S, S, 3]`; and the `previous`
+            alphas of a network with a memory, `[N, S, S, 1]`.
         labels: alphas, uint8, `[N, S, S, 1]`.
         mode: `tf.estimator.ModeKeys.TRAIN`; evaluation has a loop of its own.
         params: `hparams`, `train_dir`, `dataset_size` in images, `teacher`, which may be None, and
@@ -53,7 +54,7 @@ def model_fn(features: Dict[str, tf.Tensor], labels: tf.Tensor, mode: str,
     training, ranks = hparams.training, params['ranks']
     batch = losses.Batch(as_float(features['images']), as_float(labels),
                          *(as_float(features[name]) if name in features else None
-                           for name in ('untextured', 'unlabelled')))
+                           for name in ('untextured', 'unlabelled', 'previous')))
     with fastest_gradients(training.stock_gradients):
         objective = build_objective(batch, hparams, is_training=True, teacher=params['teacher'])
     # The other ranks receive the first one's variables.
@@ -152,7 +153,8 @@ def restore_matching(checkpoint: str) -> None:
     """Initializes the model variables that a checkpoint has with the same name and shape.
 
     A frozen copy starts from the same values as the network. Moving averages come before the
-    variables that they are of. Prints what was restored.
+    variables that they are of. Weights for a further input channel, which a memory needs, begin at
+    zero. Prints what was restored.
 
     Raises:
         UserError: for a checkpoint that cannot be read or fits nothing.
@@ -169,6 +171,8 @@ def restore_matching(checkpoint: str) -> None:
               for name, source in theirs.items()}
     matching = [name for name, variable in ours.items()
                 if shapes.get(theirs[name]) == variable.shape.as_list()]
+    widened = [name for name, variable in ours.items()
+               if shapes.get(theirs[name]) == _without_memory(variable.shape.as_list())]
     if not matching:
         raise UserError(f'--init_checkpoint {checkpoint}: none of its {len(shapes)} variables has '
                         f'a name and shape of this network; check --model and --width_multiplier')
@@ -176,11 +180,22 @@ def restore_matching(checkpoint: str) -> None:
         tf.train.init_from_checkpoint(checkpoint, {
             theirs[name]: ours[name] for name in matching
             if name.startswith(FROZEN + '/') == frozen})
-    print(f'restored {len(matching)} of {len(ours)} variables from {checkpoint}')
-    for name in sorted(set(ours) - set(matching)):
+    reader = tf.train.load_checkpoint(checkpoint)
+    for name in widened:
+        value = reader.get_tensor(theirs[name])
+        value = np.pad(value, [(0, 0), (0, 0), (0, 1), (0, 0)], mode='constant')
+        # As init_from_checkpoint does.
+        ours[name]._initializer_op = ours[name].assign(value)
+    print(f'restored {len(matching) + len(widened)} of {len(ours)} variables from {checkpoint}')
+    for name in sorted({*ours} - {*matching, *widened}):
         there = (f'has shape {shapes[theirs[name]]} there' if theirs[name] in shapes
                  else 'is not there')
         print(f'  not restored: {name} {there}')
+
+
+def _without_memory(shape: List[int]) -> List[int]:
+    """Returns the shape of the first convolution's weights in a network that takes RGB alone."""
+    return [*shape[:2], 3, shape[3]] if len(shape) == 4 and shape[2] == 4 else []
 
 
 def train(hparams: HParams, train_dir: str, input_fn: Callable[[], tf.data.Dataset],

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from mmnet import checkpoints, files, losses, models, pretrained
 from mmnet.errors import UserError
-from mmnet.evaluation import Evaluator
+from mmnet.evaluation import BatchPredictor, Evaluator
 from mmnet.graph import as_float, build_objective
 from mmnet.hparams import HParams
 from mmnet.records import Record, path_of, write_record
@@ -28,7 +28,11 @@ class CheckpointPredictor:
         with tf.Graph().as_default() as graph:
             self._images = tf.placeholder(tf.uint8, [None, size, size, 3])
             self._alphas_gt = tf.placeholder(tf.uint8, [None, size, size, 1])
-            batch = losses.Batch(as_float(self._images), as_float(self._alphas_gt))
+            self._previous = None
+            if hparams.previous_alpha:
+                self._previous = tf.placeholder(tf.float32, [None, size, size, 1])
+            batch = losses.Batch(as_float(self._images), as_float(self._alphas_gt),
+                                 previous=self._previous)
             objective = build_objective(batch, hparams, is_training=False)
             self._losses = {'loss/' + name: term for name, term in
                             [*objective.terms.items(), ('total', objective.total)]}
@@ -48,9 +52,22 @@ class CheckpointPredictor:
     def predict(self, images: np.ndarray,
                 alphas_gt: np.ndarray) -> Tuple[np.ndarray, Dict[str, float]]:
         """Runs the restored checkpoint, as a `BatchPredictor`."""
+        return self._run(images, alphas_gt, np.zeros(alphas_gt.shape))
+
+    @property
+    def again(self) -> Optional[BatchPredictor]:
+        """Runs a network with a memory twice, the second time with its own alphas."""
+        if self._previous is None:
+            return None
+        return lambda images, alphas_gt: self._run(
+            images, alphas_gt, self.predict(images, alphas_gt)[0])
+
+    def _run(self, images: np.ndarray, alphas_gt: np.ndarray,
+             previous: np.ndarray) -> Tuple[np.ndarray, Dict[str, float]]:
+        past = {} if self._previous is None else {self._previous: previous}
         return self._session.run(
             [self._predicted, self._losses],
-            {self._images: images, self._alphas_gt: alphas_gt})
+            {self._images: images, self._alphas_gt: alphas_gt, **past})
 
 
 def _session(graph: tf.Graph) -> tf.Session:
@@ -76,7 +93,7 @@ def evaluate_checkpoint(evaluator: Evaluator, network: CheckpointPredictor, chec
     with tempfile.TemporaryDirectory() as scratch:
         copy = checkpoints.copy(checkpoint, scratch)
         network.restore(copy)
-        scores, strip = evaluator.evaluate(network.predict)
+        scores, strip = evaluator.evaluate(network.predict, network.again)
         record: Record = {'global_step': checkpoints.step_of(checkpoint), 'split': split, **scores,
                           'parameters': network.parameters}
         # The networks that come with the code stay as they were published.

@@ -90,3 +90,22 @@ def test_a_file_that_never_ends_is_given_up(tmp_path, monkeypatch):
     monkeypatch.setattr(runtime, '_run_once', lambda *args: time.sleep(60))
     with pytest.raises(UserError, match='does not end within 0.2 s'):
         Interpreter(str(path))
+
+
+def test_a_network_with_a_memory_is_given_its_last_alpha():
+    seen = []
+
+    def alpha(image, previous=None):
+        seen.append(previous)
+        return image[..., :1] / np.float32(255)
+    images = np.random.RandomState(0).randint(0, 256, [3, 4, 4, 3], np.uint8)
+    for _ in range(2):
+        follower = runtime.following(runtime.Predictor(4, alpha, remembers=True))
+        for image in images:
+            follower.alpha(image)
+    assert seen[0] is None and seen[3] is None, 'every video begins with an empty past'
+    np.testing.assert_array_equal(seen[1:3], images[:2, ..., :1] / np.float32(255))
+    plain = runtime.Predictor(4, alpha)
+    assert runtime.following(plain) is plain
+    np.testing.assert_array_equal(runtime.as_bytes(seen[1], 4), images[0, ..., :1])
+    np.testing.assert_array_equal(runtime.as_bytes(None, 4), np.zeros([4, 4, 1]))

@@ -279,6 +279,7 @@ class Variation:
         zoom_out: probability that a person before a new background is farther away.
         backgrounds: uint8 RGB `[M, S', S', 3]`, as large as the photos.
         background_probability: how often a person is put before one of them.
+        previous: whether each photo comes with an alpha of the frame before.
     """
     preset: Preset = PRESETS['mmnet']
     size: Optional[int] = None
@@ -286,3 +287,4 @@ class Variation:
     zoom_out: float = 0.0
     backgrounds: Optional[np.ndarray] = None
     background_probability: float = 0.0
+    previous: bool = False

@@ -10,7 +10,11 @@ import numpy as np
 import tensorflow as tf
 
 from mmnet.data.augment import Variation, augment_batch
+from mmnet.data.previous import previous_alphas
 from mmnet.workers import Ranks
+
+# Tensors of a batch that have one channel.
+ALPHAS = ('alphas', 'previous')
 
 
 def training_dataset(pixels: List[np.ndarray], batch_size: int,
@@ -35,8 +39,9 @@ def training_dataset(pixels: List[np.ndarray], batch_size: int,
 
     Returns:
         a dataset of features and alphas `[batch_size, S, S, 1]`. The features are `images`
-        `[batch_size, S, S, 3]` and, if the preset changes textures, the same `untextured`. All are
-        uint8, a quarter of the memory that waiting floats would take; see `graph.as_float`.
+        `[batch_size, S, S, 3]`; if the preset changes textures, the same `untextured`; and if the
+        network has a memory, `previous` alphas `[batch_size, S, S, 1]`. All are uint8, a quarter of
+        the memory that waiting floats would take; see `graph.as_float`.
     """
     if seed is None:
         seed = np.random.randint(2 ** 31)
@@ -59,16 +64,18 @@ def training_dataset(pixels: List[np.ndarray], batch_size: int,
         photos = [pixels[owner][index - starts[owner]] for owner, index in
                   zip(owners, whole[places])]
         # A generator for each image: the result depends neither on threads nor on ranks.
-        return augment_batch(photos, variation, [np.random.RandomState([seed, step, place])
-                                                 for place in places])
+        rngs = [np.random.RandomState([seed, step, place]) for place in places]
+        tensors = augment_batch(photos, variation, rngs)
+        return (*tensors, previous_alphas(tensors[1], rngs)) if variation.previous else tensors
 
     def to_batch(step: tf.Tensor, batch: tf.Tensor) -> Tuple[Dict[str, tf.Tensor], tf.Tensor]:
         names = ['images', 'alphas'] + ['untextured'] * (variation.preset.texture is not None)
+        names += ['previous'] * variation.previous
         tensors = dict(zip(names, tf.numpy_function(
             augment, [step, batch], [tf.uint8] * len(names))))
         size = variation.size or pixels[0].shape[1]
         for name, tensor in tensors.items():
-            tensor.set_shape([batch_size, size, size, 1 if name == 'alphas' else 3])
+            tensor.set_shape([batch_size, size, size, 1 if name in ALPHAS else 3])
         alphas = tensors.pop('alphas')
         return tensors, alphas
 

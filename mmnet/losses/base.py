@@ -22,11 +22,13 @@ class Batch:
         alphas: `[N, S, S, 1]`.
         untextured: the images before texture augmentation, where there is any.
         unlabelled: images without masks, `[M, S, S, 3]`, for a teacher.
+        previous: alphas of the frames before, `[N, S, S, 1]`, for a network with a memory.
     """
     images: tf.Tensor
     alphas: tf.Tensor
     untextured: Optional[tf.Tensor] = None
     unlabelled: Optional[tf.Tensor] = None
+    previous: Optional[tf.Tensor] = None
 
 
 @dataclasses.dataclass(frozen=True)

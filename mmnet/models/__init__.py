@@ -81,7 +81,7 @@ def build(name: str, images: tf.Tensor, is_training: bool,
     Args:
         name: a key of `NETWORKS`.
         images: float32 RGB in [0, 1], `[N, H, W, 3]`; H and W are multiples of the network's
-            stride.
+            stride. A fourth channel may hold the alpha of a video's last frame.
         is_training: whether batch norm uses the batch's statistics and dropout is on.
         **hparams: fields of the network's class of settings.
 

@@ -80,10 +80,11 @@ def normalize(images: tf.Tensor, mean: Sequence[float], scale: float) -> tf.Tens
     """Computes (image − mean) × scale.
 
     Args:
-        images: RGB in [0, 1], `[N, H, W, 3]`.
+        images: RGB in [0, 1], `[N, H, W, 3]`; further channels have the mean 0.5.
         mean: red, green and blue, in [0, 1].
-        scale: one factor for all three.
+        scale: one factor for all.
     """
+    mean = [*mean, *[0.5] * (images.shape.as_list()[3] - 3)]
     return tf.multiply(images - np.array(mean, np.float32), np.float32(scale), name=NORMALIZED)
 
 

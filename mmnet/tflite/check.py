@@ -47,10 +47,12 @@ def compare(path: str, exported: Export) -> Differences:
         UserError: if the file does not compute what the graph does; names the layer.
     """
     interpreter = Interpreter(path, 'tensorflow', trusted=True)
-    images = example_images(interpreter.size)
+    channels = exported.images.shape.as_list()[3]
+    images = example_images(interpreter.size, channels)
     alphas = np.stack([_run_graph(exported, image, {'alpha': exported.alpha})['alpha'][0]
                        for image in images])
-    errors = np.abs(np.stack([interpreter.alpha(image) for image in images]) - alphas)
+    errors = np.abs(np.stack([interpreter.alpha(image[..., :3], image[..., 3:] / np.float32(255))
+                              for image in images]) - alphas)
     differences = Differences(float(errors.max()), float(errors.mean()))
     if exported.precision in TOLERANCES:
         most, largest = TOLERANCES[exported.precision]
@@ -139,19 +141,23 @@ def _activations(value: Value, known: Dict[str, np.ndarray]) -> np.ndarray:
     return values
 
 
-def example_images(size: int) -> np.ndarray:
+def example_images(size: int, channels: int = 3) -> np.ndarray:
     """Generates a few images with coarse to fine structure, the same in every run.
 
+    Args:
+        size: side of the square.
+        channels: 3, and one more for a previous alpha.
+
     Returns:
-        uint8 `[IMAGES, size, size, 3]`.
+        uint8 `[IMAGES, size, size, channels]`.
     """
     rng = np.random.RandomState(0)
     images = []
     for _ in range(IMAGES):
-        image = np.zeros([size, size, 3])
+        image = np.zeros([size, size, channels])
         cells, strength = 2, 1.0
         while cells <= size:
-            noise = rng.uniform(-1, 1, [cells, cells, 3])
+            noise = rng.uniform(-1, 1, [cells, cells, channels])
             image += strength * cv2.resize(noise, (size, size), interpolation=cv2.INTER_CUBIC)
             cells, strength = 2 * cells, 0.7 * strength
         image = (image - image.min()) / (image.max() - image.min())

@@ -33,13 +33,25 @@ def encode(network: LayerGraph, precision: str, description: str, io: str,
         ValueError: for a value without a range, or with one of fewer bits.
     """
     encoder = _Encoder(precision)
-    image = encoder.tensor(network.input, io)
-    encoder.tensors[network.input] = encoder.converted(network.input, image, encoder.precision)
+    values = file_inputs(network)
+    inputs = {value.name: encoder.tensor(value, io) for value in values}
+    for value in values:
+        encoder.tensors[value] = encoder.converted(value, inputs[value.name], encoder.precision)
+    if len(values) > 1:
+        encoder.add(Layer('CONCATENATION', values, [network.input]))
+    else:
+        encoder.tensors[network.input] = encoder.tensors[values[0]]
     for layer in network.layers:
         encoder.add(layer)
     alpha = encoder.converted(network.output, encoder.tensors[network.output], io)
-    return flatbuffer.write({'image': image}, {'alpha': alpha}, encoder.operators, description,
-                            metadata)
+    return flatbuffer.write(inputs, {'alpha': alpha}, encoder.operators, description, metadata)
+
+
+def file_inputs(network: LayerGraph) -> List[Value]:
+    """Names what a file takes: the image and, in a network with a memory, the previous alpha."""
+    *shape, channels = network.input.shape
+    parts = {'image': 3, 'previous_alpha': 1} if channels == 4 else {'image': channels}
+    return [Value(name, [*shape, count], network.input.range) for name, count in parts.items()]
 
 
 def encode_layer(layer: Layer, precision: str) -> bytes:

@@ -27,7 +27,7 @@ class Export:
         precision: `float32`, `float16`, `uint8` or `int8`.
         network: its layers.
         session: holds the graph's variables.
-        images: placeholder `[1, S, S, 3]` in [0, 1].
+        images: placeholder `[1, S, S, 3]` in [0, 1]; a memory adds a channel.
         alpha: the graph's alpha, `[1, S, S, 1]`.
     """
     content: bytes
@@ -81,7 +81,7 @@ def export(checkpoint: str, hparams: HParams, image_size: int, precision: str,
         hparams = dataclasses.replace(hparams, quantization=None)
     session = tf.Session(graph=tf.Graph())
     with session.graph.as_default():
-        images = tf.placeholder(tf.float32, [1, image_size, image_size, 3])
+        images = tf.placeholder(tf.float32, [1, image_size, image_size, hparams.channels])
         try:
             logits, _ = build_network(images, hparams, is_training=False)
         except ValueError as error:

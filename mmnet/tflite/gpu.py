@@ -44,7 +44,7 @@ def check(exported: Export, image: np.ndarray) -> List[LayerReport]:
 
     Args:
         exported: a float network.
-        image: uint8 RGB `[S, S, 3]`.
+        image: uint8 RGB `[S, S, 3]`; a memory adds the previous alpha.
 
     Returns:
         a report for each layer, in their order.

@@ -68,11 +68,23 @@ def describe(hparams: HParams, step: int, image_size: int, precision: str, io: s
 
     graph = _SegmenterGraph()
     graph.inputTensorMetadata, graph.outputTensorMetadata = [image], [alpha]
+    if hparams.previous_alpha:
+        graph.inputTensorMetadata.append(_previous_alpha(size, io))
     model.subgraphMetadata = [graph]
     model.minParserVersion = PARSER_VERSION
     builder = flatbuffers.Builder(0)
     builder.Finish(model.Pack(builder), MetadataPopulator.METADATA_FILE_IDENTIFIER)
     return bytes(builder.Output())
+
+
+def _previous_alpha(size: str, io: str) -> schema.TensorMetadataT:
+    """Describes the input of a network with a memory, which MediaPipe cannot give it."""
+    previous = schema.TensorMetadataT()
+    previous.name = 'previous_alpha'
+    values = '0 to 1' if io == 'float32' else '0 to 255'
+    previous.description = f'the alpha of the last frame, {size}, {values}; 0 for the first frame'
+    previous.stats = _stats(0.0, 1.0 if io == 'float32' else 255.0)
+    return previous
 
 
 class _SegmenterGraph(schema.SubGraphMetadataT):

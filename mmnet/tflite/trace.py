@@ -29,7 +29,7 @@ def trace(session: tf.Session, images: tf.Tensor, output: tf.Tensor) -> LayerGra
 
     Args:
         session: holds the variables' values.
-        images: the placeholder, `[1, H, W, 3]`.
+        images: the placeholder, `[1, H, W, 3]`, or 4 channels in a network with a memory.
         output: the tensor that ends the network.
 
     Raises:
@@ -83,7 +83,7 @@ class _Tracer:
         self._path = set(path) | {images.op}
         # One run reads all constants; separate runs would each cost as much.
         self._constants = session.run({tensor.name: tensor for tensor in _constants(self._path)})
-        self.input = Value('image', images.shape.as_list(), PIXELS)
+        self.input = Value('input', images.shape.as_list(), PIXELS)
         self.layers: List[Layer] = []
         self._values: Dict[str, Value] = {}
         self._enter(images, self.input)

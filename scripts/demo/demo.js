@@ -157,7 +157,7 @@ async function show(frame, width, height) {
   const still = canvas(width, height);
   still.getContext('2d').drawImage(frame, 0, 0, width, height);
   const start = performance.now();
-  const alpha = await network.alpha(still);
+  const alpha = await network.alpha(still, source.video);
   const milliseconds = performance.now() - start;
   if (source !== shownSource) return;
   if (page.result.width !== width || page.result.height !== height) {

@@ -41,7 +41,8 @@ async function fetchFile(name) {
  * @param {'wasm' | 'webgpu'} accelerator what it should run on. Where a GPU cannot run all of the
  *     network, the CPU does.
  * @returns {Promise<{name: string, size: number, processor: string,
- *     alpha: function(CanvasImageSource): Promise<HTMLCanvasElement>, delete: function(): void}>}
+ *     alpha: function(CanvasImageSource, object=): Promise<HTMLCanvasElement>,
+ *     delete: function(): void}>}
  */
 export async function loadNetwork(accelerator) {
   await loadRuntime();
@@ -66,8 +67,13 @@ export async function loadNetwork(accelerator) {
           delete: () => model.delete()};
 }
 
-/** Makes the function that computes the alpha of a picture. */
-function alphaFunction(model, {size, image, alpha}) {
+/**
+ * Makes the function that computes the alpha of a picture.
+ *
+ * A network with a memory is given its last alpha if both pictures are frames of one video, the
+ * second argument.
+ */
+function alphaFunction(model, {size, image, remembers, alpha}) {
   const small = canvas(size, size);
   const matte = canvas(size, size);
   const pixels = small.getContext('2d', {willReadFrequently: true});
@@ -78,7 +84,8 @@ function alphaFunction(model, {size, image, alpha}) {
   const input = image === 'uint8' ? new Uint8Array(3 * size * size) :
       new Float32Array(3 * size * size);
   const unit = image === 'uint8' ? 1 : 1 / 255;
-  return async (frame) => {
+  const last = {video: undefined, alpha: new input.constructor(size * size)};
+  return async (frame, video) => {
     pixels.drawImage(frame, 0, 0, size, size);
     const {data} = pixels.getImageData(0, 0, size, size);
     for (let i = 0, j = 0; j < input.length; i += 4, j += 3) {
@@ -86,15 +93,21 @@ function alphaFunction(model, {size, image, alpha}) {
       input[j + 1] = data[i + 1] * unit;
       input[j + 2] = data[i + 2] * unit;
     }
-    const tensor = new Tensor(input, [1, size, size, 3]);
-    const [output] = await model.run([tensor]);
+    const tensors = [new Tensor(input, [1, size, size, 3])];
+    if (remembers) {
+      if (!video || video !== last.video) last.alpha.fill(0);
+      tensors.push(new Tensor(last.alpha, [1, size, size, 1]));
+    }
+    const [output] = await model.run(tensors);
     const values = await output.data();
     for (let i = 0; i < values.length; ++i) {
       // The array clamps and rounds.
       result.data[4 * i + 3] = 255 * alpha.scale * (values[i] - alpha.zero_point);
+      last.alpha[i] = result.data[4 * i + 3] * unit;
     }
+    last.video = video;
     output.delete();
-    tensor.delete();
+    for (const tensor of tensors) tensor.delete();
     drawn.putImageData(result, 0, 0);
     return matte;
   };
