@@ -248,10 +248,10 @@ def network_from_flags(args: argparse.Namespace) -> HParams:
     try:
         spec = models.network_spec(model)
         size = size or published(model)['image_size']
-        network = _given(args, models.all_settings('settings'))
-        models.count_parameters(model, size, **network)
-        return HParams(model, make(spec.settings, network, model), spec.objective_settings(),
-                       Training(), image_size=size, previous_alpha=bool(args.previous_alpha))
+        network = make(spec.settings, _given(args, models.all_settings('settings')), model)
+        models.check_size(model, size, network)
+        return HParams(model, network, spec.objective_settings(), Training(), image_size=size,
+                       previous_alpha=bool(args.previous_alpha))
     except ValueError as error:
         shown = f' --image_size {size}' if size else ''
         raise UserError(f'--model {model}{shown}: {error}')

@@ -17,7 +17,7 @@ from mmnet import losses
 from mmnet.losses import mmnet as mmnet_losses
 from mmnet.losses import modnet as modnet_losses
 from mmnet.losses import portraitnet as portraitnet_losses
-from mmnet.models import deeplab, mmnet, modnet, portraitnet
+from mmnet.models import deeplab, layers, mmnet, modnet, portraitnet
 from mmnet.settings import Setting, Settings, declared_settings, make
 
 EndPoints = Dict[str, tf.Tensor]
@@ -35,6 +35,7 @@ class NetworkSpec:
         published: how its paper trains it, where that differs from MMNet's (`mmnet.hparams`).
         consistency: `(run, run_frozen, batch) -> Objective` for photos without alphas.
         float_only: why the network has no 8-bit form; empty if it has one.
+        stride: from its settings, input pixels per cell of the coarsest map, along one side.
     """
     build: Callable[..., Tuple[tf.Tensor, EndPoints]]
     settings: Type[Settings]
@@ -43,23 +44,26 @@ class NetworkSpec:
     published: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     consistency: Optional[Callable[..., losses.Objective]] = None
     float_only: str = ''
+    stride: Callable[[Any], int] = lambda settings: 1
 
 
 NETWORKS = {
-    'mmnet': NetworkSpec(mmnet.mmnet, mmnet.MMNetSettings),
-    'deeplab': NetworkSpec(deeplab.deeplab, deeplab.DeepLabSettings),
+    'mmnet': NetworkSpec(mmnet.mmnet, mmnet.MMNetSettings, stride=lambda settings: mmnet.STRIDE),
+    'deeplab': NetworkSpec(deeplab.deeplab, deeplab.DeepLabSettings,
+                           stride=lambda settings: settings.output_stride),
     'portraitnet': NetworkSpec(
         portraitnet.portraitnet, portraitnet.PortraitNetSettings,
         portraitnet_losses.objective, portraitnet_losses.Weights,
         # Sections 4.2 and 4.3 of its paper: 2,000 epochs of 1,447 images.
         {'image_size': 224, 'batch_size': 64, 'learning_rate': 1e-3, 'learning_rate_decay': 0.95,
-         'weight_decay': 5e-4, 'max_steps': 45219, 'augmentation': 'portraitnet'}),
+         'weight_decay': 5e-4, 'max_steps': 45219, 'augmentation': 'portraitnet'},
+        stride=lambda settings: portraitnet.STRIDE),
     'modnet': NetworkSpec(
         modnet.modnet, modnet.MODNetSettings, modnet_losses.objective, modnet_losses.Weights,
         # The article prints only the weights of the losses; these two are the release's.
         {'image_size': 512, 'batch_size': 16}, modnet_losses.consistency,
         'its instance norm needs SQUARED_DIFFERENCE and RSQRT, which TensorFlow 1.15 runs in '
-        'float only'),
+        'float only', lambda settings: modnet.STRIDE),
 }
 
 
@@ -97,6 +101,15 @@ def build(name: str, images: tf.Tensor, is_training: bool,
     return spec.build(images, is_training, make(spec.settings, hparams, name))
 
 
+def check_size(name: str, image_size: int, settings: Settings) -> None:
+    """Refuses a size of square images that a network cannot take, without building the network.
+
+    Raises:
+        ValueError: names sizes that would do.
+    """
+    layers.check_side('size', image_size, network_spec(name).stride(settings))
+
+
 def all_settings(field: str) -> Dict[str, List[Tuple[str, Setting]]]:
     """Collects the settings of all networks: by name, each network that has it and how.
 
@@ -113,7 +126,7 @@ def all_settings(field: str) -> Dict[str, List[Tuple[str, Setting]]]:
 def count_parameters(name: str, image_size: int, **hparams) -> int:
     """Counts the values of all model variables, batch norm's moving statistics included (Table 3).
 
-    The network is built in a graph of its own, so this also tells early whether it can be built.
+    The network is built in a graph of its own.
 
     Raises:
         ValueError: as `build` does.

@@ -32,11 +32,20 @@ def check_size(images: tf.Tensor, stride: int) -> None:
     for name, size in (('height', height), ('width', width)):
         if size is None:
             raise ValueError(f'the images\' {name} must be known when the graph is built')
-        if size < stride or size % stride:
-            smaller, larger = size // stride * stride, (size // stride + 1) * stride
-            sizes = f'{smaller} or {larger}' if smaller else str(larger)
-            raise ValueError(f'image {name} {size} is not a multiple of the network\'s stride '
-                             f'{stride}; {sizes} would do')
+        check_side(name, size, stride)
+
+
+def check_side(name: str, size: int, stride: int) -> None:
+    """Refuses a side of an image that is not a multiple of the network's stride.
+
+    Raises:
+        ValueError: names the side and sizes that would do.
+    """
+    if size < stride or size % stride:
+        smaller, larger = size // stride * stride, (size // stride + 1) * stride
+        sizes = f'{smaller} or {larger}' if smaller else str(larger)
+        raise ValueError(f'image {name} {size} is not a multiple of the network\'s stride '
+                         f'{stride}; {sizes} would do')
 
 
 def batch_norm_scope(is_training: bool, decay: float, epsilon: float,
