@@ -42,7 +42,7 @@ class Photos:
 
 def load(sets: Mapping[str, List[Pair]], options: Training, image_size: int,
          cache_dir: Optional[str] = None, skip_bad_pairs: bool = False,
-         previous_alpha: bool = False) -> Photos:
+         previous_alpha: bool = False, workers: int = 1) -> Photos:
     """Reads the photos of a training and its backgrounds.
 
     Args:
@@ -51,12 +51,14 @@ def load(sets: Mapping[str, List[Pair]], options: Training, image_size: int,
         image_size: side of the square that the network takes.
         cache_dir, skip_bad_pairs: see `load_pixels`.
         previous_alpha: whether the network has a memory.
+        workers: see `load_sets`.
 
     Raises:
         UserError: for photos that cannot be read, and for a lack of memory.
     """
     size = int(image_size * (OVERSAMPLING if options.framing else 1))
-    pixels = load_sets(sets, size, cache_dir, skip_bad_pairs, bool(options.backgrounds))
+    pixels = load_sets(sets, size, cache_dir, skip_bad_pairs, bool(options.backgrounds),
+                       workers)
     backgrounds, probability = None, 0.0
     if options.backgrounds:
         probability = options.background_probability

@@ -37,6 +37,7 @@ else
 fi
 flags=() workers=1
 while [ $# -gt 0 ]; do
+    if [[ $1 == --workers=* ]]; then set -- --workers "${1#*=}" "${@:2}"; fi
     if [ "$1" = --workers ] && [ "$program" = train.py ]; then
         workers=${2:-}
         if ! [[ $workers =~ ^[1-9][0-9]*$ ]]; then

@@ -27,14 +27,20 @@ AT_ONCE = 256
 
 
 def load_sets(sets: Mapping[str, List[Pair]], size: int, cache_dir: Optional[str] = None,
-              skip_bad_pairs: bool = False, foregrounds: bool = False) -> List[np.ndarray]:
+              skip_bad_pairs: bool = False, foregrounds: bool = False,
+              workers: int = 1) -> List[np.ndarray]:
     """Loads the pixels of several data sets; see `load_pixels`. Each has a cache of its own.
+
+    Args:
+        sets: pairs by the name of their data set.
+        size, cache_dir, skip_bad_pairs, foregrounds: see `load_pixels`.
+        workers: of this machine; without a cache, each of them loads the pixels.
 
     Raises:
         UserError: as `load_pixels`, and for sets that are together larger than memory.
     """
     if cache_dir is None:
-        _check_memory(sum(map(len, sets.values())), size, _channels(foregrounds))
+        _check_memory(sum(map(len, sets.values())), size, _channels(foregrounds), workers)
     return [load_pixels(pairs, size, cache_dir, skip_bad_pairs, foregrounds)
             for pairs in sets.values()]
 
@@ -87,12 +93,13 @@ def _channels(foregrounds: bool) -> int:
     return 7 if foregrounds else 4
 
 
-def _check_memory(count: int, size: int, channels: int) -> None:
+def _check_memory(count: int, size: int, channels: int, workers: int) -> None:
     """Refuses pixels that this machine's memory cannot hold, before they are allocated."""
-    needed = count * size * size * channels
+    needed = count * size * size * channels * workers
     memory = os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
     if needed > memory:
-        raise UserError(f'--image_size {size}: the pixels of {count} photos take '
+        each = f' in each of {workers} workers' if workers > 1 else ''
+        raise UserError(f'--image_size {size}: the pixels of {count} photos{each} take '
                         f'{needed / 1e9:.1f} GB, and this machine has {memory / 1e9:.1f} GB of '
                         f'memory; choose a smaller size, or keep them in a file with --cache_dir')
 

@@ -174,3 +174,5 @@ def test_pixels_larger_than_memory_are_refused_before_they_are_allocated(dataset
     found = pairs.find_sets([dataset], 'train')
     with pytest.raises(UserError, match='--image_size 1000000.*GB.*--cache_dir'):
         load_sets(found, 1000000)
+    with pytest.raises(UserError, match='10 photos in each of 1000000000 workers take'):
+        load_sets(found, 32, workers=10 ** 9)

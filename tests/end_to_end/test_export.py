@@ -276,3 +276,19 @@ def test_plain_conversions_for_comparison(tmp_path):
         assert status == 0, err
         counts = flatbuffer.operator_counts(path.read_bytes())
         assert counts['SPACE_TO_BATCH_ND'] > 0 and counts['SOFTMAX'] == 1
+
+
+def test_runtimes_are_compared_with_the_graph(trained):
+    _, root = trained
+    status, out, err = run('scripts/compare_runtimes.py', root / 'int8.tflite', '--checkpoint_path',
+                           root / 'quantized', '--images', 3)
+    assert status == 0, err
+    rows = {line[:24].strip(): line[24:].split() for line in out.splitlines()[2:]}
+    assert list(rows) == ['TensorFlow 1.15', 'LiteRT, Interpreter', 'LiteRT, CompiledModel',
+                          'MediaPipe']
+    # Later layers amplify the values that a runtime rounds differently.
+    assert all(float(mean) < 0.02 and 0 < float(milliseconds) < 1000
+               for _, mean, _, milliseconds in rows.values())
+    status, _, err = run('scripts/compare_runtimes.py', root / 'int8.tflite', '--checkpoint_path',
+                         'pretrained:mmnet_dm1.0_128')
+    assert status == 1 and 'takes 128 pixels' in err and err.count('\n') == 1

@@ -96,3 +96,15 @@ def test_a_killed_worker_ends_the_others_and_one_goes_on(dataset, tmp_path):
     step = checkpoints.step_of(checkpoints.listed(str(train_dir))[-1])
     status, out, err = train(dataset, train_dir, '--max_steps', step + 2)
     assert status == 0 and f'going on from {train_dir}/model.ckpt-{step}' in out, err
+
+
+def test_workers_are_timed_against_one_process():
+    command = [sys.executable, os.path.join(ROOT, 'scripts', 'benchmark_workers.py'),
+               '--image_size', '32', '--width_multiplier', '0.5', '--batch_size', '4',
+               '--steps', '1', '--turns', '1']
+    ended = subprocess.run(command, stdout=subprocess.PIPE, universal_newlines=True, timeout=300)
+    assert ended.returncode == 0
+    one, two = (line.split() for line in ended.stdout.splitlines()[2:])
+    assert one[0] == '1' and two[0] == '2' and one[2] == '1.00' and one[5] == '0'
+    # Weights, biases and moving statistics of MMNet-0.5, four bytes each.
+    assert int(two[5]) == 4 * 68996
