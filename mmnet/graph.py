@@ -47,7 +47,8 @@ def build_network(images: tf.Tensor, hparams: HParams,
     if hparams.quantization:
         logits = quantization.quantize(
             images, logits, hparams.quantization.weight_bits,
-            hparams.quantization.activation_bits, is_training, hparams.training.quant_delay)
+            hparams.quantization.activation_bits, is_training, hparams.training.quant_delay,
+            hparams.quantization.per_channel)
     return logits, end_points
 
 

@@ -44,6 +44,9 @@ class Quantization(Settings):
                                choices=range(4, 9))
     activation_bits: int = setting(8, 'bits of an activation; fewer than 8 are for research',
                                    choices=range(4, 9))
+    per_channel: bool = setting(
+        False, 'give each output channel of the weights a range of its own, as int8 files allow '
+        'and uint8 files do not')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -337,8 +340,8 @@ def _quantization(args: argparse.Namespace, spec: models.NetworkSpec) -> Optiona
             raise UserError(f'--quantize: this network has no 8-bit form: {spec.float_only}')
         return make(Quantization, bits, 'quantization')
     if args.quant_delay or bits:
-        raise UserError('--quant_delay, --weight_bits and --activation_bits are for quantized '
-                        'training; pass --quantize with them')
+        raise UserError('--quant_delay, --weight_bits, --activation_bits and --per_channel are for '
+                        'quantized training; pass --quantize with them')
     return None
 
 

@@ -15,6 +15,9 @@ from tensorflow.contrib.quantize.python.quantize import _InsertQuantOp
 from mmnet.models.layers import NORMALIZED
 
 FAKE_QUANT = 'FakeQuantWithMinMaxVars'
+FAKE_QUANT_PER_CHANNEL = 'FakeQuantWithMinMaxVarsPerChannel'
+# A channel's range is at least this share of its layer's: a bias counts in its steps, in 32 bits.
+SMALLEST_RANGE = 1e-3
 ACTIVATIONS = ('Relu', 'Relu6')
 # Operations that keep values on the grid they came from, and which of their inputs the values are.
 VALUE_INPUT = {'ResizeBilinear': 0, 'Mean': 0, 'Tile': 0, 'Split': 1, 'Identity': 0, 'IdentityN': 0}
@@ -27,7 +30,7 @@ LOGIT_LIMIT = np.log(2 * 255 - 1) / 2
 
 
 def quantize(images: tf.Tensor, logits: tf.Tensor, weight_bits: int, activation_bits: int,
-             is_training: bool, quant_delay: int = 0) -> tf.Tensor:
+             is_training: bool, quant_delay: int = 0, per_channel: bool = False) -> tf.Tensor:
     """Rewrites the graph from images to logits for quantization; call it before adding losses.
 
     `tf.contrib.quantize` rounds weights and activations and folds batch norms. Beyond that:
@@ -45,6 +48,7 @@ def quantize(images: tf.Tensor, logits: tf.Tensor, weight_bits: int, activation_
         weight_bits, activation_bits: 4 to 8.
         is_training: whether ranges are learned; in evaluation they are restored variables.
         quant_delay: steps before rounding begins; ranges are learned from the start.
+        per_channel: whether each output channel of a convolution's weights has its own range.
 
     Returns:
         the quantized logits.
@@ -65,7 +69,8 @@ def quantize(images: tf.Tensor, logits: tf.Tensor, weight_bits: int, activation_
     operations = _ancestors(output.op, images.op)
     for op in operations:
         if op.type == FAKE_QUANT and op.get_attr('narrow_range'):
-            make_symmetric(op)
+            if not (per_channel and round_per_channel(op)):
+                make_symmetric(op)
     for node in _sources(output.op.inputs[0]):
         make_symmetric(node, LOGIT_LIMIT)
     for group in _concatenated(operations):
@@ -162,6 +167,39 @@ def make_symmetric(node: tf.Operation, limit: float = np.inf) -> None:
     with tf.name_scope(node.name + '_symmetric'):
         high = tf.minimum(tf.maximum(-node.inputs[1], node.inputs[2]), limit)
         _set_range(node, -high * (negative_steps / positive_steps), high)
+
+
+def round_per_channel(node: tf.Operation) -> bool:
+    """Replaces the node on a convolution's weights by one that rounds each output channel alone.
+
+    Its ranges follow from the weights, so they are no variables.
+
+    Returns:
+        whether the weights belong to a plain or depthwise convolution; others are left alone.
+    """
+    kind = _reader_of_weights(node)
+    if kind not in ('Conv2D', 'DepthwiseConv2dNative'):
+        return False
+    weights, readers = node.inputs[0], node.outputs[0].consumers()
+    # The weights of a depthwise convolution are [h, w, channels, 1].
+    shape = weights.shape.as_list()
+    flat = weights if kind == 'Conv2D' else tf.reshape(weights, shape[:3])
+    sizes = tf.abs(tf.stop_gradient(flat))
+    limits = tf.reduce_max(sizes, axis=list(range(flat.shape.ndims - 1)))
+    limits = tf.maximum(limits, SMALLEST_RANGE * tf.reduce_max(limits))
+    rounded = tf.fake_quant_with_min_max_vars_per_channel(
+        flat, -limits, limits, node.get_attr('num_bits'), narrow_range=True,
+        name=node.name + '_per_channel')
+    common.RerouteTensor(tf.reshape(rounded, shape), node.outputs[0], can_modify=readers)
+    return True
+
+
+def _reader_of_weights(node: tf.Operation) -> str:
+    """Returns the kind of layer that a node's weights belong to, maybe behind a delay."""
+    reader = node.outputs[0].consumers()[0]
+    while reader.type in ('Switch', 'Merge', 'Identity'):
+        reader = reader.outputs[-1 if reader.type == 'Switch' else 0].consumers()[0]
+    return reader.type
 
 
 def share_range(nodes: List[tf.Operation]) -> None:

@@ -92,7 +92,9 @@ def test_files_of_older_trainings_are_read(content, tmp_path):
     read = hparams.read(str(tmp_path))
     again = read.to_json()
     assert again['network'] == content['network'] and again['format'] == hparams.FORMAT
-    assert again['quantization'] == content.get('quantization')
+    before = content.get('quantization')
+    assert again['quantization'] == (before and {**before, 'per_channel': False})
+    assert again['previous_alpha'] is False
     for name, value in content['training'].items():
         if name == 'dataset_path':
             assert again['training'][name] == (value,)

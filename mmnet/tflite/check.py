@@ -127,7 +127,8 @@ def _bias_rounding(layer: Layer) -> float:
     """
     if layer.weight_range is None:
         return 0.0
-    step = quantization_of(layer.inputs[0]).scale * grid(layer.weight_range)[0]
+    ranges = layer.weight_range if isinstance(layer.weight_range, list) else [layer.weight_range]
+    step = quantization_of(layer.inputs[0]).scale * max(grid(each)[0] for each in ranges)
     return 0.5 * float(step / quantization_of(layer.output).scale)
 
 

@@ -193,25 +193,34 @@ class _Encoder:
         assert source.quantization is not None
         if layer.weight_range is None:
             raise ValueError(f'the weights of {name} have no quantization range')
-        scale, zero_point = grid(layer.weight_range)
-        limit = 2 ** (layer.weight_range.bits - 1) - 1
-        if zero_point != limit + 1:
+        ranges = (layer.weight_range if isinstance(layer.weight_range, list)
+                  else [layer.weight_range])
+        if len(ranges) > 1 and self.precision == 'uint8':
+            raise ValueError(f'the weights of {name} have a range for each channel, which a uint8 '
+                             f'file cannot hold')
+        scales, zero_points = zip(*map(grid, ranges))
+        limit = 2 ** (ranges[0].bits - 1) - 1
+        if set(zero_points) != {limit + 1}:
             raise ValueError(f'the weights of {name} have no symmetric range')
-        # Fake quantization rounds halves up, in float32.
-        steps = np.floor(weights.astype(np.float32) / scale + np.float32(0.5))
+        # Fake quantization rounds halves up, in float32. Channels are on the stored weights' axis.
+        axes = [1] * 4
+        axes[channel_axis] = len(scales)
+        scale = np.array(scales, np.float32)
+        steps = np.floor(weights.astype(np.float32) / scale.reshape(axes) + np.float32(0.5))
         shift = 128 if self.precision == 'uint8' else 0
         stored = np.clip(steps, -limit, limit) + shift
         bias_scale = np.float32(source.quantization.scale) * scale
-        # The ranges were learned for all channels together. But runtimes want a scale for each
-        # channel of signed weights; TensorFlow 1.15's reads past the end of a single one.
+        # Runtimes want a scale for each channel of signed weights, even if all are the same;
+        # TensorFlow 1.15's reads past the end of a single one.
         channels = len(layer.bias) if self.precision == 'int8' else 1
+        copies = channels // len(scale)
         return [Tensor(name + '/weights', weights.shape, self.precision,
-                       Quantization(np.repeat(scale, channels), np.repeat(shift, channels),
+                       Quantization(np.repeat(scale, copies), np.repeat(shift, channels),
                                     # XNNPACK refuses a single scale on another axis than 0.
                                     channel_axis if channels > 1 else 0), stored),
                 Tensor(name + '/bias', layer.bias.shape, 'int32',
-                       Quantization(np.repeat(bias_scale, channels), np.zeros(channels)),
-                       np.round(layer.bias / np.float64(bias_scale)))]
+                       Quantization(np.repeat(bias_scale, copies), np.zeros(channels)),
+                       np.round(layer.bias / bias_scale.astype(np.float64)))]
 
 
 def _constant(name: str, values: Any, dtype: str = 'int32') -> Tensor:

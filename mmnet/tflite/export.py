@@ -58,6 +58,9 @@ def check_exportable(hparams: HParams, precision: str, head: str,
     elif not hparams.quantization:
         raise UserError(f'--precision {precision}: the checkpoint has no quantization ranges; '
                         f'fine-tune it with train.py --quantize --init_checkpoint first')
+    elif hparams.quantization.per_channel and precision == 'uint8':
+        raise UserError('--precision uint8: the network was trained with --per_channel, which only '
+                        'int8 files can hold; choose int8')
     elif hparams.quantization.activation_bits != 8:
         raise UserError(f'--precision {precision}: the network was trained with --activation_bits '
                         f'{hparams.quantization.activation_bits}; a file holds 8')

@@ -5,7 +5,7 @@ Fake quantization gives the ranges of activations and weights, if there are any.
 """
 
 import dataclasses
-from typing import Any, List, NamedTuple, Optional, Sequence
+from typing import Any, List, NamedTuple, Optional, Sequence, Union
 
 import numpy as np
 
@@ -16,6 +16,10 @@ class Range(NamedTuple):
     high: float
     bits: int
     narrow: bool = False
+
+
+# One grid for all weights of a layer, or one for each output channel.
+WeightRange = Union[Range, List[Range]]
 
 
 class Value:
@@ -44,7 +48,7 @@ class Layer:
         weights: `[h, w, inputs, outputs]` of a convolution, `[h, w, channels, 1]` of a depthwise
             one; None for other layers.
         bias: `[outputs]`, 0 at first; None without weights.
-        weight_range: the weights' grid.
+        weight_range: the weights' grid, or a list with that of each output channel.
         stride, dilation: of a convolution; the window of an average pooling is as large as its
             stride.
         activation: `NONE`, `RELU` or `RELU6`, fused into the operator.
@@ -52,7 +56,7 @@ class Layer:
     """
 
     def __init__(self, kind: str, inputs: Sequence[Value], outputs: Sequence[Value],
-                 weights: Optional[np.ndarray] = None, weight_range: Optional[Range] = None,
+                 weights: Optional[np.ndarray] = None, weight_range: Optional[WeightRange] = None,
                  stride: int = 1, dilation: int = 1, align_corners: bool = False):
         self.kind = kind
         self.inputs = list(inputs)
@@ -99,7 +103,10 @@ def slice_channels(layer: Layer, channels: slice, output: Value) -> Layer:
     """Makes the convolution that computes some of another one's output channels."""
     axis = 2 if layer.kind == 'DEPTHWISE_CONV_2D' else 3
     weights = layer.weights[(slice(None),) * axis + (channels,)]
-    part = Layer(layer.kind, layer.inputs, [output], weights, layer.weight_range, layer.stride,
+    weight_range = layer.weight_range
+    if isinstance(weight_range, list):
+        weight_range = weight_range[channels]
+    part = Layer(layer.kind, layer.inputs, [output], weights, weight_range, layer.stride,
                  layer.dilation)
     part.bias = layer.bias[channels]
     part.activation = layer.activation

@@ -5,8 +5,8 @@ from typing import Callable, Dict, Iterator, List, Optional, Set
 import numpy as np
 import tensorflow as tf
 
-from mmnet.quantization import FAKE_QUANT
-from mmnet.tflite.layers import Layer, LayerGraph, Range, Value, split_conv
+from mmnet.quantization import FAKE_QUANT, FAKE_QUANT_PER_CHANNEL
+from mmnet.tflite.layers import Layer, LayerGraph, Range, Value, WeightRange, split_conv
 
 # These operations change nothing in inference.
 PASS_THROUGH = ('Identity', 'IdentityN')
@@ -73,8 +73,15 @@ def _constants(path: Set[tf.Operation]) -> Iterator[tf.Tensor]:
         for tensor in op.inputs:
             if tensor.op not in path:
                 yield tensor
-                if tensor.op.type == FAKE_QUANT:
-                    yield from tensor.op.inputs
+                rounding = _rounding(tensor)
+                if rounding is not None:
+                    yield from rounding.inputs
+
+
+def _rounding(weights: tf.Tensor) -> Optional[tf.Operation]:
+    """Returns the node that rounded weights, if one did."""
+    op = weights.op.inputs[0].op if weights.op.type == 'Reshape' else weights.op
+    return op if op.type in (FAKE_QUANT, FAKE_QUANT_PER_CHANNEL) else None
 
 
 class _Tracer:
@@ -155,10 +162,13 @@ class _Tracer:
     def _weighted(self, kind: str, op: tf.Operation, inputs: Value, weights: tf.Tensor,
                   **settings) -> Layer:
         """Appends a layer with the weights of an operation, and their range if they have one."""
-        weight_range = None
-        if weights.op.type == FAKE_QUANT:
-            weights, weight_range = weights.op.inputs[0], self._range(weights.op)
-        return self._append(kind, op, [inputs], weights=self._constant(weights).astype(np.float64),
+        weight_range: Optional[WeightRange] = None
+        values, rounding = self._constant(weights), _rounding(weights)
+        if rounding is not None:
+            values = self._constant(rounding.inputs[0]).reshape(values.shape)
+            weight_range = (self._range(rounding) if rounding.type == FAKE_QUANT
+                            else self._channel_ranges(rounding))
+        return self._append(kind, op, [inputs], weights=values.astype(np.float64),
                             weight_range=weight_range, **settings)
 
     def _dilated(self, op: tf.Operation) -> Value:
@@ -274,6 +284,10 @@ class _Tracer:
         low, high = self._constant(op.inputs[1]), self._constant(op.inputs[2])
         return Range(float(low), float(high), op.get_attr('num_bits'),
                      op.get_attr('narrow_range'))
+
+    def _channel_ranges(self, op: tf.Operation) -> List[Range]:
+        return [Range(float(low), float(high), op.get_attr('num_bits'), op.get_attr('narrow_range'))
+                for low, high in zip(*(self._constant(tensor) for tensor in op.inputs[1:]))]
 
     def _concat(self, op: tf.Operation) -> Value:
         if self._constant(op.inputs[-1]) not in (3, -1):

@@ -38,7 +38,8 @@ def test_a_strip_has_a_row_for_each_network_and_its_errors(clip, tmp_path):
 
 
 @pytest.mark.parametrize('flags, complaint', [
-    (['--frames', 9], '--frames 9: the clip has 4'), (['--model', 'no.tflite', '--frames', 2], 'no such file')])
+    (['--frames', 9], '--frames 9: the clip has 4'),
+    (['--model', 'no.tflite', '--frames', 2], 'no such file')])
 def test_bad_wishes_end_in_a_line(clip, tmp_path, flags, complaint):
     status, _, err = run('scripts/show_clip.py', clip, '--output', tmp_path / 'strip.png', *flags)
     assert status == 1 and complaint in err and err.count('\n') == 1

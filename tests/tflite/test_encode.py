@@ -30,6 +30,42 @@ def test_an_8_bit_convolution_rounds_weights_and_output_as_numpy_does(kind, prec
     assert (found != expected).mean() < 0.03
 
 
+@pytest.mark.parametrize('kind', ['CONV_2D', 'DEPTHWISE_CONV_2D'])
+def test_every_channel_of_signed_weights_may_have_its_own_grid(kind):
+    layer = quantized_layer(kind)
+    layer.weights = layer.weights * 2.0 ** -np.arange(layer.output.shape[3]).reshape(
+        [-1] if kind == 'CONV_2D' else [-1, 1])
+    channels = layer.output.shape[3]
+    layer.weight_range = [Range(-2.0 ** -each, 2.0 ** -each, 8, True) for each in range(channels)]
+    source = np.random.RandomState(1).randint(0, 256, [1, 8, 8, 3]) * (6 / 255)
+    model = flatbuffer.schema.ModelT.InitFromObj(flatbuffer.schema.Model.GetRootAsModel(
+        encode.encode_layer(layer, 'int8'), 0))
+    weights, = [tensor for tensor in model.subgraphs[0].tensors if b'weights' in tensor.name]
+    np.testing.assert_allclose(weights.quantization.scale, 2.0 ** -np.arange(channels) / 127,
+                               rtol=1e-6)
+    stored = np.frombuffer(bytes(model.buffers[weights.buffer].data), np.int8).reshape(
+        weights.shape)
+    # Channel by channel, the whole grid is used.
+    axis = 0 if kind == 'CONV_2D' else 3
+    largest = abs(stored.astype(int)).max(axis=tuple(each for each in range(4) if each != axis))
+    assert (largest > 100).all()
+    found, = check.run_layer(layer, 'int8', [source])
+    exact = quantized_layer(kind)
+    padded = np.pad(source, [(0, 0), (2, 2), (2, 2), (0, 0)])
+    expected = np.zeros(exact.output.shape)
+    for y in range(3):
+        for x in range(3):
+            patch = padded[:, 2 * y:2 * y + 8, 2 * x:2 * x + 8]
+            expected += (patch.dot(layer.weights[y, x]) if kind == 'CONV_2D'
+                         else patch * layer.weights[y, x, :, 0])
+    scale, _ = encode.grid(layer.output.range)
+    expected = (expected + layer.bias).clip(layer.output.range.low, layer.output.range.high)
+    # Each weight is off by half of its channel's step at most.
+    assert abs(found - expected).mean() < scale
+    with pytest.raises(ValueError, match='a range for each channel'):
+        encode.encode_layer(layer, 'uint8')
+
+
 @pytest.mark.parametrize('change, complaint', [
     (lambda layer: setattr(layer, 'weight_range', None), 'no quantization range'),
     (lambda layer: setattr(layer, 'weight_range', Range(-1.0, 3.0, 8, True)), 'symmetric'),
