@@ -292,3 +292,18 @@ def test_runtimes_are_compared_with_the_graph(trained):
     status, _, err = run('scripts/compare_runtimes.py', root / 'int8.tflite', '--checkpoint_path',
                          'pretrained:mmnet_dm1.0_128')
     assert status == 1 and 'takes 128 pixels' in err and err.count('\n') == 1
+
+
+def test_rounded_weights_are_measured_by_their_bits(trained):
+    dataset, root = trained
+    status, out, err = run('scripts/benchmark_bits.py', '--checkpoint_path', root / 'float',
+                           '--dataset_path', dataset, '--bits', 8, 2)
+    assert status == 0, err
+    mads = {line[:24].strip(): float(re.search(r'MAD (\S+)', line).group(1))
+            for line in out.splitlines()}
+    assert list(mads) == ['float', '8 bits, a layer', '8 bits, a channel', '2 bits, a layer',
+                          '2 bits, a channel']
+    exact = mads.pop('float')
+    changes = [abs(mad - exact) for mad in mads.values()]
+    # Two bits leave three values of a weight.
+    assert max(changes[:2]) < 1 < min(changes[2:])
