@@ -12,11 +12,11 @@ import numpy as np
 
 # How often the past is empty, as in a first frame, and how often it is another photo's, as after a
 # cut. Otherwise it is the photo's own.
-EMPTY = 0.2
-OTHER = 0.15
+EMPTY = 0.1
+OTHER = 0.1
 # The past moves: turned by so many radians, scaled and shifted by so much of its side, and bent
 # by so much at each of the spline's points.
-TURN, SCALE, SHIFT, BEND = 0.04, 0.05, 0.03, 0.015
+TURN, SCALE, SHIFT, BEND = 0.02, 0.02, 0.015, 0.008
 # Points of the thin-plate spline along a side.
 POINTS = 4
 # It is blurred and torn, each with this probability: a network's own alphas are.
