@@ -22,7 +22,9 @@ def test_the_past_is_empty_or_close_or_another_photo_s():
         kinds.append((not past[0].any(), own and not other, other and not own))
     empty, own, other = np.mean(kinds, axis=0)
     assert abs(empty - previous.EMPTY) < 0.06
-    assert 0.5 < own < 0.7 and 0.08 < other < 0.25
+    # Tears hide some of them.
+    assert 0.65 < own <= 1 - previous.EMPTY - previous.OTHER + 0.03
+    assert 0.04 < other < previous.OTHER + 0.06
     again = previous.previous_alphas(alphas, [np.random.RandomState([399, place])
                                               for place in range(2)])
     np.testing.assert_array_equal(again, past)
@@ -38,9 +40,9 @@ def test_the_move_is_small_and_keeps_the_shape():
         areas.append(past.mean() / (alpha / 255).mean())
     offsets = np.abs(np.array(centres) - 0.5)
     # The shift, and a third of the bend at most: the spline's points move on their own.
-    assert 0.02 < offsets.max() < previous.SHIFT + previous.BEND
-    # Scaled by 5 % along each side, and bent.
-    assert 0.8 < min(areas) < 0.95 and 1.05 < max(areas) < 1.25
+    assert 0.01 < offsets.max() < previous.SHIFT + previous.BEND
+    # Scaled by 2 % along each side, and bent.
+    assert 0.88 < min(areas) < 0.98 and 1.02 < max(areas) < 1.14
 
 
 def test_the_spline_passes_through_its_points_and_holds_affine_maps():
