@@ -82,7 +82,7 @@ def train(args: argparse.Namespace, settings: HParams, sets: Sets, ranks: worker
         announce(settings, sets, checkpoint, args.train_dir, ranks)
     guide = teacher.load(options.teacher, '--teacher') if options.teacher else None
     photos = inputs.load(sets, options, settings.image_size, args.cache_dir, args.skip_bad_pairs,
-                         settings.previous_alpha, ranks.local_size)
+                         settings.previous_alpha and not options.soc, ranks.local_size)
     if ranks.first:
         hparams.write(settings, args.train_dir)
     return training.train(settings, args.train_dir, lambda: inputs.make_dataset(

@@ -85,8 +85,8 @@ class Training(Settings):
         0.0, 'probability of a random crop between the whole photo and head and shoulders',
         minimum=0, maximum=1)
     zoom_out: float = setting(
-        0.0, 'probability that a person before a new background is farther away, at a third of the '
-        'size at most', minimum=0, maximum=1)
+        0.0, 'probability that a person before a new background is farther away, down to a third '
+        'of the size', minimum=0, maximum=1)
     backgrounds: Optional[Tuple[str, ...]] = None
     background_probability: float = setting(
         0.5, 'probability of a new background, where --backgrounds are given', minimum=0,
@@ -311,6 +311,9 @@ def _training(args: argparse.Namespace, defaults: Mapping[str, Any]) -> Training
     if training.unlabelled and not training.teacher:
         raise UserError('--unlabelled: only a teacher can explain photos without masks; name one '
                         'with --teacher')
+    if training.zoom_out and not training.backgrounds:
+        raise UserError('--zoom_out: only people before new backgrounds can be farther away; give '
+                        '--backgrounds, too')
     if training.soc and training.teacher:
         raise UserError('--teacher: does not apply to --soc; leave it out')
     if training.warm_up_steps >= training.max_steps:

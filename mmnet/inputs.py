@@ -67,7 +67,8 @@ def load(sets: Mapping[str, List[Pair]], options: Training, image_size: int,
                           options.zoom_out, backgrounds, probability, previous_alpha)
     folders = {path: find_photos(path, skip_bad_pairs, '--unlabelled')
                for path in options.unlabelled or ()}
-    return Photos(pixels, variation, load_sets(folders, image_size, cache_dir, skip_bad_pairs))
+    return Photos(pixels, variation, load_sets(folders, image_size, cache_dir, skip_bad_pairs,
+                                               workers=workers))
 
 
 def make_dataset(photos: Photos, options: Training, first_step: int = 0,

@@ -202,10 +202,11 @@ def _load(path: str, runtime: str) -> Loaded:
             taken[1:] not in ([], [returned]):
         raise UserError(f'{path}: takes {", ".join(map(str, taken))} and returns {returned}; a '
                         f'file of export_tflite.py takes one square photo and returns its alpha')
-    if {each['dtype'] for each in (*inputs, alpha)} - {np.float32, np.uint8}:
-        raise UserError(f'{path}: takes {np.dtype(inputs[0]["dtype"])} and returns '
-                        f'{np.dtype(alpha["dtype"])}; a file of export_tflite.py has float32 or '
-                        f'uint8')
+    kinds = [each['dtype'] for each in inputs]
+    if {*kinds, alpha['dtype']} - {np.float32, np.uint8} or len({*kinds}) > 1:
+        names = ', '.join(str(np.dtype(kind)) for kind in kinds)
+        raise UserError(f'{path}: takes {names} and returns {np.dtype(alpha["dtype"])}; a file of '
+                        f'export_tflite.py has float32 or uint8')
     return Loaded(inputs, alpha, run)
 
 

@@ -41,7 +41,8 @@ def write_summaries(directory: str, record: Record, shown: List[Shown]) -> None:
     with tf.Graph().as_default():
         writer = tf.summary.FileWriter(directory)
         values = [(name, value) for name, value in record.items()]
-        for each, means in record.get('sets', {}).items():
+        further = {**record.get('sets', {}), 'own_past': record.get('own_past', {})}
+        for each, means in further.items():
             values += [(f'{each}/{name}', value) for name, value in means.items()]
         writer.add_summary(tf.Summary(value=[
             tf.Summary.Value(tag=tag, simple_value=value) for tag, value in values

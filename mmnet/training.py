@@ -172,7 +172,8 @@ def restore_matching(checkpoint: str) -> None:
     matching = [name for name, variable in ours.items()
                 if shapes.get(theirs[name]) == variable.shape.as_list()]
     widened = [name for name, variable in ours.items()
-               if shapes.get(theirs[name]) == _without_memory(variable.shape.as_list())]
+               if theirs[name] in shapes and
+               shapes[theirs[name]] == _without_memory(variable.shape.as_list())]
     if not matching:
         raise UserError(f'--init_checkpoint {checkpoint}: none of its {len(shapes)} variables has '
                         f'a name and shape of this network; check --model and --width_multiplier')
@@ -193,9 +194,9 @@ def restore_matching(checkpoint: str) -> None:
         print(f'  not restored: {name} {there}')
 
 
-def _without_memory(shape: List[int]) -> List[int]:
+def _without_memory(shape: List[int]) -> Optional[List[int]]:
     """Returns the shape of the first convolution's weights in a network that takes RGB alone."""
-    return [*shape[:2], 3, shape[3]] if len(shape) == 4 and shape[2] == 4 else []
+    return [*shape[:2], 3, shape[3]] if len(shape) == 4 and shape[2] == 4 else None
 
 
 def train(hparams: HParams, train_dir: str, input_fn: Callable[[], tf.data.Dataset],

@@ -59,8 +59,9 @@ class CheckpointPredictor:
         """Runs a network with a memory twice, the second time with its own alphas."""
         if self._previous is None:
             return None
+        # Rounded as those of a video are.
         return lambda images, alphas_gt: self._run(
-            images, alphas_gt, self.predict(images, alphas_gt)[0])
+            images, alphas_gt, np.round(255 * self.predict(images, alphas_gt)[0]) / 255)
 
     def _run(self, images: np.ndarray, alphas_gt: np.ndarray,
              previous: np.ndarray) -> Tuple[np.ndarray, Dict[str, float]]:

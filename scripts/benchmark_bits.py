@@ -38,7 +38,8 @@ def main() -> int:
     cli.add_data_flags(parser, split='test')
     parser.add_argument('--checkpoint_path', type=pretrained.find, required=True,
                         help='a train directory, a checkpoint, or pretrained:NAME')
-    parser.add_argument('--bits', type=cli.positive(int), nargs='+', default=[8, 6, 5, 4],
+    parser.add_argument('--bits', nargs='+', default=[8, 6, 5, 4],
+                        type=cli.number(int, cli.Bounds(above=1, below=17)),
                         help='bits of a weight')
     args = parser.parse_args()
     checkpoint = checkpoints.resolve(args.checkpoint_path)

@@ -32,6 +32,8 @@ with cli.starting():
 HOROVODRUN = os.path.join(os.path.dirname(sys.executable), 'horovodrun')
 # Generated photos; how many there are does not matter for speed.
 PHOTOS = 256
+# Batches that the pipeline may have ready before the clock starts.
+READY = 2 + (os.cpu_count() or 1)
 
 
 def measure(args) -> None:
@@ -51,8 +53,8 @@ def measure(args) -> None:
     features, alphas = batch
     tf.train.get_or_create_global_step()
     with training.fastest_gradients():
-        objective = build_objective(losses.Batch(as_float(features['images']), as_float(alphas),
-                                                 None, None), hparams, is_training=True)
+        objective = build_objective(losses.Batch(as_float(features['images']), as_float(alphas)),
+                                    hparams, is_training=True)
     step = training.minimize(objective.total, hparams.training.learning_rate, ranks=ranks)
     exchanged = [*tf.trainable_variables(), *training.moving_statistics()]
     exchange = tf.group(*(ranks.mean(each.read_value()).op for each in exchanged))
@@ -62,12 +64,11 @@ def measure(args) -> None:
 
         def seconds(operation: tf.Operation) -> float:
             times = []
-            for _ in range(args.steps + 2):
+            for _ in range(READY + args.steps):
                 start = time.perf_counter()
                 session.run(operation)
                 times.append(time.perf_counter() - start)
-            # Two to warm up; batches that were ready before the clock started are among them.
-            return float(np.mean(times[2:]))
+            return float(np.mean(times[READY:]))
         figures = {'step': seconds(step), 'exchange': seconds(exchange),
                    'input': seconds(tf.group(alphas)),
                    'bytes': sum(4 * each.shape.num_elements() for each in exchanged)}
@@ -90,7 +91,7 @@ def run(count: int, arguments: List[str]) -> Dict[str, float]:
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
         if ended.returncode:
             print(ended.stdout, file=sys.stderr)
-            raise UserError(f'{count} workers: failed with status {ended.returncode}; see above')
+            raise UserError(f'--workers {count}: failed with status {ended.returncode}; see above')
         with open(path) as file:
             return json.load(file)
 
@@ -111,6 +112,10 @@ def main() -> int:
     if args.measure:
         measure(args)
         return 0
+    try:
+        models.check_size('mmnet', args.image_size, models.network_spec('mmnet').settings())
+    except ValueError as error:
+        raise UserError(f'--image_size {args.image_size}: {error}')
     counts = [1, *(each for each in args.workers if each > 1)]
     for count in counts:
         if args.batch_size % count:

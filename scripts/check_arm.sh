@@ -37,6 +37,9 @@ unpack() {
         fail "packages cannot be downloaded; $arm/apt.log says why; apt-get update may help"
     mkdir -p "$arm/$folder"
     for package in "$cache"/archives/*.deb; do
+        [ -e "$package" ] || fail "apt-get downloaded nothing for $folder; $arm/apt.log has its words"
+        # Programs of this machine take its own C library.
+        if [[ $folder == qemu && $package == */libc6_* ]]; then continue; fi
         dpkg-deb --extract "$package" "$arm/$folder"
     done
     rm -r "$cache"
@@ -52,7 +55,8 @@ if [ "$(cat "$arm/ready" 2>/dev/null)" != "$version $numpy" ]; then
     apt-get "${foreign[@]}" update >"$arm/apt.log" 2>&1 ||
         fail "the lists of arm64 packages cannot be read; $arm/apt.log says why"
     unpack root "${foreign[@]}" python3 libstdc++6
-    unpack qemu qemu-user
+    # With an empty status, what is installed counts as missing, and root is not needed.
+    unpack qemu -o Dir::State::status="$arm/apt/status" qemu-user
     python=$(basename "$(find "$arm/root/usr/bin" -name 'python3.*[0-9]')")
     .venv-litert/bin/python -m pip install --quiet --disable-pip-version-check \
         --target "$arm/site" --only-binary :all: --implementation cp \
@@ -70,7 +74,8 @@ if [ "$(cat "$arm/ready" 2>/dev/null)" != "$version $numpy" ]; then
 fi
 
 python=$(find "$arm/root/usr/bin" -name 'python3.*[0-9]')
-libraries=$(dirname "$(find "$arm/qemu/usr/lib" -name 'libcapstone.so.*' | head -1)")
+triplet=$(basename "$(dirname "$(find "$arm/qemu/usr/lib" -name 'libcapstone.so.*' | head -1)")")
+libraries=$arm/qemu/usr/lib/$triplet:$arm/qemu/lib/$triplet
 
 # emulate MODEL ALPHA RUNS: prints the number of instructions
 emulate() {

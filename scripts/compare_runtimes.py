@@ -72,7 +72,7 @@ def measure_in(runtime: str, path: str,
     """Runs `measure` in the environment that has the runtime; None if it is not set up.
 
     Raises:
-        UserError: if the runtime cannot run the file.
+        UserError: says why the runtime cannot run the file.
     """
     if runtime != 'mediapipe':
         if not environments.is_set_up(runtime):
@@ -89,8 +89,9 @@ def measure_in(runtime: str, path: str,
                                  source, target], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                 universal_newlines=True)
         if worker.returncode:
-            reason = worker.stderr.strip().split('\n')[-1]
-            raise UserError(f'{path}: cannot be run by {RUNTIMES[runtime]}: {reason}')
+            lines = worker.stderr.strip().split('\n')
+            raise UserError(f'it crashes, signal {-worker.returncode}' if worker.returncode < 0
+                            else lines[-1] or f'status {worker.returncode}')
         with np.load(target) as found:
             return dict(found)
 
@@ -133,7 +134,11 @@ def main() -> int:
     expected = graph_alphas(args.checkpoint_path, images)
     print(f'{args.file}\n{"runtime":24}{"largest":>10}{"mean":>10}{"over a step":>13}{"ms":>9}')
     for runtime, name in RUNTIMES.items():
-        found = measure_in(runtime, args.file, images)
+        try:
+            found = measure_in(runtime, args.file, images)
+        except UserError as error:
+            print(f'{name:24} cannot run it: {error}')
+            continue
         if found is None:
             print(f'{name:24} not set up')
             continue

@@ -8,7 +8,7 @@ is too small. --steady adds the first network's mattes, steadied as matte.py --s
 """
 
 import os
-from typing import List
+from typing import List, Tuple
 
 from mmnet import cli
 
@@ -18,7 +18,7 @@ with cli.starting():
 
     from mmnet import inference, pictures, pretrained, steady
     from mmnet.data import decode
-    from mmnet.data.pairs import find_clips
+    from mmnet.data.pairs import Pair, find_pairs, frame_order
     from mmnet.errors import UserError
     from mmnet.runtime import following
 
@@ -41,29 +41,28 @@ def main() -> int:
     args = parser.parse_args()
     pictures.check_output(args.output, args.force)
     folder, name = os.path.split(os.path.abspath(args.clip))
-    clips = find_clips(folder)
-    if name not in clips:
+    if not os.path.isdir(os.path.join(args.clip, 'image')):
         raise UserError(f'{args.clip}: is no clip, a folder with image and mask in it')
+    pairs = sorted(find_pairs(folder, name), key=lambda pair: frame_order(pair.stem))
     last = args.first + args.frames
-    if last > len(clips[name]):
-        raise UserError(f'--frames {args.frames}: the clip has {len(clips[name])} frames; choose '
-                        f'fewer, or a smaller --first')
+    if last > len(pairs):
+        raise UserError(f'--frames {args.frames}: the clip has {len(pairs)} frames; choose fewer, '
+                        f'or a smaller --first')
     models = args.model or [pretrained.find(pretrained.DEFAULT)]
     runtime = inference.enter_environment(models, args.runtime)
     networks = [inference.load(path, '--model', runtime) for path in models]
-    mattes = {os.path.splitext(os.path.basename(path))[0]: following(network)
-              for path, network in zip(models, networks)}
+    mattes = [(pictures.name_of(path), following(network))
+              for path, network in zip(models, networks)]
     if args.steady:
-        mattes['steady'] = steady.steadied(following(networks[0]))
-    pairs = clips[name][:last]
-    photos = [decode.read_image(pair.image) for pair in pairs]
-    truths = [decode.read_mask(pair.mask) / np.float32(255) for pair in pairs]
+        mattes.append((mattes[0][0] + ', steady', steady.steadied(following(networks[0]))))
+    frames = [read(pair) for pair in pairs[:last]]
+    photos, truths = [photo for photo, _ in frames], [truth for _, truth in frames]
     rows = [row('photo', photos[args.first:], args.height),
-            row('ground truth', [grey(truth) for truth in truths[args.first:]], args.height)]
-    for title, predictor in mattes.items():
+            row('ground truth', [shown(truth) for truth in truths[args.first:]], args.height)]
+    for title, predictor in mattes:
         # From the first frame on: a network may remember.
         alphas = [inference.matte(predictor, photo, args.refine) for photo in photos][args.first:]
-        rows.append(row(title, [grey(alpha) for alpha in alphas], args.height))
+        rows.append(row(title, [shown(alpha) for alpha in alphas], args.height))
         rows.append(row(f'{title}, error', [
             error(alpha, truth) for alpha, truth in zip(alphas, truths[args.first:])], args.height))
     pictures.save(np.vstack(rows), args.output)
@@ -71,9 +70,22 @@ def main() -> int:
     return 0
 
 
-def grey(alpha: np.ndarray) -> np.ndarray:
+def read(pair: Pair) -> Tuple[np.ndarray, np.ndarray]:
+    """Reads a frame, uint8 RGB `[H, W, 3]`, and its alpha in [0, 1], as large as the frame.
+
+    Raises:
+        UserError: if one of them cannot be decoded.
+    """
+    try:
+        photo, truth = decode.read_image(pair.image), decode.read_mask(pair.mask or '')
+    except decode.UNREADABLE as problem:
+        raise UserError(f'{pair.image}: the frame or its mask cannot be read ({problem})')
+    return photo, cv2.resize(truth, photo.shape[1::-1]) / np.float32(255)
+
+
+def shown(alpha: np.ndarray) -> np.ndarray:
     """Shows an alpha in [0, 1], uint8 `[H, W, 3]`."""
-    return cv2.cvtColor(np.round(255 * alpha).astype(np.uint8), cv2.COLOR_GRAY2RGB)
+    return cv2.cvtColor(pictures.grey(alpha), cv2.COLOR_GRAY2RGB)
 
 
 def error(alpha: np.ndarray, truth: np.ndarray) -> np.ndarray:

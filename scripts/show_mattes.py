@@ -6,7 +6,6 @@ and the person on a new background: with the photo's colours, then with the pers
 Equation 1). With several networks (--model A --model B), each alpha has a column, as in Figure 5.
 """
 
-import os
 from typing import List, Optional, Sequence
 
 from mmnet import cli
@@ -53,7 +52,8 @@ def main() -> int:
     background = inference.parse_background(args.background)
     models = args.model or [pretrained.find(pretrained.DEFAULT)]
     runtime = inference.enter_environment(models, args.runtime)
-    networks = [(name_of(path), inference.load(path, '--model', runtime)) for path in models]
+    networks = [(pictures.name_of(path), inference.load(path, '--model', runtime))
+                for path in models]
     if args.grabcut:
         networks.insert(0, ('GrabCut', load_grabcut(args.dataset_path)))
     several = len(networks) > 1
@@ -65,21 +65,13 @@ def main() -> int:
         except decode.UNREADABLE as error:
             raise UserError(f'{image}: cannot be read ({error})')
         alphas = [inference.matte(predictor, photo, args.refine) for _, predictor in networks]
-        cells = [photo, truth] + [grey(alpha) for alpha in alphas]
+        cells = [photo, truth] + [pictures.grey(alpha) for alpha in alphas]
         if not several:
             cells += composites(photo, alphas[0], background)
         rows.append(np.hstack([cell(pixels) for pixels in cells]))
     pictures.save(np.vstack(rows), args.output)
     print(args.output)
     return 0
-
-
-def name_of(path: str) -> str:
-    """Names a network after its file or directory; best/ and checkpoints have their parent's."""
-    parent, name = os.path.split(os.path.abspath(path))
-    if name == 'best' or name.startswith('model.ckpt-'):
-        return name_of(parent)
-    return name[:-len('.tflite')] if name.endswith('.tflite') else name
 
 
 def load_grabcut(dataset_path: Optional[str]) -> inference.Predictor:
@@ -99,10 +91,6 @@ def header(columns: Sequence[str]) -> np.ndarray:
         cv2.putText(picture, name, corner, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (40, 40, 40), 1,
                     cv2.LINE_AA)
     return picture
-
-
-def grey(alpha: np.ndarray) -> np.ndarray:
-    return np.round(alpha * 255).astype(np.uint8)
 
 
 def composites(photo: np.ndarray, alpha: np.ndarray,

@@ -147,7 +147,7 @@ def random_frame(alpha: np.ndarray, rng: np.random.RandomState) -> Tuple[float, 
 
 
 def random_distance(rng: np.random.RandomState) -> Tuple[float, float, float]:
-    """Draws a frame that is larger than the photo, up to `FARTHEST`, and holds all of it.
+    """Draws a frame that holds all of a photo and is up to 1/`FARTHEST` times as large.
 
     Returns:
         x and y of the upper left corner and the side, in units of the photo's side.

@@ -57,16 +57,21 @@ def training_dataset(pixels: List[np.ndarray], batch_size: int,
     first = batch_size * ranks.rank
     steps = tf.data.Dataset.range(first_step, np.iinfo(np.int64).max)
 
+    def photo(index: int) -> np.ndarray:
+        owner = np.searchsorted(ends, index, side='right')
+        return pixels[owner][index - starts[owner]]
+
     # Defined outside of `to_batch`: AutoGraph would rewrite it there and slow it down tenfold.
     def augment(step: int, whole: np.ndarray) -> Tuple[np.ndarray, ...]:
         places = range(first, first + batch_size)
-        owners = np.searchsorted(ends, whole[places], side='right')
-        photos = [pixels[owner][index - starts[owner]] for owner, index in
-                  zip(owners, whole[places])]
+        photos = [photo(index) for index in whole[places]]
         # A generator for each image: the result depends neither on threads nor on ranks.
         rngs = [np.random.RandomState([seed, step, place]) for place in places]
         tensors = augment_batch(photos, variation, rngs)
-        return (*tensors, previous_alphas(tensors[1], rngs)) if variation.previous else tensors
+        if not variation.previous:
+            return tensors
+        others = [photo(whole[place - 1])[..., 3] for place in places]
+        return (*tensors, previous_alphas(tensors[1], others, rngs))
 
     def to_batch(step: tf.Tensor, batch: tf.Tensor) -> Tuple[Dict[str, tf.Tensor], tf.Tensor]:
         names = ['images', 'alphas'] + ['untextured'] * (variation.preset.texture is not None)

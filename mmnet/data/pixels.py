@@ -9,7 +9,7 @@ import hashlib
 import os
 import sys
 from multiprocessing.pool import ThreadPool
-from typing import Callable, Container, Iterator, List, Mapping, Optional, Tuple, Union
+from typing import IO, Callable, Container, Iterator, List, Mapping, Optional, Tuple, Union
 
 import numpy as np
 from tqdm import tqdm
@@ -22,7 +22,7 @@ from mmnet.errors import UserError
 
 # A cache's note of what it holds has the cache's name and this ending.
 NOTE = '.json'
-# So many photos are decoded before their rows are noted.
+# Photos decoded between two notes of progress.
 AT_ONCE = 256
 
 
@@ -54,7 +54,7 @@ def load_pixels(pairs: List[Pair], size: int, cache_dir: Optional[str] = None,
         size: side of the square that the network takes.
         cache_dir: keep the pixels in a file there, for the next start and for sets larger than
             memory. The file's name depends on the pairs and the size, so a changed dataset is
-            read again. A file beside it notes which pairs it holds. A build that was ended goes on
+            read again. A file beside it notes which pairs it holds. An interrupted build goes on
             where it was.
         skip_bad_pairs: leave out pairs whose pixels cannot be decoded.
         foregrounds: estimate the person's own colours, too, for new backgrounds.
@@ -173,7 +173,7 @@ def _write_cache(path: str, row_bytes: int,
                  decode_rest: Callable[[Container[str]], Iterator[Tuple[Pair, np.ndarray]]]) -> int:
     """Writes rows to a file that gets its name once it is whole; returns their number.
 
-    Until then the rows are in `path.partial`, and a note of them beside it. A build that was ended
+    Until then the rows are in `path.partial`, and a note of them beside it. An interrupted build
     goes on after the last row that was noted.
     """
     partial = path + '.partial'
@@ -188,10 +188,9 @@ def _write_cache(path: str, row_bytes: int,
                 file.write(row.tobytes())
                 held.append(_name(pair))
                 if len(held) % AT_ONCE == 0:
-                    # The rows reach the disk before the note that promises them.
-                    file.flush()
-                    os.fsync(file.fileno())
+                    _flush(file)
                     files.write_json(held, partial + NOTE)
+            _flush(file)
         os.replace(partial, path)
         files.write_json({'rows': len(held), 'images': held}, path + NOTE)
         if os.path.exists(partial + NOTE):
@@ -199,4 +198,11 @@ def _write_cache(path: str, row_bytes: int,
         return len(held)
     except OSError as error:
         raise UserError(f'--cache_dir {os.path.dirname(path)}: cannot be written '
-                        f'({error.strerror})')
+                        f'({error.strerror}); make room, and the same command goes on, or delete '
+                        f'the files that end in .partial')
+
+
+def _flush(file: IO) -> None:
+    """Makes rows reach the disk before the note that promises them."""
+    file.flush()
+    os.fsync(file.fileno())

@@ -14,36 +14,41 @@ import numpy as np
 # cut. Otherwise it is the photo's own.
 EMPTY = 0.1
 OTHER = 0.1
-# The past moves: turned by so many radians, scaled and shifted by so much of its side, and bent
-# by so much at each of the spline's points.
+# Limits of the motion: a turn in radians; a scale; a shift, and a bend at each of the spline's
+# points, as shares of the side.
 TURN, SCALE, SHIFT, BEND = 0.02, 0.02, 0.015, 0.008
 # Points of the thin-plate spline along a side.
 POINTS = 4
-# It is blurred and torn, each with this probability: a network's own alphas are.
+# Probability of blur, and of tears: a network's own alphas have both.
 DAMAGE = 0.5
 BLUR = 0.012
 TEARS, TEAR_SIZE = 4, 0.2
 
 
-def previous_alphas(alphas: np.ndarray, rngs: Sequence[np.random.RandomState]) -> np.ndarray:
+def previous_alphas(alphas: np.ndarray, others: Sequence[np.ndarray],
+                    rngs: Sequence[np.random.RandomState]) -> np.ndarray:
     """Draws an alpha of the frame before for each photo of a batch.
 
     Args:
         alphas: ground truths, uint8 `[N, S, S, 1]`.
+        others: alphas of other photos, uint8 `[S', S']`, one for each.
         rngs: each photo's source of randomness.
 
     Returns:
         uint8 `[N, S, S, 1]`.
     """
-    return np.stack([_previous(alpha, alphas[index - 1], rng)
-                     for index, (alpha, rng) in enumerate(zip(alphas, rngs))])
+    return np.stack([_previous(alpha, other, rng)
+                     for alpha, other, rng in zip(alphas, others, rngs)])
 
 
 def _previous(alpha: np.ndarray, other: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
     kind = rng.uniform()
     if kind < EMPTY:
         return np.zeros_like(alpha)
-    past = moved(alpha if kind >= EMPTY + OTHER else other, rng)
+    if kind < EMPTY + OTHER:
+        past = moved(cv2.resize(other, alpha.shape[:2], interpolation=cv2.INTER_AREA), rng)
+    else:
+        past = moved(alpha, rng)
     if rng.uniform() < DAMAGE:
         past = cv2.GaussianBlur(past, (0, 0), 1e-3 + BLUR * len(past) * rng.uniform())
     if rng.uniform() < DAMAGE:
@@ -55,7 +60,7 @@ def moved(alpha: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
     """Moves an alpha by a small affine map and a thin-plate spline.
 
     Args:
-        alpha: uint8 `[S, S, 1]`.
+        alpha: uint8 `[S, S]` or `[S, S, 1]`.
         rng: the source of all randomness.
 
     Returns:
@@ -74,7 +79,7 @@ def moved(alpha: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
 
 @functools.lru_cache(maxsize=None)
 def spline(size: int) -> np.ndarray:
-    """Computes the thin-plate spline through a grid of points, a linear map of what they do.
+    """Computes the thin-plate spline through a grid of points, as a linear map.
 
     Args:
         size: side of the picture, in pixels.

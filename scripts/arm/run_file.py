@@ -23,10 +23,13 @@ def main() -> None:
     model, output, runs = sys.argv[1:]
     interpreter = Interpreter(model, num_threads=1)
     interpreter.allocate_tensors()
-    taken, = interpreter.get_input_details()
+    taken, *memory = interpreter.get_input_details()
     image = picture(taken['shape'][1])
     interpreter.set_tensor(taken['index'], image if taken['dtype'] == np.uint8
                            else image / np.float32(255))
+    # A network with a memory begins with an empty past.
+    for other in memory:
+        interpreter.set_tensor(other['index'], np.zeros(other['shape'], other['dtype']))
     for _ in range(int(runs)):
         interpreter.invoke()
     alpha = interpreter.get_tensor(interpreter.get_output_details()[0]['index'])

@@ -90,10 +90,13 @@ def test_two_ranks_see_what_one_sees_of_the_whole_batch():
     pixels = np.random.RandomState(0).randint(0, 256, [12, 16, 16, 4]).astype(np.uint8)
     for weights in (None, (3, 1)):
         sets = [pixels[:7], pixels[7:]]
-        whole = batches(sets, 4, batch_size=4, seed=3, weights=weights)
-        parts = [batches(sets, 4, batch_size=2, seed=3, weights=weights, ranks=Ranks(rank, 2))
+        options = dict(seed=3, weights=weights, variation=Variation(previous=True))
+        whole = batches(sets, 4, batch_size=4, **options)
+        parts = [batches(sets, 4, batch_size=2, ranks=Ranks(rank, 2), **options)
                  for rank in (0, 1)]
         for (features, alphas), *halves in zip(whole, *parts):
-            np.testing.assert_array_equal(features['images'], np.concatenate(
-                [half[0]['images'] for half in halves]))
+            assert features['previous'].shape == (4, 16, 16, 1)
+            for name in ('images', 'previous'):
+                np.testing.assert_array_equal(features[name], np.concatenate(
+                    [half[0][name] for half in halves]))
             np.testing.assert_array_equal(alphas, np.concatenate([half[1] for half in halves]))

@@ -12,10 +12,12 @@ def disc(size=64, x=0.5, y=0.5, radius=0.25):
 
 def test_the_past_is_empty_or_close_or_another_photo_s():
     alphas = np.stack([disc(x=0.3, radius=0.2), disc(x=0.75, y=0.7, radius=0.15)])
+    # Photos may be kept in another size.
+    others = [cv2.resize(alpha, (96, 96)) for alpha in alphas[::-1]]
     kinds = []
     for seed in range(400):
         rngs = [np.random.RandomState([seed, place]) for place in range(2)]
-        past = previous.previous_alphas(alphas, rngs)
+        past = previous.previous_alphas(alphas, others, rngs)
         assert past.shape == alphas.shape and past.dtype == np.uint8
         # A tear may look like anything, so the middle of the two discs decides.
         own, other = past[0, 32, 19, 0] > 127, past[0, 45, 48, 0] > 127
@@ -25,8 +27,8 @@ def test_the_past_is_empty_or_close_or_another_photo_s():
     # Tears hide some of them.
     assert 0.65 < own <= 1 - previous.EMPTY - previous.OTHER + 0.03
     assert 0.04 < other < previous.OTHER + 0.06
-    again = previous.previous_alphas(alphas, [np.random.RandomState([399, place])
-                                              for place in range(2)])
+    again = previous.previous_alphas(
+        alphas, others, [np.random.RandomState([399, place]) for place in range(2)])
     np.testing.assert_array_equal(again, past)
 
 
