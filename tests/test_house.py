@@ -145,7 +145,8 @@ def test_scripts_import_an_installed_package():
 def documents():
     found = [os.path.join(ROOT, 'README.md'), os.path.join(ROOT, '.github', 'CONTRIBUTING.md')]
     return found + [os.path.join(ROOT, 'docs', name)
-                    for name in sorted(os.listdir(os.path.join(ROOT, 'docs')))]
+                    for name in sorted(os.listdir(os.path.join(ROOT, 'docs')))
+                    if name.endswith('.md')]
 
 
 def anchors(path):
