@@ -123,7 +123,7 @@ def test_the_pretrained_networks_can_be_made_again(tmp_path):
     environment = {**os.environ, **{f'STEPS_{each}': '1' for each in (64, 128, 256, 'ROUNDED')},
                    'PORTRAITS': '2'}
     command = ('make_pretrained.sh', tmp_path / 'ccp', work, '--batch_size', 2, '--warm_up_steps',
-               0, '--stock_gradients')
+               0, '--stock_gradients', '--backgrounds', 'pairs')
     status, out, err = script(*command, env=environment)
     assert status == 0, err
     made = sorted(os.path.relpath(path, str(work / 'pretrained')) for path in
