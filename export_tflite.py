@@ -26,8 +26,7 @@ def main() -> int:
 
     exported = export(checkpoint, trained, size, args.precision, args.softmax, args.io)
     if args.check:
-        report_halves(gpu.check(exported, check.example_images(
-            size, trained.channels)[0]))
+        report_halves(gpu.check(exported, check.example_images(size, trained.channels)[0]))
     with files.replacing(args.output) as partial:
         with open(partial, 'wb') as file:
             file.write(exported.content)

@@ -1,4 +1,4 @@
-"""What a network with a memory is told of the past while it trains on stills.
+"""The past that a network with a memory is given while it trains on stills.
 
 The alpha of a frame before is the ground truth moved a little and made worse, or nothing, or quite
 another alpha. So the network learns to use it and not to trust it.

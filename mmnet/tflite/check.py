@@ -125,10 +125,10 @@ def _bias_rounding(layer: Layer) -> float:
     The graph has the bias in floats. The file has a multiple of the product of two steps, the
     input's and the weights'.
     """
-    if layer.weight_range is None:
+    if not layer.weight_ranges:
         return 0.0
-    ranges = layer.weight_range if isinstance(layer.weight_range, list) else [layer.weight_range]
-    step = quantization_of(layer.inputs[0]).scale * max(grid(each)[0] for each in ranges)
+    step = quantization_of(layer.inputs[0]).scale * max(
+        grid(each)[0] for each in layer.weight_ranges)
     return 0.5 * float(step / quantization_of(layer.output).scale)
 
 

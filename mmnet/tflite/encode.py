@@ -191,10 +191,9 @@ class _Encoder:
             return [self.floats(name + '/weights', weights),
                     self.floats(name + '/bias', layer.bias)]
         assert source.quantization is not None
-        if layer.weight_range is None:
+        ranges = layer.weight_ranges
+        if not ranges:
             raise ValueError(f'the weights of {name} have no quantization range')
-        ranges = (layer.weight_range if isinstance(layer.weight_range, list)
-                  else [layer.weight_range])
         if len(ranges) > 1 and self.precision == 'uint8':
             raise ValueError(f'the weights of {name} have a range for each channel, which a uint8 '
                              f'file cannot hold')

@@ -70,6 +70,13 @@ class Layer:
         self.align_corners = align_corners
 
     @property
+    def weight_ranges(self) -> List[Range]:
+        """The grids of the weights: one, or one for each output channel; none without a range."""
+        if self.weight_range is None:
+            return []
+        return self.weight_range if isinstance(self.weight_range, list) else [self.weight_range]
+
+    @property
     def output(self) -> Value:
         """The only output."""
         value, = self.outputs

@@ -37,8 +37,8 @@ def logistic(network: LayerGraph) -> LayerGraph:
         if layer is convolution:
             single = Layer(layer.kind, layer.inputs, [_difference(layer.output)],
                            layer.weights[..., 1:] - layer.weights[..., :1],
-                           _doubled(layer.weight_range[1] if isinstance(layer.weight_range, list)
-                                    else layer.weight_range), layer.stride)
+                           _doubled(layer.weight_ranges[-1] if layer.weight_ranges else None),
+                           layer.stride)
             single.bias = layer.bias[1:] - layer.bias[:1]
         elif layer.inputs[0] in singles:
             single = Layer(layer.kind, [singles[layer.inputs[0]]], [_difference(layer.output)],
