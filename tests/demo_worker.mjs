@@ -4,41 +4,13 @@
 // (Y4M) and a `folder` for what comes out. OUT gets what the page says, and the alpha on its canvas.
 
 import {readFileSync, writeFileSync} from 'node:fs';
-import {createRequire} from 'node:module';
 import {join} from 'node:path';
-import {fileURLToPath, pathToFileURL} from 'node:url';
 
-// The packages are those of the page.
-const require = createRequire(fileURLToPath(new URL('../scripts/demo/package.json', import.meta.url)));
-const {chromium: playwright} = require('playwright-core');
-const {default: packed} = await import(pathToFileURL(require.resolve('@sparticuz/chromium')));
-const chromium = packed.default ?? packed;
+import {launch, open} from './browser.mjs';
 
 const [source, target] = process.argv.slice(2);
 const {url, photo, background, broken, camera, folder} = JSON.parse(readFileSync(source));
 const found = {errors: []};
-
-async function launch(...flags) {
-  return playwright.launch({
-    executablePath: await chromium.executablePath(),
-    args: ['--no-sandbox', '--headless=new', '--disable-background-networking',
-           '--disable-component-update', ...flags],
-    headless: true,
-  });
-}
-
-async function open(browser, prepare = null) {
-  const page = await browser.newPage({viewport: {width: 900, height: 900}});
-  page.on('pageerror', (error) => found.errors.push(String(error)));
-  page.on('request', (request) => {
-    if (!request.url().startsWith(url) && !/^(data|blob):/.test(request.url())) {
-      found.errors.push(`asks for ${request.url()}`);
-    }
-  });
-  if (prepare) await page.addInitScript(prepare);
-  await page.goto(url);
-  return page;
-}
 
 const text = (page, id) => page.locator(`#${id}`).textContent();
 const figures = (page, pattern) =>
@@ -58,7 +30,7 @@ const pixels = (page) => page.evaluate(() => {
 const browser = await launch('--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream',
                              `--use-file-for-fake-video-capture=${camera}`);
 try {
-  const page = await open(browser);
+  const page = await open(browser, url, found.errors);
   await figures(page, 'ready on');
   found.ready = await text(page, 'figures');
 
@@ -92,7 +64,7 @@ try {
   await page.screenshot({path: join(folder, 'camera.png')});
   await page.close();
 
-  const bare = await open(browser, () => {
+  const bare = await open(browser, url, found.errors, () => {
     WebAssembly.validate = () => false;
   });
   found.withoutSimd = await message(bare);
@@ -102,7 +74,7 @@ try {
 
 const blind = await launch();
 try {
-  const page = await open(blind);
+  const page = await open(blind, url, found.errors);
   await figures(page, 'ready on');
   await page.click('#camera');
   found.withoutCamera = await message(page);

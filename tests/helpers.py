@@ -1,6 +1,9 @@
 """What several tests share: small generated data, and running the entry points."""
 
+import json
 import os
+import shutil
+import socket
 import subprocess
 import sys
 from fractions import Fraction
@@ -17,6 +20,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LITERT = os.path.join(ROOT, '.venv-litert', 'bin', 'python')
 MEDIAPIPE = os.path.join(ROOT, '.venv-mediapipe', 'bin', 'python')
 HOROVODRUN = os.path.join(ROOT, '.venv', 'bin', 'horovodrun')
+# The browser's driver, which setup.sh --demo --dev installs.
+DEMO_PACKAGES = os.path.join(ROOT, 'scripts', 'demo', 'node_modules', 'playwright-core')
 # A training that starts fast: TensorFlow's own gradients make a smaller graph, ten seconds less.
 SMALL = ['--image_size', 32, '--width_multiplier', 0.5, '--batch_size', 4,
          '--save_summary_steps', 2, '--batch_norm_decay', 0.9, '--seed', 1, '--stock_gradients']
@@ -61,6 +66,35 @@ def run(script, *args):
     process = start(script, *args)
     out, err = process.communicate()
     return process.returncode, out, err
+
+
+def in_browser(worker, model, folder, given):
+    """Serves a file with scripts/demo.py and runs a script of tests/ on the page.
+
+    Args:
+        worker: the script's name.
+        model: what the page shows.
+        folder: for what the script reads and writes.
+        given: what the script needs to know besides the page's address.
+
+    Returns:
+        what the script found.
+    """
+    source, target = str(folder / 'in.json'), str(folder / 'out.json')
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    server = start('scripts/demo.py', '--model', model, '--port', port)
+    try:
+        with open(source, 'w') as file:
+            json.dump({'url': server.stdout.readline().split()[0], **given}, file)
+        subprocess.run([shutil.which('node'), os.path.join(ROOT, 'tests', worker), source, target],
+                       check=True, timeout=120)
+    finally:
+        server.terminate()
+        server.wait()
+    with open(target) as file:
+        return json.load(file)
 
 
 def train(dataset, train_dir, *flags):

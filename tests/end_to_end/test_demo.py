@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 
@@ -15,15 +14,13 @@ from PIL import Image
 from mmnet import pretrained, runtime
 from mmnet.compositing import composite
 from mmnet.datasets import synthetic
-from tests.helpers import ROOT, run, start
+from tests.helpers import DEMO_PACKAGES, in_browser, run
 
 MODEL = 'pretrained:mmnet_dm1.0_128_float32'
 SIZE = 128
-PACKAGES = os.path.join(ROOT, 'scripts', 'demo', 'node_modules')
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group('demo'), pytest.mark.skipif(
-    not os.path.isdir(os.path.join(PACKAGES, 'playwright-core')),
-    reason='needs Node.js: scripts/setup.sh --demo --dev')]
+    not os.path.isdir(DEMO_PACKAGES), reason='needs Node.js: scripts/setup.sh --demo --dev')]
 
 
 def portrait(seed, width, height):
@@ -49,25 +46,11 @@ def clicked(tmp_path_factory):
     Image.new('RGB', (30, 20), (0, 255, 0)).save(str(folder / 'green.png'))
     (folder / 'broken.jpg').write_text('no photo')
     film(folder / 'camera.y4m')
-    server = start('scripts/demo.py', '--model', MODEL, '--port', free_port())
-    try:
-        url = server.stdout.readline().split()[0]
-        (folder / 'in.json').write_text(json.dumps({
-            'url': url, 'photo': str(folder / 'photo_in.png'), 'broken': str(folder / 'broken.jpg'),
-            'background': str(folder / 'green.png'), 'camera': str(folder / 'camera.y4m'),
-            'folder': str(folder)}))
-        subprocess.run([shutil.which('node'), os.path.join(ROOT, 'tests', 'demo_worker.mjs'),
-                        str(folder / 'in.json'), str(folder / 'out.json')], check=True, timeout=120)
-    finally:
-        server.terminate()
-        server.wait()
-    return json.loads((folder / 'out.json').read_text()), photo, folder
-
-
-def free_port():
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        return free.getsockname()[1]
+    found = in_browser('demo_worker.mjs', MODEL, folder, {
+        'photo': str(folder / 'photo_in.png'), 'broken': str(folder / 'broken.jpg'),
+        'background': str(folder / 'green.png'), 'camera': str(folder / 'camera.y4m'),
+        'folder': str(folder)})
+    return found, photo, folder
 
 
 def test_the_canvas_shows_the_alpha_that_python_computes(clicked):

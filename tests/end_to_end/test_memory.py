@@ -12,7 +12,8 @@ from mmnet import checkpoints, restored, runtime
 from mmnet.data import decode
 from mmnet.data.pairs import find_pairs
 from mmnet.tflite import metadata
-from tests.helpers import SMALL, evaluate, export_file, run, train, write_split
+from tests.helpers import (DEMO_PACKAGES, SMALL, evaluate, export_file, in_browser, run, train,
+                           write_split)
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group('memory')]
 
@@ -121,6 +122,34 @@ def test_clips_are_fed_back(trained, tmp_path):
         with open(record) as file:
             found[name] = json.load(file)['dtssd']
     assert found['plain'] == 0 < found['memory']
+
+
+@pytest.mark.skipif(not os.path.isdir(DEMO_PACKAGES),
+                    reason='needs Node.js: scripts/setup.sh --demo --dev')
+def test_the_page_feeds_alphas_back_as_python_does(trained, tmp_path):
+    """A video goes on with its last alpha; another video and a still begin with an empty past."""
+    dataset, root = trained
+    pictures = [decode.read_image(pair.image, 32) for pair in find_pairs(dataset, 'test')]
+    # A still forgets the video before it, which then begins anew.
+    sequences = [('one', [0, 1, 2]), ('two', [1, 0]), (None, [0]), ('two', [2, 1])]
+    frames = [{'video': video,
+               'pixels': np.insert(pictures[index], 3, 255, axis=2).ravel().tolist()}
+              for video, indices in sequences for index in indices]
+    # Layers amplify the values that a runtime rounds differently.
+    for precision, error in (('float32', 0.6 / 255), ('int8', 0.02)):
+        path = str(root / (precision + '.tflite'))
+        found = in_browser('demo_frames_worker.mjs', path, tmp_path, {'frames': frames})
+        assert found['errors'] == []
+        predictor = runtime.Interpreter(path, 'tensorflow').predictor()
+        expected, empty = [], []
+        for _, indices in sequences:
+            following = runtime.following(predictor)
+            expected += [following.alpha(pictures[index]).ravel() for index in indices]
+            empty += [predictor.alpha(pictures[index]).ravel() for index in indices]
+        difference = np.abs(np.array(found['alphas']) / 255 - expected).mean(axis=1)
+        assert difference.max() <= error
+        # An empty past would not do.
+        assert np.abs(np.subtract(expected, empty)).mean(axis=1)[[1, 2, 4, 7]].min() > 2 * error
 
 
 def test_a_memory_learns_with_texture_and_a_teacher(trained, tmp_path):
