@@ -127,8 +127,8 @@ def evaluate_clips(args: argparse.Namespace) -> int:
     def make() -> Callable[[np.ndarray], np.ndarray]:
         followed = following(predictor)
         return (steady.steadied(followed) if args.steady else followed).alpha
-    return finish(args, evaluation.evaluate_clips(clips, predictor.size, make,
-                                                  args.metrics == 'all'))
+    return finish(args, evaluation.evaluate_clips(
+        clips, predictor.size, make, args.metrics == 'all', args.skip_bad_pairs))
 
 
 def make_evaluator(args: argparse.Namespace, sets: Mapping[str, List[Pair]],

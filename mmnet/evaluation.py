@@ -17,6 +17,7 @@ from tqdm import tqdm
 from mmnet import scores
 from mmnet.data import decode
 from mmnet.data.pairs import Pair, folder_of, report_problems
+from mmnet.errors import UserError
 from mmnet.records import Record
 
 # Rows of a picture strip.
@@ -101,7 +102,10 @@ class Evaluator:
                 rows[name].append({**means, **self._measure(enlarged, truth)})
                 if self._moving:
                     error = enlarged - truth
-                    rows[name][-1]['dtssd'] = scores.flicker(error, errors.get(name))
+                    if errors.setdefault(name, error).shape != error.shape:
+                        raise UserError(f'{name}: its frames differ in size; give all frames of a '
+                                        f'clip the same one')
+                    rows[name][-1]['dtssd'] = scores.flicker(error, errors[name])
                     errors[name] = error
                 if index in self._strip_indices:
                     strip.append((example, alpha))
@@ -125,6 +129,8 @@ class Evaluator:
         with ThreadPool(os.cpu_count()) as pool, tqdm(
                 total=sum(map(len, self._sets.values())), desc='evaluating', unit=' images',
                 leave=False, disable=not sys.stderr.isatty()) as progress:
+            # A bar that is disabled does not count.
+            index = 0
             for name, pairs in self._sets.items():
                 problems: List[str] = []
                 for start in range(0, len(pairs), self._batch_size):
@@ -133,7 +139,8 @@ class Evaluator:
                         if isinstance(read, str):
                             problems.append(read)
                         else:
-                            batch.append((progress.n, read))
+                            batch.append((index, read))
+                        index += 1
                         progress.update()
                     if batch:
                         yield name, batch
@@ -154,7 +161,7 @@ class Evaluator:
 
 def evaluate_clips(clips: Mapping[str, List[Pair]], size: int,
                    make_alpha: Callable[[], Callable[[np.ndarray], np.ndarray]],
-                   all_metrics: bool = False) -> Record:
+                   all_metrics: bool = False, skip_bad_pairs: bool = False) -> Record:
     """Measures a network on clips, each from its first frame to its last.
 
     Args:
@@ -162,12 +169,12 @@ def evaluate_clips(clips: Mapping[str, List[Pair]], size: int,
         size: side of the square that the network takes.
         make_alpha: makes the function from an image to its alpha, anew for each clip: it may
             remember frames.
-        all_metrics: see `Evaluator`.
+        all_metrics, skip_bad_pairs: see `Evaluator`.
 
     Returns:
         the means over clips of their means over frames, and in `sets` those of each clip.
     """
-    found = {name: Evaluator({name: frames}, size, 1, all_metrics=all_metrics, moving=True)
+    found = {name: Evaluator({name: frames}, size, 1, skip_bad_pairs, all_metrics, moving=True)
              .evaluate(image_by_image(make_alpha()))[0]
              for name, frames in tqdm(clips.items(), desc='evaluating', unit=' clips',
                                       leave=False, disable=not sys.stderr.isatty())}

@@ -7,7 +7,7 @@ A matte is `[H, W]`, float in [0, 1], at the ground truth's own size. Nothing is
 print. `CONVENTIONS` says what each value is: those of two conventions cannot be compared.
 """
 
-from typing import Dict, Iterable, List, Optional, Tuple
+from typing import Dict, Iterable, List, Mapping, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -60,15 +60,19 @@ def scores(alpha: np.ndarray, alpha_gt: np.ndarray, band: float = BAND) -> Dict[
         'gradient_error': gradient_error(alpha, alpha_gt), 'iou': iou(alpha, alpha_gt)}
 
 
-def mean_scores(rows: Iterable[Dict[str, float]]) -> Dict[str, Optional[float]]:
-    """Averages scores by name; NaN does not count, and a mean of nothing is None."""
+def mean_scores(rows: Iterable[Mapping[str, Optional[float]]]) -> Dict[str, Optional[float]]:
+    """Averages scores by name.
+
+    A truth without a transition has no `*_band`: NaN there, or None in a row of means, does not
+    count, and a mean of nothing is None. NaN elsewhere is a fault of the alpha, and stays.
+    """
     values: Dict[str, List[float]] = {}
     for row in rows:
         for name, value in row.items():
-            values.setdefault(name, []).append(value)
-    finite = {name: [value for value in each if not np.isnan(value)]
-              for name, each in values.items()}
-    return {name: float(np.mean(each)) if each else None for name, each in finite.items()}
+            there = values.setdefault(name, [])
+            if value is not None and not (name.endswith('_band') and np.isnan(value)):
+                there.append(value)
+    return {name: float(np.mean(each)) if each else None for name, each in values.items()}
 
 
 def sad(alpha: np.ndarray, alpha_gt: np.ndarray) -> float:

@@ -2,7 +2,8 @@
 """Scores anybody's mattes against the truth, in the conventions of several papers.
 
 Both folders hold pictures of the same names; a prediction may also be called NAME_alpha, as
-matte.py writes it. With --video, both hold a folder of frames for each clip.
+matte.py writes it. With --video, both hold a folder for each clip, with its frames or, as our clips
+have them, with a folder `mask`.
 """
 
 import os
@@ -68,8 +69,14 @@ def find_clips(predictions: str, truth: str) -> Dict[str, List[Mattes]]:
         raise UserError(f'{os.path.join(where, name)}: this clip is missing in {there}')
     if not names:
         raise UserError(f'{truth}: holds no folders of frames; leave out --video for pictures')
-    return {name: match(os.path.join(predictions, name), os.path.join(truth, name))
-            for name in sorted(names)}
+    return {name: match(frames_of(os.path.join(predictions, name)),
+                        frames_of(os.path.join(truth, name))) for name in sorted(names)}
+
+
+def frames_of(clip: str) -> str:
+    """Returns the folder that holds a clip's mattes: `mask` in it, or the clip's own."""
+    masks = os.path.join(clip, 'mask')
+    return masks if os.path.isdir(masks) else clip
 
 
 def match(predictions: str, truth: str) -> List[Mattes]:

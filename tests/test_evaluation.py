@@ -18,7 +18,8 @@ def test_every_image_counts_once(dataset):
         return np.full(images.shape[:3] + (1,), 0.5, np.float32), {'loss': float(len(images))}
 
     record, strip = evaluation.Evaluator({'one': pairs}, 16, batch_size=2).evaluate(half)
-    assert seen == [2, 2, 1] and record['images'] == 5 and strip
+    assert seen == [2, 2, 1] and record['images'] == 5
+    assert len(strip) == evaluation.STRIP_EXAMPLES == 4
     truths = [decode.read_mask(pair.mask) / 255 for pair in pairs]
     assert record['mad'] == pytest.approx(np.mean([abs(0.5 - truth).mean() for truth in truths]))
     # A batch's mean counts as often as it has images.

@@ -62,6 +62,22 @@ def test_clips_are_scored_frame_by_frame(tmp_path):
     assert '6 mattes in 2 clips' in out
 
 
+def test_clips_of_photos_and_masks_are_truths_as_they_are(tmp_path):
+    """As make_clips.py writes them."""
+    write_mattes(tmp_path / 'p' / 'a', random_mattes(0))
+    write_mattes(tmp_path / 't' / 'a' / 'mask', random_mattes(1))
+    write_mattes(tmp_path / 't' / 'a' / 'image', random_mattes(2))
+    (tmp_path / 't' / 'clips.json').write_text('{}')
+    write_mattes(tmp_path / 'flat' / 'a', random_mattes(1))
+    figures = []
+    for truth in ('t', 'flat'):
+        status, out, err = run('scripts/score_mattes.py', tmp_path / 'p', tmp_path / truth,
+                               '--video')
+        assert status == 0, err
+        figures.append(out)
+    assert figures[0] == figures[1] and '3 mattes in 1 clips' in figures[0]
+
+
 def test_a_nearly_black_prediction_is_a_matte(tmp_path):
     truth = np.zeros([12, 12], np.uint8)
     truth[4:8, 4:8] = 255
