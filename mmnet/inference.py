@@ -6,6 +6,7 @@
     result = compositing.composite(colours, alpha, background)
 """
 
+import functools
 import os
 from typing import Callable, Optional, Sequence
 
@@ -98,8 +99,10 @@ def parse_background(text: str) -> Background:
             picture = Image.fromarray(decode.read_image(text))
         except decode.UNREADABLE as error:
             raise UserError(f'--background {text}: cannot be read as a picture ({error})')
-        return lambda image, alpha: np.asarray(
-            ImageOps.fit(picture, (image.shape[1], image.shape[0]), Image.BICUBIC))
+        # All frames of a video have the same size.
+        fitted = functools.lru_cache(maxsize=1)(
+            lambda width, height: np.asarray(ImageOps.fit(picture, (width, height), Image.BICUBIC)))
+        return lambda image, alpha: fitted(image.shape[1], image.shape[0])
     try:
         colour = np.array(ImageColor.getrgb(text)[:3], np.uint8)
     except ValueError:

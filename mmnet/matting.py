@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import os
 import re
+import signal
 import sys
 from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple
 
@@ -220,21 +221,32 @@ def process_video(path: str, paths: Dict[str, str], predictor: inference.Predict
         count = 0
         last: Optional[np.ndarray] = None
         made: Dict[str, np.ndarray] = {}
-        try:
-            for count, (image, alpha) in enumerate(tqdm(
-                    mattes, total=source.frames, desc=os.path.basename(path), unit=' frames',
-                    leave=False, disable=not sys.stderr.isatty()), start=1):
-                if image is not last:
-                    last, made = image, results(image, alpha, background, args)
-                for kind, pixels in made.items():
-                    if kind == 'alpha':
-                        pixels = cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB)
-                    write[kind](pixels)
-        except KeyboardInterrupt:
-            if number is None:
-                raise
+        ended: List[int] = []
+        if number is not None:
+            stack.enter_context(noting_interrupts(ended))
+        for count, (image, alpha) in enumerate(tqdm(
+                mattes, total=source.frames, desc=os.path.basename(path), unit=' frames',
+                leave=False, disable=not sys.stderr.isatty()), start=1):
+            if image is not last:
+                last, made = image, results(image, alpha, background, args)
+            for kind, pixels in made.items():
+                if kind == 'alpha':
+                    pixels = cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB)
+                write[kind](pixels)
+            if ended:
+                break
         if not count:
             raise UserError(f'{path}: holds no pictures')
+
+
+@contextlib.contextmanager
+def noting_interrupts(ended: List[int]) -> Iterator[None]:
+    """Adds Ctrl-C to a list, in place of an exception that would break off a frame or its file."""
+    before = signal.signal(signal.SIGINT, lambda number, frame: ended.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def matted(images: Iterable[np.ndarray], predictor: inference.Predictor,

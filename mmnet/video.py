@@ -94,11 +94,16 @@ def _images(path: str, reader: Iterator[bytes], size: Tuple[int, int],
                         f'read')
 
 
-def is_damaged(path: str) -> bool:
-    """Returns whether ffmpeg reports errors when it decodes a whole video."""
+def is_damaged(path: str, *flags: str) -> bool:
+    """Returns whether ffmpeg reports errors when it decodes a whole video, or reads it otherwise.
+
+    Args:
+        path: of the video.
+        flags: of ffmpeg; `-c copy` reads the video without decoding it.
+    """
     process = subprocess.run(
-        [imageio_ffmpeg.get_ffmpeg_exe(), '-v', 'error', '-i', path, '-map', '0:v:0', '-f', 'null',
-         '-'], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        [imageio_ffmpeg.get_ffmpeg_exe(), '-v', 'error', '-i', path, '-map', '0:v:0', *flags, '-f',
+         'null', '-'], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     return process.returncode != 0 or bool(process.stderr.strip())
 
 
@@ -133,14 +138,18 @@ def camera(number: int) -> Iterator[Video]:
 
 def paced(capture: cv2.VideoCapture, fps: float,
           clock: Callable[[], float] = time.time) -> Iterator[np.ndarray]:
-    """Yields a camera's frames as RGB at a steady rate; a late frame is yielded several times."""
+    """Yields a camera's frames as RGB at a steady rate.
+
+    A late frame is yielded several times; a frame that comes before its time is left out.
+    """
     start, count = clock(), 0
     while True:
         there, frame = capture.read()
         if not there:
             return
         frame = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
-        due = max(1, int((clock() - start) * fps) - count)
+        # The first frame is due at once.
+        due = max(0, int((clock() - start) * fps) + 1 - count)
         for _ in range(due):
             yield frame
         count += due
@@ -232,3 +241,6 @@ def writing(path: str, video: Video,
             yield lambda frame: writer.send(np.ascontiguousarray(frame))
         finally:
             writer.close()
+        # The writer does not say how ffmpeg ended: a full disk may show only now.
+        if is_damaged(partial, '-c', 'copy'):
+            raise UserError(f'{path}: ffmpeg could not finish it; is there room on the disk?')

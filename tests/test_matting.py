@@ -1,11 +1,17 @@
 """The parts of matte.py; tests/end_to_end/test_matte.py runs the program."""
 
 import argparse
+import contextlib
+import os
+import signal
+from fractions import Fraction
 
+import numpy as np
 import pytest
 
-from mmnet import matting
+from mmnet import inference, matting, video
 from mmnet.errors import UserError
+from mmnet.runtime import Predictor
 
 
 def test_cameras_and_videos_are_told_from_photos():
@@ -44,3 +50,28 @@ def test_nothing_is_overwritten(tmp_path):
     (tmp_path / 'a_alpha.png').write_text('')
     with pytest.raises(UserError, match='exists already; pass --force'):
         matting.output_paths(source, args, set())
+
+
+def test_ctrl_c_ends_a_camera_s_recording(tmp_path, monkeypatch):
+    """The frame in hand is still written, and the file can be played."""
+    @contextlib.contextmanager
+    def camera(number):
+        def frames():
+            for index in range(1000):
+                if index == 5:
+                    os.kill(os.getpid(), signal.SIGINT)
+                yield np.full([48, 64, 3], index % 256, np.uint8)
+        yield video.Video((64, 48), Fraction(25), None, None, frames())
+    monkeypatch.setattr(video, 'camera', camera)
+    args = matting.make_parser().parse_args(['camera:0', '--output_dir', str(tmp_path)])
+    args.write = ['alpha', 'composite']
+    paths = {kind: str(tmp_path / f'{kind}.mp4') for kind in args.write}
+    predictor = Predictor(16, lambda image: np.full([16, 16, 1], 0.5, np.float32))
+    before = signal.getsignal(signal.SIGINT)
+    matting.process_video('camera:0', paths, predictor, inference.parse_background('white'), args)
+    assert signal.getsignal(signal.SIGINT) is before
+    counts = []
+    for path in paths.values():
+        with video.reading(path) as recorded:
+            counts.append(len(list(recorded.images)))
+    assert counts[0] == counts[1] and 1 <= counts[0] < 100

@@ -1,5 +1,6 @@
 """scripts/matte.py and scripts/show_mattes.py as a person runs them."""
 
+import json
 import os
 
 import numpy as np
@@ -134,8 +135,50 @@ def test_videos_keep_size_rate_and_sound(trained, tmp_path):
             assert len(list(made.images)) == 8
 
 
+def test_steady_mattes_of_a_video_and_of_clips(trained, tmp_path):
+    """A still picture with the noise of a sensor; the network's alphas of it flicker."""
+    network = 'pretrained:mmnet_dm1.0_128_float32'
+    image, alpha = draw_pair(np.random.RandomState(0))
+    rng = np.random.RandomState(1)
+    frames = [np.clip(image + rng.normal(0, 20, image.shape), 0, 255).astype(np.uint8)
+              for _ in range(8)]
+    write_video(tmp_path / 'clip.mp4', frames)
+    for kind in ('image', 'mask'):
+        (tmp_path / 'clips' / 'noise' / kind).mkdir(parents=True)
+        for index, frame in enumerate(frames):
+            Image.fromarray(frame if kind == 'image' else alpha).save(
+                str(tmp_path / 'clips' / 'noise' / kind / f'{index}.png'))
+    flicker, changes = [], []
+    for name, flags in (('plain', []), ('steady', ['--steady'])):
+        status, _, err = run('scripts/matte.py', '--model', network, tmp_path / 'clip.mp4',
+                             '--write', 'alpha', '--output_dir', tmp_path / name, *flags)
+        assert status == 0, err
+        with video.reading(str(tmp_path / name / 'clip_alpha.mp4')) as made:
+            mattes = np.stack(list(made.images)).astype(np.float32)
+        assert len(mattes) == 8
+        changes.append(np.abs(np.diff(mattes, axis=0)).mean())
+        status, _, err = run('evaluate.py', '--clips', '--dataset_path', tmp_path / 'clips',
+                             '--tflite_path', network, '--json',
+                             tmp_path / 'record.json', *flags)
+        assert status == 0, err
+        flicker.append(json.loads((tmp_path / 'record.json').read_text())['dtssd'])
+    assert changes[1] < 0.7 * changes[0] and flicker[1] < 0.7 * flicker[0]
+
+    # What cannot be steadied, and a clip that cannot be measured.
+    status, _, err = run('evaluate.py', '--dataset_path', trained / 'dataset', '--steady',
+                         '--tflite_path', network)
+    assert status == 1 and 'pass --clips' in err and err.count('\n') == 1
+    for kind in ('image', 'mask'):
+        place = str(tmp_path / 'clips' / 'noise' / kind / '7.png')
+        Image.open(place).resize((50, 60)).save(place)
+    status, _, err = run('evaluate.py', '--clips', '--dataset_path', tmp_path / 'clips',
+                         '--tflite_path', network)
+    assert status == 1 and 'noise: its frames differ in size' in err and err.count('\n') == 1
+
+
 @pytest.mark.parametrize('args, named', [
     (['nowhere.jpg'], 'nowhere.jpg'), (['empty'], 'empty: holds no photos'),
+    (['a.png', '--steady'], '--steady: is for videos'),
     (['a.png', '--write', 'composite', '--background', 'no such'], '--background no such'),
     (['a.png', '--background', 'white'], '--write composite'),
     (['a.png', '--model', 'nowhere'], '--model nowhere'),
