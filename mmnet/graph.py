@@ -23,6 +23,12 @@ def as_float(pixels: tf.Tensor) -> tf.Tensor:
     return tf.cast(pixels, tf.float32) * (1 / 255)
 
 
+def open_session(graph: tf.Graph) -> tf.Session:
+    """Opens a session that takes only the GPU memory it needs: a training may run beside it."""
+    return tf.Session(graph=graph, config=tf.ConfigProto(
+        gpu_options=tf.GPUOptions(allow_growth=True)))
+
+
 def build_network(images: tf.Tensor, hparams: HParams,
                   is_training: bool) -> Tuple[tf.Tensor, Dict[str, tf.Tensor]]:
     """Builds the network that the hyperparameters describe, quantized if they say so.

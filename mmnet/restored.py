@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from mmnet import checkpoints, files, hparams, losses
-from mmnet.graph import as_float, build_network
+from mmnet.graph import as_float, build_network, open_session
 from mmnet.quantization import range_variables
 from mmnet.runtime import Predictor, as_bytes
 
@@ -28,7 +28,7 @@ def _restore(checkpoint: str) -> _Network:
         images = tf.placeholder(tf.uint8, [1, size, size, trained.channels])
         logits, _ = build_network(as_float(images), trained, is_training=False)
         alpha = losses.foreground_alpha(logits)
-        session = tf.Session(graph=graph)
+        session = open_session(graph)
         checkpoints.restore(checkpoints.saver(trained.training.averaged), session, checkpoint)
     return _Network(trained, session, images, alpha)
 

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from mmnet import checkpoints, hparams, losses, metrics, pretrained
-from mmnet.graph import build_network
+from mmnet.graph import build_network, open_session
 from mmnet.runtime import Interpreter, is_file
 
 # Takes images [N, S, S, 3] in [0, 1]; returns alphas [N, S, S, 1] that no gradient passes.
@@ -37,7 +37,7 @@ def load(path: str, flag: str) -> Teacher:
 def _network(trained: hparams.HParams, checkpoint: str) -> Teacher:
     """Makes a teacher of a checkpoint; its weights become constants, which no checkpoint holds."""
     size = trained.image_size
-    with tf.Graph().as_default() as graph, tf.Session() as session:
+    with tf.Graph().as_default() as graph, open_session(graph) as session:
         inputs = tf.placeholder(tf.float32, [None, size, size, 3])
         logits, _ = build_network(inputs, trained, is_training=False)
         outputs = losses.foreground_alpha(logits)

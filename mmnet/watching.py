@@ -12,7 +12,7 @@ import tensorflow as tf
 from mmnet import checkpoints, files, losses, models, pretrained
 from mmnet.errors import UserError
 from mmnet.evaluation import BatchPredictor, Evaluator
-from mmnet.graph import as_float, build_objective
+from mmnet.graph import as_float, build_objective, open_session
 from mmnet.hparams import HParams
 from mmnet.records import Record, path_of, write_record
 from mmnet.summaries import write_summaries
@@ -39,7 +39,7 @@ class CheckpointPredictor:
             self._predicted = losses.foreground_alpha(objective.logits)
             self.parameters = models.graph_parameters()
             self._saver = checkpoints.saver(hparams.training.averaged)
-        self._session = _session(graph)
+        self._session = open_session(graph)
 
     def restore(self, checkpoint: str) -> None:
         """Loads a checkpoint's variables.
@@ -69,12 +69,6 @@ class CheckpointPredictor:
         return self._session.run(
             [self._predicted, self._losses],
             {self._images: images, self._alphas_gt: alphas_gt, **past})
-
-
-def _session(graph: tf.Graph) -> tf.Session:
-    # Training may be running on the same GPU: take only the memory that is needed.
-    return tf.Session(graph=graph, config=tf.ConfigProto(
-        gpu_options=tf.GPUOptions(allow_growth=True)))
 
 
 def evaluate_checkpoint(evaluator: Evaluator, network: CheckpointPredictor, checkpoint: str,

@@ -8,7 +8,7 @@ weights. Without horovodrun there is a single rank, and Horovod is not imported.
 
 import importlib.util
 import os
-from typing import Any, List, NamedTuple
+from typing import Any, List, NamedTuple, Optional
 
 import tensorflow as tf
 
@@ -70,7 +70,7 @@ class Ranks(NamedTuple):
         return [hvd.BroadcastGlobalVariablesHook(0)]
 
     def session_config(self) -> tf.ConfigProto:
-        """Gives each rank its share of the machine's cores, and of a GPU what it needs."""
+        """Gives each rank its share of the machine's cores, and the GPU memory that it needs."""
         # Evaluation runs beside training, maybe on the same GPU: take only the memory needed.
         config = tf.ConfigProto(gpu_options=tf.GPUOptions(allow_growth=True))
         if not tf.config.experimental.list_physical_devices('GPU'):
@@ -103,7 +103,25 @@ def start() -> Ranks:
         raise UserError(f'this Horovod finds {hvd.size()} workers of {size}, because it lacks its '
                         f'launcher\'s library; start with horovodrun --gloo')
     # Before TensorFlow looks for GPUs: all sessions of a process must see the same ones.
-    gpus = os.environ.get(GPUS, '').split(',')
-    os.environ[GPUS] = gpus[hvd.local_rank()] if len(gpus) >= hvd.local_size() else str(
-        hvd.local_rank())
+    os.environ[GPUS] = gpu_of(hvd.local_rank(), hvd.local_size(), os.environ.get(GPUS))
     return Ranks(hvd.rank(), hvd.size(), hvd.local_rank(), hvd.local_size())
+
+
+def gpu_of(local_rank: int, local_size: int, visible: Optional[str]) -> str:
+    """Chooses a rank's GPU.
+
+    Args:
+        local_rank, local_size: see `Ranks`.
+        visible: the names of the GPUs that may be used, with commas between them; `''` for none,
+            None for all.
+
+    Raises:
+        UserError: for fewer GPUs than workers.
+    """
+    if visible is None:
+        return str(local_rank)
+    gpus = [name for name in visible.split(',') if name.strip()]
+    if gpus and len(gpus) < local_size:
+        raise UserError(f'{GPUS}={visible}: names {len(gpus)} GPUs for {local_size} workers; start '
+                        f'fewer workers or name more')
+    return gpus[local_rank] if gpus else ''

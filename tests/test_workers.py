@@ -29,6 +29,16 @@ def test_ranks_share_the_cores(monkeypatch):
     assert config.intra_op_parallelism_threads == 2 and config.gpu_options.allow_growth
 
 
+def test_each_rank_gets_a_gpu_of_those_that_may_be_used():
+    assert [workers.gpu_of(rank, 2, None) for rank in (0, 1)] == ['0', '1']
+    assert [workers.gpu_of(rank, 2, '5,7') for rank in (0, 1)] == ['5', '7']
+    # One worker on each of several machines.
+    assert workers.gpu_of(0, 1, None) == '0' and workers.gpu_of(0, 1, '3') == '3'
+    assert workers.gpu_of(1, 2, '') == '', 'none may be used'
+    with pytest.raises(UserError, match='CUDA_VISIBLE_DEVICES=5: names 1 GPUs for 2 workers'):
+        workers.gpu_of(1, 2, '5')
+
+
 def test_a_launcher_without_horovod_is_named(monkeypatch):
     monkeypatch.setenv('HOROVOD_SIZE', '2')
     monkeypatch.setattr(workers.importlib.util, 'find_spec', lambda name: None)
