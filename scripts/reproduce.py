@@ -10,6 +10,7 @@ results.json, a Markdown and a CSV table, claims.md, and the figures.
 """
 
 import argparse
+import glob
 import os
 import shlex
 import sys
@@ -66,14 +67,15 @@ def main() -> int:
     for number, run in enumerate(unfinished, start=1):
         print(f'== {number}/{len(unfinished)}: {run.name}', flush=True)
         runs.carry_out(run, train_data, test_data)
-        report(args, targets, wanted, test_data)
+        report(args, targets, setup, train_data, test_data)
     if not args.no_latency:
-        measure_latency(args, [run for run in wanted if run.seed == args.seeds[0]])
-    results = report(args, targets, wanted, test_data)
+        measure_latency(args)
+    results = report(args, targets, setup, train_data, test_data)
     if 'figure1' in targets:
-        plots.figure1(results, results.labels(), os.path.join(args.output_dir, 'figure1.png'))
+        plots.figure1(results, tables.rows_of_target('figure1', results),
+                      os.path.join(args.output_dir, 'figure1.png'))
     if 'figure5' in targets:
-        draw_figure5(args, setup, tests)
+        draw_figure5(args, setup, tests, [run.row for run in wanted])
     print(tables.claims_table(results), end='')
     print(f'{args.output_dir}: {", ".join(sorted(os.listdir(args.output_dir)))}')
     return 0
@@ -115,9 +117,7 @@ def parse(argv: List[str]):
 
 def wanted_runs(args: argparse.Namespace, targets: List[str], setup: Setup) -> List[Run]:
     """Lists the runs of the targets, those of the first seed first."""
-    rows: Dict[paper.Row, None] = {}
-    for target in targets:
-        rows.update(dict.fromkeys(paper.rows_of(target, args.image_size, args.rows)))
+    rows = paper.rows_of(targets, args.image_size, args.rows)
     return runs.with_float_rows([Run(row, seed, setup) for seed in dict.fromkeys(args.seeds)
                                  for row in rows])
 
@@ -164,10 +164,12 @@ def hours(seconds: float) -> str:
     return f'{minutes // 60} h {minutes % 60:02} min'
 
 
-def measure_latency(args: argparse.Namespace, wanted: List[Run]) -> None:
-    """Times the files of all runs in turn, unless that was done for the very same files."""
+def measure_latency(args: argparse.Namespace) -> None:
+    """Times all files of the first seed in turn, unless that was done for the very same files."""
     path = os.path.join(args.output_dir, LATENCY)
-    shas = {run.exported: runs.sha256(run.exported) for run in wanted}
+    exported = glob.glob(os.path.join(glob.escape(args.output_dir), 'runs',
+                                      f'*_seed{args.seeds[0]}', '*.tflite'))
+    shas = {each: runs.sha256(each) for each in sorted(exported)}
     there = files.read_json(path)
     if isinstance(there, dict) and set(shas.values()) <= set(there.get('files', {})):
         return
@@ -185,7 +187,7 @@ def measure_latency(args: argparse.Namespace, wanted: List[Run]) -> None:
     os.remove(report_path)
 
 
-def report(args: argparse.Namespace, targets: List[str], wanted: List[Run],
+def report(args: argparse.Namespace, targets: List[str], setup: Setup, train_data: Dict[str, Any],
            test_data: Dict[str, Any]) -> Results:
     """Writes results.json and the tables of what is finished so far."""
     latency = files.read_json(os.path.join(args.output_dir, LATENCY)) or {}
@@ -194,8 +196,8 @@ def report(args: argparse.Namespace, targets: List[str], wanted: List[Run],
         for record in records:
             record['latency'] = latency.get('files', {}).get(record['file']['sha256'])
         files.write_json(records, os.path.join(args.output_dir, 'results.json'))
-        comparable = [each for each in records if each['test_data'] == test_data and
-                      each['steps'] in {run.steps for run in wanted}]
+        comparable = [each for each in records
+                      if runs.comparable(each, setup, train_data, test_data)]
         results = Results(comparable, latency.get('files', {}))
         for target in (each for each in targets if each not in FIGURES):
             parts = [f'# {target}\n\n{sizes_of(test_data)}\n']
@@ -225,7 +227,8 @@ def sizes_of(test_data: Dict[str, Any]) -> str:
         for name, each in test_data.items()) + '.'
 
 
-def draw_figure5(args: argparse.Namespace, setup: Setup, tests: Dict[str, List[Pair]]) -> None:
+def draw_figure5(args: argparse.Namespace, setup: Setup, tests: Dict[str, List[Pair]],
+                 trained: List[paper.Row]) -> None:
     """Draws photos, ground truths, graph cuts and the rows of Figure 5, evenly spread photos."""
     pairs = [pair for found in tests.values() for pair in found]
     chosen = [pairs[index] for index in
@@ -236,7 +239,7 @@ def draw_figure5(args: argparse.Namespace, setup: Setup, tests: Dict[str, List[P
     labels = grabcut.trimap(setup.dataset_paths, 'train', grabcut.SIZE)
     predictors = [('Graph Cut', inference.Predictor(
         grabcut.SIZE, lambda image: grabcut.alpha(image, labels)))]
-    for row in paper.rows_of('figure5', args.image_size, args.rows):
+    for row in (each for each in paper.rows_of(['figure5'], args.image_size) if each in trained):
         run = Run(row, args.seeds[0], setup)
         predictors.append((row.label, inference.load(run.checkpoint, '--output_dir')))
     for title, predictor in predictors:

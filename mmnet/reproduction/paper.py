@@ -149,18 +149,19 @@ def make_row(label: str, image_size: Optional[int] = None) -> Row:
     return Row(name, NETWORKS[name], image_size or size, FLOAT_ROWS.get(name))
 
 
-def rows_of(target: str, sizes: Sequence[int] = (), names: Sequence[str] = ()) -> List[Row]:
-    """Lists the rows to train for a target, in the paper's order.
+def rows_of(targets: Sequence[str], sizes: Sequence[int] = (),
+            names: Sequence[str] = ()) -> List[Row]:
+    """Lists the rows to train for one or more targets, in the paper's order.
 
     Args:
-        target: a key of `TARGETS`.
-        sizes: train every network of the target at these sizes, instead of its published ones.
+        targets: keys of `TARGETS`.
+        sizes: train every network of the targets at these sizes, instead of its published ones.
         names: keep these rows only; without a mark, a name stands for all its sizes.
 
     Raises:
         UserError: for a name that is not among them.
     """
-    rows = [make_row(label) for label in TARGETS[target] if trainable(label)]
+    rows = [make_row(label) for target in targets for label in TARGETS[target] if trainable(label)]
     if sizes:
         rows = [make_row(row.name, size) for row in rows for size in sizes]
     rows = list(dict.fromkeys(rows))
@@ -171,7 +172,7 @@ def rows_of(target: str, sizes: Sequence[int] = (), names: Sequence[str] = ()) -
         wanted, marked = make_row(name), MARK.search(name)
         found = [row for row in rows if row == wanted or (row.name == wanted.name and not marked)]
         if not found:
-            raise UserError(f'--rows {name}: is not in {target}, which has '
+            raise UserError(f'--rows {name}: is not in {", ".join(targets)}; choose from '
                             f'{", ".join(row.label for row in rows)}')
         kept += found
     return [row for row in rows if row in kept]

@@ -144,15 +144,19 @@ class Run:
         return checkpoints.step_of(found[-1]) if found else 0
 
     def made_with(self) -> Dict[str, Any]:
-        """Returns what the weights depend on besides the data: all flags but places and steps."""
+        """Returns what the weights depend on besides the data.
+
+        These are all flags but places and steps, and the steps of the float row of an 8-bit one.
+        """
         given = self.train_flags()
-        for name in ('--train_dir', '--max_steps', '--init_checkpoint'):
-            if name in given:
+        for name in ('--train_dir', '--max_steps', '--init_checkpoint', '--save_checkpoints_steps'):
+            while name in given:
                 place = given.index(name)
                 del given[place:place + 2]
         place = given.index('--dataset_path')
         del given[place:place + 1 + len(self.setup.dataset_paths)]
-        return {'flags': given}
+        float_run = self.float_run()
+        return {'flags': given, **({'float_steps': float_run.steps} if float_run else {})}
 
     def finished(self, test_data: Mapping[str, Any]) -> Optional[Dict[str, Any]]:
         """Returns the record of a run that is done and was tested on the same photos."""
@@ -161,6 +165,14 @@ class Run:
                 record.get('test_data') == test_data and os.path.exists(self.exported):
             return record
         return None
+
+
+def comparable(record: Mapping[str, Any], setup: Setup, train_data: Mapping[str, Any],
+               test_data: Mapping[str, Any]) -> bool:
+    """Returns whether a record is of a run with the same steps, data and flags."""
+    run = Run(make_row(record['row'], record['image_size']), record['seed'], setup)
+    return (record['steps'] == run.steps and record['flags'] == run.made_with()['flags'] and
+            record['train_data'] == train_data and record['test_data'] == test_data)
 
 
 def with_float_rows(runs: Sequence[Run]) -> List[Run]:
@@ -184,7 +196,8 @@ def check(run: Run, train_data: Mapping[str, Any]) -> None:
         return
     wanted = {**run.made_with(), 'train_data': dict(train_data)}
     for name, value in wanted.items():
-        if note.get(name) != value:
+        # Older notes lack a name.
+        if note.get(name, value) != value:
             raise UserError(f'{run.directory}: was made with other {name.replace("_", " ")} '
                             f'({note.get(name)}, now {value}); choose another --output_dir')
     if run.trained_steps() > run.steps:
@@ -211,6 +224,8 @@ def carry_out(run: Run, train_data: Mapping[str, Any], test_data: Mapping[str, A
         def write_note(seconds: float) -> None:
             note['seconds'] = before + seconds
             files.write_json(note, path)
+        # If the machine stops now, the directory is known as this run's.
+        write_note(0)
         execute(run.setup.root, train, write_note)
     for command in others:
         execute(run.setup.root, command)

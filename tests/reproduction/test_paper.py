@@ -22,17 +22,20 @@ def test_labels_and_sizes():
 
 
 def test_rows_of_a_target():
-    assert [row.label for row in paper.rows_of('table4')] == list(paper.TABLE_4)
-    assert len(paper.rows_of('table2')) == 6
-    at_128 = [row.label for row in paper.rows_of('table3', [128])]
+    assert [row.label for row in paper.rows_of(['table4'])] == list(paper.TABLE_4)
+    assert len(paper.rows_of(['table2'])) == 6
+    at_128 = [row.label for row in paper.rows_of(['table3'], [128])]
     assert len(at_128) == len(set(at_128)) == 11 and all(each.endswith('*') for each in at_128)
-    assert [row.label for row in paper.rows_of('table3', [128, 64], ['MMNet-1.0'])] == [
+    assert [row.label for row in paper.rows_of(['table3'], [128, 64], ['MMNet-1.0'])] == [
         'MMNet-1.00*', 'MMNet-1.00@64']
-    assert [row.label for row in paper.rows_of('table3', names=['MMNet-1.0*'])] == ['MMNet-1.00*']
-    assert [row.label for row in paper.rows_of('table3', names=['MD16-0.75'])] == [
+    assert [row.label for row in paper.rows_of(['table3'], names=['MMNet-1.0*'])] == ['MMNet-1.00*']
+    assert [row.label for row in paper.rows_of(['table3'], names=['MD16-0.75'])] == [
         'MD16-0.75', 'MD16-0.75*']
+    # A name may belong to one of several targets only.
+    assert [row.label for row in paper.rows_of(['table3', 'losses'], names=['No kl loss'])] == [
+        'No kl loss']
     with pytest.raises(UserError, match='MMNet-1.40.*not in table4'):
-        paper.rows_of('table4', names=['MMNet-1.40'])
+        paper.rows_of(['table4'], names=['MMNet-1.40'])
 
 
 def parsed(row):

@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from mmnet.reproduction import plots
+from mmnet.reproduction import plots, tables
 from tests.reproduction.helpers import RESULTS
 
 
@@ -15,7 +15,7 @@ def test_the_pareto_front():
 
 def test_figure1_is_drawn_and_leaves_out_what_is_not_measured(tmp_path):
     path = tmp_path / 'new' / 'figure1.png'
-    plots.figure1(RESULTS, ['MMNet-1.00', 'MD16-0.75', 'No such row'], str(path))
+    plots.figure1(RESULTS, [*tables.rows_of_target('figure1', RESULTS), 'No such row'], str(path))
     pixels = np.asarray(Image.open(str(path)).convert('RGB')).astype(int)
     assert pixels.shape[0] > 400
     # A reddish and a bluish circle.

@@ -90,6 +90,36 @@ def test_a_run_is_finished_for_these_steps_and_photos(tmp_path):
     assert run.finished({'t': 1}) is None
 
 
+def test_runs_of_other_steps_data_or_flags_are_not_compared():
+    data, tests = {'a': {'pairs': 5}}, {'t': {'pairs': 2}}
+    for label, steps in (('MMNet-1.0@32', 3000), ('MMNet-1.0Q@32', 1000)):
+        run = runs.Run(make_row(label), 1, SETUP)
+        record = {'row': run.row.label, 'image_size': 32, 'seed': 1, 'steps': steps,
+                  **run.made_with(), 'train_data': data, 'test_data': tests}
+        assert runs.comparable(record, SETUP, data, tests)
+        for name, other in (('steps', 999), ('train_data', tests), ('test_data', data),
+                            ('flags', record['flags'] + ['--l2_loss'])):
+            assert not runs.comparable({**record, name: other}, SETUP, data, tests), name
+
+
+def test_8_bits_of_another_float_network_are_refused(tmp_path):
+    """A float row that was trained on leaves an 8-bit row with the old weights behind."""
+    short, long = (runs.Setup('/root', str(tmp_path), ('a',), ('t',), steps) for steps in (30, 60))
+    row = make_row('MMNet-1.0Q')
+    run = runs.Run(row, 1, short)
+    files.make_directory(run.directory)
+    files.write_json({**run.made_with(), 'train_data': {}}, os.path.join(run.directory, runs.NOTE))
+    runs.check(run, {})
+    with pytest.raises(UserError, match='other float steps .30, now 60'):
+        runs.check(runs.Run(row, 1, long), {})
+
+
+def test_more_steps_are_no_other_flags():
+    made = [runs.Run(make_row('MMNet-1.0'), 1, runs.Setup('/root', 'out', ('a',), ('t',), steps, (),
+                                                          0.1)).made_with() for steps in (30, 60)]
+    assert made[0] == made[1]
+
+
 def test_fingerprints_tell_data_apart(tmp_path):
     for name, seed in (('a', 0), ('b', 1)):
         write_split(tmp_path / name, 'train', 3, seed)
