@@ -10,6 +10,7 @@ from typing import Dict, List, Mapping, Optional, Tuple
 import numpy as np
 import tensorflow as tf
 
+from mmnet.cli import SEEDS
 from mmnet.data.augment import PRESETS, Variation
 from mmnet.data.pairs import Pair, find_photos
 from mmnet.data.pipeline import training_dataset
@@ -83,8 +84,10 @@ def make_dataset(photos: Photos, options: Training, first_step: int = 0,
         return dataset
     # Nobody knows where people are in these, so they keep their frames and backgrounds.
     variation = Variation(photos.variation.preset)
+    # With the seed of the others, a photo at the same place of its batch would be varied the same.
+    seed = None if options.seed is None else (options.seed + 1) % SEEDS
     unlabelled = training_dataset(photos.unlabelled, options.unlabelled_batch_size, variation,
-                                  options.seed, first_step, ranks=ranks)
+                                  seed, first_step, ranks=ranks)
 
     def merge(labelled: Tuple[Dict[str, tf.Tensor], tf.Tensor],
               others: Tuple[Dict[str, tf.Tensor], tf.Tensor]):

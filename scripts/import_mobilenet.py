@@ -17,8 +17,8 @@ with cli.starting():
     import numpy as np
 
     from mmnet import hparams, imagenet
-    from mmnet.data import decode
     from mmnet.data.pairs import find_photos
+    from mmnet.data.pixels import load_pixels
     from mmnet.datasets import synthetic
     from mmnet.errors import UserError
 
@@ -38,10 +38,9 @@ def main() -> None:
         raise UserError(f'{args.checkpoint}: exists already; pass --force to replace it')
     convolutions = imagenet.read(args.file)
     size = hparams.published(args.model)['image_size']
+    photos = read_photos(args.photos, args.count, size)
     try:
-        width = imagenet.write_checkpoint(convolutions, args.model,
-                                          read_photos(args.photos, args.count, size),
-                                          args.checkpoint)
+        width = imagenet.write_checkpoint(convolutions, args.model, photos, args.checkpoint)
     except UserError as error:
         raise UserError(f'{args.file}: {error}')
     print(f'{args.checkpoint}: MobileNetV2 {width:g} for --model {args.model} --init_checkpoint')
@@ -50,8 +49,7 @@ def main() -> None:
 def read_photos(folder: Optional[str], count: int, size: int) -> np.ndarray:
     """Reads photos of a folder, or draws portraits: uint8 `[N, S, S, 3]`."""
     if folder:
-        return np.stack([decode.read_image(photo.image, size)
-                         for photo in find_photos(folder, flag='--photos')[:count]])
+        return load_pixels(find_photos(folder, flag='--photos')[:count], size)[..., :3]
     portraits = (synthetic.draw_portrait(np.random.RandomState(seed), size, size).image
                  for seed in range(count))
     return np.stack([np.round(255 * each).astype(np.uint8) for each in portraits])

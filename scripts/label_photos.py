@@ -8,6 +8,7 @@ goes on where it was interrupted.
 import os
 import shutil
 import sys
+from typing import Dict
 
 from mmnet import cli
 
@@ -19,6 +20,7 @@ with cli.starting():
     from mmnet import files, inference
     from mmnet.data import decode
     from mmnet.data.pairs import find_photos
+    from mmnet.errors import UserError
 
 MADE_WITH = 'labelled.json'
 
@@ -34,10 +36,15 @@ def main() -> int:
     parser.add_argument('--skip_bad', action='store_true', help='go on without photos that cannot '
                         'be read')
     args = parser.parse_args()
-    # Photos of two folders may share a name.
     runtime = inference.enter_environment([args.model], args.runtime)
+    # Photos of two folders may share a name.
     photos = [(f'{number}_{photo.stem}', photo.image) for number, folder in enumerate(args.source)
               for photo in find_photos(folder, args.skip_bad, flag='SOURCE')]
+    paths: Dict[str, str] = {}
+    for stem, path in photos:
+        if paths.setdefault(stem, path) != path:
+            raise UserError(f'{path}: has the same name as {paths[stem]}, and their mattes would, '
+                            f'too; rename one')
     predictor = inference.load(args.model, '--model', runtime)
     files.reserve_directory(args.dest, MADE_WITH, {
         'model': os.path.abspath(args.model), 'refine': args.refine, 'split': args.split,

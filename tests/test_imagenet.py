@@ -144,6 +144,10 @@ def test_the_script_makes_the_same_of_slims_variables(whole, tmp_path):
         3, 3, 3, 32]
     status, _, err = run(*command)
     assert status == 1 and 'pass --force' in err and err.count('\n') == 1
+    (tmp_path / 'photos').mkdir()
+    (tmp_path / 'photos' / 'cut.jpg').write_text('no photo')
+    status, _, err = run(*command, '--force', '--photos', tmp_path / 'photos')
+    assert status == 1 and 'cut.jpg' in err and 'v2.npz' not in err and 'Traceback' not in err
 
 
 @pytest.mark.parametrize('name, content, message', [

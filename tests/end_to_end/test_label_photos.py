@@ -8,23 +8,31 @@ import pytest
 
 from mmnet import inference
 from mmnet.data import decode, pairs
-from tests.helpers import folder, run, train
+from tests.helpers import folder, run, train, write_split
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group('label_photos')]
 
 
-def test_photos_get_the_network_s_mattes(dataset, tmp_path):
-    status, _, err = train(dataset, tmp_path / 'run', '--max_steps', 1)
+@pytest.fixture(scope='module')
+def network(tmp_path_factory):
+    """The train directory of a network."""
+    root = tmp_path_factory.mktemp('label_photos')
+    status, _, err = train(write_split(root / 'dataset', 'train', 4), root / 'run', '--max_steps',
+                           1)
     assert status == 0, err
+    return root / 'run'
+
+
+def test_photos_get_the_network_s_mattes(dataset, network, tmp_path):
     photos, dest = folder(dataset, 'image', 'test'), tmp_path / 'labelled'
-    command = ['scripts/label_photos.py', '--model', tmp_path / 'run', photos,
+    command = ['scripts/label_photos.py', '--model', network, photos,
                folder(dataset, 'image'), dest]
     status, out, err = run(*command)
     assert status == 0 and '15 train pairs' in out, err
     found = pairs.find_pairs(str(dest), 'train')
     assert len(found) == 15
     image = decode.read_image(os.path.join(photos, '002.jpg'))
-    predictor = inference.load(str(tmp_path / 'run'), '--model')
+    predictor = inference.load(str(network), '--model')
     expected = np.round(255 * inference.matte(predictor, image))
     pair, = [each for each in found if each.stem == '0_002']
     assert abs(decode.read_alpha(pair.mask) - expected).max() <= 1
@@ -42,9 +50,15 @@ def test_photos_get_the_network_s_mattes(dataset, tmp_path):
     assert status == 1 and '001.jpg' in err and not (tmp_path / 'new').exists()
 
 
-def test_photos_that_the_network_is_not_sure_of_are_left_out(dataset, tmp_path):
-    status, _, err = train(dataset, tmp_path / 'run', '--max_steps', 1)
-    assert status == 0, err
-    status, out, err = run('scripts/label_photos.py', '--model', tmp_path / 'run',
+def test_photos_that_would_share_a_matte_are_named(dataset, network, tmp_path):
+    for name in ('same.jpg', 'same.jpeg'):
+        shutil.copy(os.path.join(folder(dataset, 'image'), '001.jpg'), str(tmp_path / name))
+    status, _, err = run('scripts/label_photos.py', '--model', network, tmp_path, tmp_path / 'new')
+    assert status == 1 and 'same.jpg' in err and 'same.jpeg' in err and err.count('\n') == 1
+    assert not (tmp_path / 'new').exists()
+
+
+def test_photos_that_the_network_is_not_sure_of_are_left_out(dataset, network, tmp_path):
+    status, out, err = run('scripts/label_photos.py', '--model', network,
                            folder(dataset, 'image'), tmp_path / 'new', '--confidence', 1)
     assert status == 0 and '0 train pairs; 10 left out' in out, err
