@@ -68,6 +68,12 @@ try {
     WebAssembly.validate = () => false;
   });
   found.withoutSimd = await message(bare);
+  await bare.close();
+
+  const old = await open(browser, url, found.errors, () => {
+    delete HTMLScriptElement.supports;
+  });
+  found.withoutImportMaps = await message(old);
 } finally {
   await browser.close();
 }

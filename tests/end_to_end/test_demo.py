@@ -82,6 +82,7 @@ def test_what_goes_wrong_is_one_sentence(clicked):
     found = clicked[0]
     assert found['broken'].startswith('broken.jpg cannot be read as a photo or a video; choose')
     assert found['withoutSimd'].startswith('This browser lacks WebAssembly with SIMD; use')
+    assert found['withoutImportMaps'].startswith('This browser cannot load the page; use')
     assert found['withoutCamera'].startswith('No camera was found; connect one')
 
 
