@@ -3,8 +3,8 @@
     for image, alpha in clip_of(person, background, rng, frames=48):
         ...
 
-A person moves, turns, nods and sways along smooth random paths. The light changes, the hand that
-holds the camera shakes, and the sensor is noisy. Every frame is Equation 1 of known parts.
+A person moves, turns, nods and sways along smooth random paths. The light changes and wanders, the
+hand that holds the camera shakes, and the sensor is noisy. Every frame is Equation 1 of known parts.
 """
 
 import os
@@ -31,8 +31,9 @@ SWAY, SWAY_SCALE = 0.012, 0.12
 PANNING, SHAKE = 0.05, 0.002
 # The background is seen through a window that leaves room for its motion.
 WINDOW = 0.8
-# The exposure's largest change, and the noise's deviation, of a value in [0, 1].
-EXPOSURE, NOISE = 0.15, 0.012
+# The exposure's largest change, that of the light at the sides, and the noise's deviation, of a
+# value in [0, 1].
+EXPOSURE, SIDE_LIGHT, NOISE = 0.15, 0.15, 0.012
 # Periods of the motions, in frames: three seconds for a person in a call, at 30 frames a second.
 MOVING, SWAYING, SHAKING = 90, 30, 6
 
@@ -56,6 +57,8 @@ def clip_of(person: np.ndarray, background: np.ndarray, rng: np.random.RandomSta
     exposure = 1 + EXPOSURE * smooth_path(rng, frames, MOVING)
     sway = sway_field(rng, height, width)
     swaying = smooth_path(rng, frames, SWAYING)
+    # The light wanders from one side to the other.
+    side_light = SIDE_LIGHT * np.outer(smooth_path(rng, frames, MOVING), np.linspace(-1, 1, width))
     for frame in range(frames):
         cos, sin = np.cos(lean[frame]), np.sin(lean[frame])
         scale = np.array([(1 + growth[frame]) * (1 - abs(turn[frame])), 1 + growth[frame]])
@@ -66,7 +69,8 @@ def clip_of(person: np.ndarray, background: np.ndarray, rng: np.random.RandomSta
                       swaying[frame] * sway)
         alpha = moved[..., 3:].clip(0, 1)
         behind = _warp(background, np.eye(2) * WINDOW, foot / [1, 2], pan[frame] + shake[frame])
-        image = exposure[frame] * (moved[..., :3] + (1 - alpha) * behind)
+        light = exposure[frame] + side_light[frame][:, None]
+        image = light * (moved[..., :3] + (1 - alpha) * behind)
         image = image + rng.normal(0, NOISE, image.shape)
         yield (np.round(255 * image.clip(0, 1)).astype(np.uint8),
                np.round(255 * alpha[..., 0]).astype(np.uint8))

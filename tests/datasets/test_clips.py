@@ -34,6 +34,15 @@ def test_people_move_a_little_and_smoothly():
     assert abs(alphas.mean(axis=(1, 2)) - alphas.mean()).max() < 0.2
 
 
+def test_the_light_wanders_between_the_sides():
+    nobody, grey = np.zeros([64, 48, 4], np.float32), np.full([64, 48, 3], 0.5, np.float32)
+    images = np.stack([image for image, _ in clips.clip_of(
+        nobody, grey, np.random.RandomState(0), 90)]).astype(float)
+    left, right = images[:, :, :8].mean(axis=(1, 2, 3)), images[:, :, -8:].mean(axis=(1, 2, 3))
+    assert (left - right).max() > 10 and (left - right).min() < -10
+    assert np.ptp(images.mean(axis=(1, 2, 3))) > 10, 'the exposure changes, too'
+
+
 def test_paths_are_smooth_and_bounded():
     path = clips.smooth_path(np.random.RandomState(0), 200, period=30)
     assert abs(path).max() <= 1 and path.std() > 0.2
