@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import re
+import shutil
 import subprocess
 
 import numpy as np
@@ -103,6 +104,20 @@ def test_mediapipe_gives_the_alpha_that_matte_gives(trained, tmp_path):
         assert found[f'labels{index}'].tolist() == ['person']
         # With one label, 0 is the person and 255 is nobody.
         np.testing.assert_array_equal(found[f'category{index}'] == 0, confidence > 0.5)
+
+
+def test_the_documented_code_runs_in_mediapipe(trained, tmp_path):
+    """The Python code of docs/phone.md, as it stands there."""
+    dataset, root = trained
+    with open(os.path.join(ROOT, 'docs', 'phone.md')) as file:
+        code = re.search(r'```python\n(.*?)```', file.read(), re.DOTALL).group(1)
+    shutil.copy(str(root / 'int8.tflite'), str(tmp_path / 'model.tflite'))
+    shutil.copy(find_pairs(dataset, 'test')[0].image, str(tmp_path / 'me.jpg'))
+    code += '\nprint(alpha.shape[:2], alpha.max() > alpha.min())'
+    process = subprocess.run([MEDIAPIPE, '-c', code], cwd=str(tmp_path),
+                             stdout=subprocess.PIPE, universal_newlines=True)
+    height, width, _ = decode.read_image(str(tmp_path / 'me.jpg')).shape
+    assert process.returncode == 0 and process.stdout.strip() == f'{(height, width)} True'
 
 
 def test_files_run_in_litert_with_the_same_alphas(trained, tmp_path):
