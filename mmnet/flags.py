@@ -3,7 +3,7 @@
 import argparse
 from typing import Dict, List, Tuple
 
-from mmnet import cli, hparams, models
+from mmnet import cli, hparams, models, pretrained
 from mmnet.cli import Parser, number, positive
 from mmnet.settings import Setting, declared_settings
 
@@ -53,8 +53,8 @@ def export_parser() -> Parser:
     """Makes the parser of export_tflite.py."""
     parser = Parser('Writes a trained network as a .tflite file. The network is read from the '
                     'hparams.json beside the checkpoint.')
-    parser.add_argument('--checkpoint_path', required=True,
-                        help='a train directory (its latest checkpoint) or one checkpoint')
+    parser.add_argument('--checkpoint_path', type=pretrained.find, required=True, help='a train '
+                        'directory (its latest checkpoint), one checkpoint, or pretrained:NAME')
     parser.add_argument('--output', required=True, help='the file to write, e.g. model.tflite')
     parser.add_argument('--precision', choices=('float32', 'float16', 'uint8', 'int8'),
                         default='float32', help='float16 stores weights in half precision, half of '

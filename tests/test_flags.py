@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.contrib import slim
 
-from mmnet import flags, graph, hparams, losses, models
+from mmnet import flags, graph, hparams, losses, models, pretrained
 from mmnet.errors import UserError
 from mmnet.models import layers
 from mmnet.settings import Settings, setting
@@ -111,3 +111,9 @@ def test_no_two_settings_of_a_run_share_a_name():
                                         hparams.Quantization)
                  for field in dataclasses.fields(cls)]
         assert len(names) == len(set(names)), name
+
+
+def test_a_network_that_comes_with_the_code_is_exported_by_its_name():
+    args = flags.export_parser().parse_args(
+        ['--checkpoint_path', 'pretrained:mmnet_dm1.0_128', '--output', 'model.tflite'])
+    assert args.checkpoint_path == pretrained.find('pretrained:mmnet_dm1.0_128')
