@@ -241,8 +241,15 @@ def process_video(path: str, paths: Dict[str, str], predictor: inference.Predict
 
 @contextlib.contextmanager
 def noting_interrupts(ended: List[int]) -> Iterator[None]:
-    """Adds Ctrl-C to a list, in place of an exception that would break off a frame or its file."""
-    before = signal.signal(signal.SIGINT, lambda number, frame: ended.append(number))
+    """Adds Ctrl-C to a list, in place of an exception that would break off a frame or its file.
+
+    A second one interrupts as usual, if a camera gives no more frames.
+    """
+    def note(number, frame) -> None:
+        ended.append(number)
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, note)
     try:
         yield
     finally:
