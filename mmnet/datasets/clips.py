@@ -4,7 +4,8 @@
         ...
 
 A person moves, turns, nods and sways along smooth random paths. The light changes and wanders, the
-hand that holds the camera shakes, and the sensor is noisy. Every frame is Equation 1 of known parts.
+hand that holds the camera shakes, and the sensor is noisy. Every frame is Equation 1 of known
+parts.
 """
 
 import os
