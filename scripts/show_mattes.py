@@ -95,7 +95,7 @@ def header(columns: Sequence[str]) -> np.ndarray:
 
 def composites(photo: np.ndarray, alpha: np.ndarray,
                background: inference.Background) -> List[np.ndarray]:
-    """Puts the person on a new background: with the photo's colours, then with the own ones."""
+    """Puts the person on a new background: with the photo's colours, then with their own."""
     behind = background(photo, alpha)
     own = compositing.foreground_colours(photo, alpha)
     return [compositing.composite(photo, alpha, behind), compositing.composite(own, alpha, behind)]

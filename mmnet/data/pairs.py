@@ -15,7 +15,7 @@ from mmnet.errors import UserError
 
 EXTENSIONS = ('.jpg', '.jpeg', '.png')
 ORIENTATION_TAG = 0x0112
-# These values of the tag swap width and height. Others above them mean nothing.
+# These values of the tag swap width and height. Larger values are undefined.
 TURNED = (5, 6, 7, 8)
 # Gradient error takes 9×9 pixels, without padding.
 SMALLEST_MASK = 9

@@ -1,7 +1,7 @@
 """The past that a network with a memory is given while it trains on stills.
 
-The alpha of a frame before is the ground truth moved a little and made worse, or nothing, or quite
-another alpha. So the network learns to use it and not to trust it.
+The past is the ground truth, moved a little and made worse. Sometimes it is empty, or another
+photo's. So the network learns to use it and not to trust it.
 """
 
 import functools

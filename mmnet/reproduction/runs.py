@@ -184,7 +184,7 @@ def with_float_rows(runs: Sequence[Run]) -> List[Run]:
 
 
 def check(run: Run, train_data: Mapping[str, Any]) -> None:
-    """Makes sure that a run's directory holds nothing else than a part of that run.
+    """Makes sure that a run's directory holds that run and nothing else.
 
     Raises:
         UserError: names what differs.
