@@ -4,7 +4,7 @@
 # It trains at 64×64, where a step is cheap, goes on at 128×128 and 256×256, rounds the last two to 8
 # bits, and writes TRAIN_DIR/mmnet_dm1.0_{128,256}_{float32,int8}.tflite. FLAGs are further flags of
 # train.py. Ctrl-C is safe at any time: the same command goes on from there. On GPUs, raise these for
-# better results: STEPS_64 (3000), STEPS_128 (2200), STEPS_256 (200), STEPS_ROUNDED (100).
+# better results: STEPS_64 (3000), STEPS_128 (2200), STEPS_256 (1200), STEPS_ROUNDED (100).
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 usage="usage: train_recipe.sh DATASET… TRAIN_DIR [FLAG…]; FLAGs are those of train.py"
@@ -52,8 +52,8 @@ train 64 "${recipe[@]}" --learning_rate 8e-3 --warm_up_steps 100 --ema_decay 0.9
     --image_size 64 --max_steps "${STEPS_64:-3000}"
 train 128 "${recipe[@]}" --learning_rate 4e-3 --warm_up_steps 50 --ema_decay 0.998 "$@" \
     --image_size 128 --max_steps "${STEPS_128:-2200}" --init_checkpoint "$train_dir/64"
-train 256 "${recipe[@]}" --learning_rate 1.5e-3 --warm_up_steps 10 --ema_decay 0.98 --batch_size 16 \
-    "$@" --image_size 256 --max_steps "${STEPS_256:-200}" --init_checkpoint "$train_dir/128"
+train 256 "${recipe[@]}" --learning_rate 3e-3 --warm_up_steps 20 --ema_decay 0.99 --batch_size 16 \
+    "$@" --image_size 256 --max_steps "${STEPS_256:-1200}" --init_checkpoint "$train_dir/128"
 for size in 256 128; do
     train "${size}_rounded" "${recipe[@]}" --learning_rate 3e-4 --ema_decay 0.95 --batch_size 16 \
         "$@" --quantize --per_channel --image_size "$size" --max_steps "${STEPS_ROUNDED:-100}" \
