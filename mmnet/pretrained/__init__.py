@@ -1,6 +1,6 @@
 """The networks that come with the code: MMNet-1.0 at two sizes. MODEL_CARD.md describes them.
 
-    --model pretrained:mmnet_dm1.0_128_float32          an exported file
+    --model pretrained:mmnet_dm1.0_256_float32          an exported file
     --init_checkpoint pretrained:mmnet_dm1.0_128        a checkpoint to start from
 """
 
@@ -12,7 +12,7 @@ from mmnet.errors import UserError
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 PREFIX = 'pretrained:'
 # What cuts people out where no network is named: the best on photos that did not train it.
-DEFAULT = 'pretrained:mmnet_dm1.0_128_float32'
+DEFAULT = 'pretrained:mmnet_dm1.0_256_float32'
 
 
 def names() -> List[str]:
