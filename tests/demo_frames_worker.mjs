@@ -2,7 +2,7 @@
 // `node demo_frames_worker.mjs IN.json OUT.json`; no test itself.
 //
 // IN names the page's `url` and `frames`: each is a `video`, any name or null for a still, and
-// `pixels`, RGBA of a square. OUT gets `errors` and the `alphas`, 0 to 255.
+// `pixels`, RGBA of a square. OUT gets `errors`, the `processor` and the `alphas`, 0 to 255.
 
 import {readFileSync, writeFileSync} from 'node:fs';
 
@@ -14,10 +14,10 @@ const errors = [];
 const browser = await launch();
 try {
   const page = await open(browser, url, errors);
-  const alphas = await page.evaluate(async (frames) => {
+  const found = await page.evaluate(async (frames) => {
     const {canvas, loadNetwork} = await import('./matting.js');
     const network = await loadNetwork('wasm');
-    const found = [];
+    const alphas = [];
     for (const {video, pixels} of frames) {
       const side = Math.sqrt(pixels.length / 4);
       const frame = canvas(side, side);
@@ -25,11 +25,11 @@ try {
           new ImageData(new Uint8ClampedArray(pixels), side, side), 0, 0);
       const matte = await network.alpha(frame, video);
       const {data} = matte.getContext('2d').getImageData(0, 0, side, side);
-      found.push([...data].filter((_, index) => index % 4 === 3));
+      alphas.push([...data].filter((_, index) => index % 4 === 3));
     }
-    return found;
+    return {alphas, processor: network.processor};
   }, frames);
-  writeFileSync(target, JSON.stringify({alphas, errors}));
+  writeFileSync(target, JSON.stringify({...found, errors}));
 } finally {
   await browser.close();
 }

@@ -1,7 +1,8 @@
 // Clicks through the page of scripts/demo.py: `node demo_worker.mjs IN.json OUT.json`; no test itself.
 //
 // IN names the page's `url`, a `photo`, a `background`, a file that is `broken`, a `camera` film
-// (Y4M) and a `folder` for what comes out. OUT gets what the page says, and the alpha on its canvas.
+// (Y4M), a `film` (WebM) and a `folder` for what comes out. OUT gets what the page says, and the alpha
+// on its canvas.
 
 import {readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
@@ -9,7 +10,7 @@ import {join} from 'node:path';
 import {launch, open} from './browser.mjs';
 
 const [source, target] = process.argv.slice(2);
-const {url, photo, background, broken, camera, folder} = JSON.parse(readFileSync(source));
+const {url, photo, background, broken, camera, film, folder} = JSON.parse(readFileSync(source));
 const found = {errors: []};
 
 const text = (page, id) => page.locator(`#${id}`).textContent();
@@ -62,6 +63,15 @@ try {
   found.camera = await text(page, 'figures');
   found.cameraMessage = await text(page, 'message');
   await page.screenshot({path: join(folder, 'camera.png')});
+
+  await page.setInputFiles('#file', film);
+  await figures(page, 'frames/s');
+  await page.waitForTimeout(1500);
+  found.film = await text(page, 'figures');
+  found.filmMessage = await text(page, 'message');
+  await page.setViewportSize({width: 390, height: 844});
+  found.phoneWidth = await page.evaluate(() => document.documentElement.scrollWidth);
+  await page.screenshot({path: join(folder, 'phone.png')});
   await page.close();
 
   const bare = await open(browser, url, found.errors, () => {

@@ -68,14 +68,15 @@ def run(script, *args):
     return process.returncode, out, err
 
 
-def in_browser(worker, model, folder, given):
-    """Serves a file with scripts/demo.py and runs a script of tests/ on the page.
+def in_browser(worker, folder, given, model=None, built=None):
+    """Serves the page of scripts/demo.py and runs a script of tests/ on it.
 
     Args:
         worker: the script's name.
-        model: what the page shows.
         folder: for what the script reads and writes.
         given: what the script needs to know besides the page's address.
+        model: the file that the page runs.
+        built: a page of `demo.py --build`, in place of a model; it is served as it is.
 
     Returns:
         what the script found.
@@ -84,10 +85,16 @@ def in_browser(worker, model, folder, given):
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
-    server = start('scripts/demo.py', '--model', model, '--port', port)
+    if built:
+        server = subprocess.Popen([sys.executable, '-u', '-m', 'http.server', str(port), '--bind',
+                                   '127.0.0.1'], cwd=str(built), stdout=subprocess.PIPE,
+                                  stderr=subprocess.DEVNULL, universal_newlines=True)
+    else:
+        server = start('scripts/demo.py', '--model', model, '--port', port)
     try:
+        server.stdout.readline()
         with open(source, 'w') as file:
-            json.dump({'url': server.stdout.readline().split()[0], **given}, file)
+            json.dump({'url': f'http://127.0.0.1:{port}/', **given}, file)
         subprocess.run([shutil.which('node'), os.path.join(ROOT, 'tests', worker), source, target],
                        check=True, timeout=120)
     finally:

@@ -14,6 +14,8 @@ from PIL import Image
 from mmnet import pretrained, runtime
 from mmnet.compositing import composite
 from mmnet.datasets import synthetic
+from mmnet.tflite import encode
+from mmnet.tflite.layers import Layer, Value
 from tests.helpers import DEMO_PACKAGES, in_browser, run
 
 MODEL = 'pretrained:mmnet_dm1.0_128_float32'
@@ -29,7 +31,7 @@ def portrait(seed, width, height):
 
 
 def film(path):
-    """Writes a film of a drawn person who moves to the right, as the browser's camera."""
+    """Writes a film of a drawn person who moves to the right: a camera's or a file's."""
     still = portrait(3, 240, 320)
     frames = [np.roll(still, 4 * index, axis=1).tobytes() for index in range(10)]
     subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), '-v', 'error', '-f', 'rawvideo', '-pix_fmt',
@@ -46,10 +48,11 @@ def clicked(tmp_path_factory):
     Image.new('RGB', (30, 20), (0, 255, 0)).save(str(folder / 'green.png'))
     (folder / 'broken.jpg').write_text('no photo')
     film(folder / 'camera.y4m')
-    found = in_browser('demo_worker.mjs', MODEL, folder, {
+    film(folder / 'film.webm')
+    found = in_browser('demo_worker.mjs', folder, {
         'photo': str(folder / 'photo_in.png'), 'broken': str(folder / 'broken.jpg'),
         'background': str(folder / 'green.png'), 'camera': str(folder / 'camera.y4m'),
-        'folder': str(folder)})
+        'film': str(folder / 'film.webm'), 'folder': str(folder)}, MODEL)
     return found, photo, folder
 
 
@@ -76,6 +79,13 @@ def test_the_camera_shows_moving_pictures(clicked):
     assert found['cameraMessage'] == ''
     # The person is in the middle, and the page is not empty.
     assert cv2.imread(str(folder / 'camera.png')).std() > 20
+    assert int(found['film'].split(' frames/s, ')[0]) >= 1 and found['filmMessage'] == ''
+
+
+def test_the_page_fits_a_phone_s_screen(clicked):
+    found, _, folder = clicked
+    assert found['phoneWidth'] <= 390
+    assert cv2.imread(str(folder / 'phone.png')).std() > 20
 
 
 def test_what_goes_wrong_is_one_sentence(clicked):
@@ -91,7 +101,7 @@ def test_nothing_leaves_the_machine(clicked):
 
 
 def test_a_folder_for_any_static_host(tmp_path):
-    status, out, err = run('scripts/demo.py', '--build', tmp_path / 'page')
+    status, out, err = run('scripts/demo.py', '--model', MODEL, '--build', tmp_path / 'page')
     assert status == 0 and 'Cross-Origin-Opener-Policy' in out, err
     page = tmp_path / 'page'
     assert {'index.html', 'network.tflite', 'network.json', 'litert'} <= set(os.listdir(str(page)))
@@ -100,6 +110,21 @@ def test_a_folder_for_any_static_host(tmp_path):
     assert about['alpha'] == {'scale': 1.0, 'zero_point': 0}
     # Whatever the page asks for lies beside it.
     assert 'http' not in (page / 'index.html').read_text()
+    # A host without headers of its own gives the page one thread, and the same alpha.
+    photo = portrait(5, SIZE, SIZE)
+    found = in_browser('demo_frames_worker.mjs', tmp_path, {'frames': [
+        {'video': None, 'pixels': np.insert(photo, 3, 255, axis=2).ravel().tolist()}]}, built=page)
+    alpha = runtime.Interpreter(pretrained.find(MODEL), 'tensorflow').alpha(photo).ravel()
+    assert np.abs(np.array(found['alphas'][0]) - 255 * alpha).max() <= 1.5
+    assert found['errors'] == [] and found['processor'] == 'CPU, 1 thread'
+
+
+def other_file(folder):
+    """Writes a file that takes and returns something else."""
+    source, target = (Value(name, [1, 2, 8, 8, 4]) for name in ('in', 'out'))
+    path = folder / 'other.tflite'
+    path.write_bytes(encode.encode_layer(Layer('LOGISTIC', [source], [target]), 'float32'))
+    return path
 
 
 def test_bad_flags_end_in_a_line(tmp_path):
@@ -107,6 +132,7 @@ def test_bad_flags_end_in_a_line(tmp_path):
         busy.bind(('127.0.0.1', 0))
         busy.listen()
         for flags, reason in ((['--build', tmp_path], 'exists already'),
+                              (['--model', other_file(tmp_path)], 'takes [1, 2, 8, 8, 4]'),
                               (['--model', tmp_path / 'none.tflite'], 'no such file'),
                               (['--port', busy.getsockname()[1]], 'cannot be used')):
             status, _, err = run('scripts/demo.py', *flags)

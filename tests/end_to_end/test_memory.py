@@ -138,7 +138,7 @@ def test_the_page_feeds_alphas_back_as_python_does(trained, tmp_path):
     # Layers amplify the values that a runtime rounds differently.
     for precision, error in (('float32', 0.6 / 255), ('int8', 0.02)):
         path = str(root / (precision + '.tflite'))
-        found = in_browser('demo_frames_worker.mjs', path, tmp_path, {'frames': frames})
+        found = in_browser('demo_frames_worker.mjs', tmp_path, {'frames': frames}, path)
         assert found['errors'] == []
         predictor = runtime.Interpreter(path, 'tensorflow').predictor()
         expected, empty = [], []
