@@ -34,9 +34,11 @@ def test_each_rank_gets_a_gpu_of_those_that_may_be_used():
     assert [workers.gpu_of(rank, 2, '5,7') for rank in (0, 1)] == ['5', '7']
     # One worker on each of several machines.
     assert workers.gpu_of(0, 1, None) == '0' and workers.gpu_of(0, 1, '3') == '3'
-    assert workers.gpu_of(1, 2, '') == '', 'none may be used'
-    with pytest.raises(UserError, match='CUDA_VISIBLE_DEVICES=5: names 1 GPUs for 2 workers'):
-        workers.gpu_of(1, 2, '5')
+    assert workers.gpu_of(1, 2, '') == workers.gpu_of(1, 2, '-1') == '', 'none may be used'
+    # SLURM gives each rank one.
+    assert workers.gpu_of(1, 2, '5') == '5'
+    with pytest.raises(UserError, match='CUDA_VISIBLE_DEVICES=5,7: names 2 GPUs for 3 workers'):
+        workers.gpu_of(1, 3, '5,7')
 
 
 def test_a_launcher_without_horovod_is_named(monkeypatch):

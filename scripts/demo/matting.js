@@ -11,21 +11,20 @@ const SIMD_MODULE = new Uint8Array([
   11]);
 const MOST_THREADS = 4;
 
-let threads = 0;  // 0 until the runtime is loaded.
+let loading = null;  // The runtime: a promise of its number of threads.
 
 /** An error whose message is for the person who looks at the page. */
 export class UserError extends Error {}
 
-/** Loads LiteRT once, with as many threads as the browser and the server's headers allow. */
+/** Loads LiteRT, with as many threads as the browser and the server's headers allow. */
 async function loadRuntime() {
-  if (threads) return;
   if (typeof WebAssembly !== 'object' || !WebAssembly.validate(SIMD_MODULE)) {
     throw new UserError('This browser lacks WebAssembly with SIMD; use a current Chrome, Edge, ' +
                         'Firefox or Safari.');
   }
   const threaded = self.crossOriginIsolated && await supportsFeature('threads');
   await loadLiteRt('litert/wasm/', {threads: threaded});
-  threads = threaded ? Math.min(MOST_THREADS, navigator.hardwareConcurrency || 1) : 1;
+  return threaded ? Math.min(MOST_THREADS, navigator.hardwareConcurrency || 1) : 1;
 }
 
 /** Fetches a file beside the page. */
@@ -45,7 +44,8 @@ async function fetchFile(name) {
  *     delete: function(): void}>}
  */
 export async function loadNetwork(accelerator) {
-  await loadRuntime();
+  loading ??= loadRuntime();  // A second call may come while the first one loads.
+  const threads = await loading;
   const [about, file] = await Promise.all(
       [fetchFile('network.json').then((response) => response.json()),
        fetchFile('network.tflite').then((response) => response.arrayBuffer())]);

@@ -100,6 +100,10 @@ def test_runs_of_other_steps_data_or_flags_are_not_compared():
         for name, other in (('steps', 999), ('train_data', tests), ('test_data', data),
                             ('flags', record['flags'] + ['--l2_loss'])):
             assert not runs.comparable({**record, name: other}, SETUP, data, tests), name
+        # Checkpoints do not change weights.
+        assert runs.comparable({**record, 'flags': record['flags'] + ['--save_checkpoints_steps',
+                                                                      '9']}, SETUP, data, tests)
+    assert not runs.comparable({**record, 'float_steps': 3001}, SETUP, data, tests)
 
 
 def test_8_bits_of_another_float_network_are_refused(tmp_path):
