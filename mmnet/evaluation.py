@@ -169,7 +169,8 @@ def evaluate_clips(clips: Mapping[str, List[Pair]], size: int,
         size: side of the square that the network takes.
         make_alpha: makes the function from an image to its alpha, anew for each clip: it may
             remember frames.
-        all_metrics, skip_bad_pairs: see `Evaluator`.
+        all_metrics, skip_bad_pairs: see `Evaluator`. Flicker around a skipped frame is that of its
+            neighbours.
 
     Returns:
         the means over clips of their means over frames, and in `sets` those of each clip.
@@ -178,9 +179,8 @@ def evaluate_clips(clips: Mapping[str, List[Pair]], size: int,
              .evaluate(image_by_image(make_alpha()))[0]
              for name, frames in tqdm(clips.items(), desc='evaluating', unit=' clips',
                                       leave=False, disable=not sys.stderr.isatty())}
-    images = sum(each.pop('images') for each in found.values())
-    return {**scores.mean_scores(found.values()), 'images': images,
-            'sets': {name: {**each, 'images': len(clips[name])} for name, each in found.items()}}
+    return {**scores.mean_scores(found.values()),
+            'images': sum(each['images'] for each in found.values()), 'sets': found}
 
 
 def _means(rows: List[Dict[str, float]]) -> Record:

@@ -16,7 +16,8 @@ import numpy as np
 from mmnet.runtime import Predictor
 
 # The share of the last alpha where the network is uncertain and the picture is unchanged. More
-# helps little: on clips of training photos and drawings, 0.97 leaves 0.602 of dtSSD, 0.99 0.600.
+# helps little: on the twenty clips that chose these constants, with network A of docs/video.md,
+# 0.97 leaves 0.602 of dtSSD and 0.99 leaves 0.600.
 MEMORY = 0.97
 # Where the network is certain, the last alpha has this share of the above. It errs there, too: 0.5
 # leaves 0.65 of dtSSD. But 0.95, which leaves 0.59, blurs edges that move: MAD is 7 % larger on

@@ -7,6 +7,7 @@ weights. Without horovodrun there is a single rank, and Horovod is not imported.
 """
 
 import importlib.util
+import itertools
 import os
 from typing import Any, List, NamedTuple, Optional
 
@@ -112,15 +113,18 @@ def gpu_of(local_rank: int, local_size: int, visible: Optional[str]) -> str:
 
     Args:
         local_rank, local_size: see `Ranks`.
-        visible: the names of the GPUs that may be used, with commas between them; `''` for none,
-            None for all.
+        visible: the names of the GPUs that may be used, with commas between them, up to `-1` if
+            it is there; None for all. A single one may be the launcher's choice for this rank.
 
     Raises:
         UserError: for fewer GPUs than workers.
     """
     if visible is None:
         return str(local_rank)
-    gpus = [name for name in visible.split(',') if name.strip()]
+    gpus = list(itertools.takewhile(lambda name: name.strip() not in ('', '-1'),
+                                    visible.split(',')))
+    if len(gpus) == 1:
+        return gpus[0]
     if gpus and len(gpus) < local_size:
         raise UserError(f'{GPUS}={visible}: names {len(gpus)} GPUs for {local_size} workers; start '
                         f'fewer workers or name more')

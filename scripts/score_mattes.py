@@ -2,8 +2,8 @@
 """Scores anybody's mattes against the truth, in the conventions of several papers.
 
 Both folders hold pictures of the same names; a prediction may also be called NAME_alpha, as
-matte.py writes it. With --video, both hold a folder for each clip, with its frames or, as our clips
-have them, with a folder `mask`.
+matte.py writes it. With --video, both hold a folder for each clip, with its frames or, as
+make_clips.py writes them, with a folder `mask`.
 """
 
 import os

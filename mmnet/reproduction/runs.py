@@ -149,14 +149,11 @@ class Run:
         These are all flags but places and steps, and the steps of the float row of an 8-bit one.
         """
         given = self.train_flags()
-        for name in ('--train_dir', '--max_steps', '--init_checkpoint', '--save_checkpoints_steps'):
-            while name in given:
-                place = given.index(name)
-                del given[place:place + 2]
         place = given.index('--dataset_path')
         del given[place:place + 1 + len(self.setup.dataset_paths)]
         float_run = self.float_run()
-        return {'flags': given, **({'float_steps': float_run.steps} if float_run else {})}
+        return {'flags': without_places(given),
+                **({'float_steps': float_run.steps} if float_run else {})}
 
     def finished(self, test_data: Mapping[str, Any]) -> Optional[Dict[str, Any]]:
         """Returns the record of a run that is done and was tested on the same photos."""
@@ -171,8 +168,23 @@ def comparable(record: Mapping[str, Any], setup: Setup, train_data: Mapping[str,
                test_data: Mapping[str, Any]) -> bool:
     """Returns whether a record is of a run with the same steps, data and flags."""
     run = Run(make_row(record['row'], record['image_size']), record['seed'], setup)
-    return (record['steps'] == run.steps and record['flags'] == run.made_with()['flags'] and
+    wanted = run.made_with()
+    float_steps = wanted.get('float_steps')
+    return (record['steps'] == run.steps and
+            # Older records lack it.
+            (record.get('float_steps') or float_steps) == float_steps and
+            without_places(record['flags']) == wanted['flags'] and
             record['train_data'] == train_data and record['test_data'] == test_data)
+
+
+def without_places(given: Sequence[str]) -> List[str]:
+    """Leaves out flags, with their values, that say where and how long, but not how to train."""
+    kept = list(given)
+    for name in ('--train_dir', '--max_steps', '--init_checkpoint', '--save_checkpoints_steps'):
+        while name in kept:
+            place = kept.index(name)
+            del kept[place:place + 2]
+    return kept
 
 
 def with_float_rows(runs: Sequence[Run]) -> List[Run]:
@@ -197,7 +209,8 @@ def check(run: Run, train_data: Mapping[str, Any]) -> None:
     wanted = {**run.made_with(), 'train_data': dict(train_data)}
     for name, value in wanted.items():
         # Older notes lack a name.
-        if note.get(name, value) != value:
+        found = note.get(name, value)
+        if (without_places(found) if name == 'flags' else found) != value:
             raise UserError(f'{run.directory}: was made with other {name.replace("_", " ")} '
                             f'({note.get(name)}, now {value}); choose another --output_dir')
     if run.trained_steps() > run.steps:
@@ -239,7 +252,8 @@ def make_record(run: Run, note: Mapping[str, Any], test_data: Mapping[str, Any])
     record = {
         'row': run.row.label, 'seed': run.seed, 'image_size': run.row.image_size,
         'steps': run.steps, 'seconds': round(note['seconds'], 1), 'commits': note['commits'],
-        'flags': note['flags'], 'train_data': note['train_data'], 'test_data': dict(test_data),
+        'flags': note['flags'], 'float_steps': note.get('float_steps'),
+        'train_data': note['train_data'], 'test_data': dict(test_data),
         'checkpoint': ('the last one' if run.setup.validation_fraction is None else
                        'the best on photos held out of training'),
         'parameters': metrics.get('parameters'), 'metrics': metrics,
