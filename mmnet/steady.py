@@ -8,6 +8,7 @@ A network that sees single frames flickers, mostly where it is uncertain. There,
 counts most, as long as the picture itself says that nothing has changed. Works for any network.
 """
 
+import functools
 from typing import Optional, Tuple
 
 import cv2
@@ -73,8 +74,8 @@ def moved(flow: cv2.DISOpticalFlow, image: np.ndarray, last_image: np.ndarray,
                       for each in (last_alpha, last_image))
     # Noise cancels out in the mean over a window. The largest of the channels counts: a change of
     # colour alone is a change, too.
-    difference = cv2.blur(picture.astype(np.float32) - image, WINDOW)
-    return alpha, np.abs(difference).max(axis=2)
+    difference = cv2.blur(cv2.subtract(picture, image, dtype=cv2.CV_32F), WINDOW)
+    return alpha, functools.reduce(cv2.max, cv2.split(np.abs(difference)))
 
 
 def blend(alpha: np.ndarray, last_alpha: np.ndarray, difference: np.ndarray) -> np.ndarray:
