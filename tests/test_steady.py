@@ -6,7 +6,7 @@ import numpy as np
 from mmnet import steady
 from mmnet.runtime import Predictor
 
-SIZE = 128
+SIZE = 64
 RNG = np.random.RandomState(0)
 TEXTURE = cv2.normalize(cv2.GaussianBlur(RNG.uniform(size=[3 * SIZE, 3 * SIZE, 3]), (7, 7), 2),
                         None, 0, 255, cv2.NORM_MINMAX)
@@ -15,7 +15,7 @@ TEXTURE = cv2.normalize(cv2.GaussianBlur(RNG.uniform(size=[3 * SIZE, 3 * SIZE, 3
 def scene(shift=0, origin=0):
     """A textured disc, moved to the right, before another texture; and its alpha."""
     y, x = np.mgrid[:SIZE, :SIZE]
-    alpha = np.clip(32.5 - np.hypot(x - 48 - shift, y - 64), 0, 1).astype(np.float32)
+    alpha = np.clip(16.5 - np.hypot(x - 24 - shift, y - 32), 0, 1).astype(np.float32)
     background = TEXTURE[origin:origin + SIZE, :SIZE]
     disc = np.roll(TEXTURE[-SIZE:, -SIZE:], shift, axis=1)
     image = alpha[..., None] * disc + (1 - alpha[..., None]) * background
@@ -41,15 +41,15 @@ def test_flicker_of_a_still_picture_shrinks():
 
 
 def test_motion_is_followed_without_lag():
-    scenes = [scene(shift) for shift in range(0, 40, 5)]
-    alphas = [alpha for _, alpha in scenes]
-    for alpha, last, found in zip(alphas[1:], alphas, run(scenes, alphas)[1:]):
-        # What is left is within the edge, which becomes softer.
-        assert np.abs(found - alpha).mean() < 0.4 * np.abs(last - alpha).mean()
+    scenes = [scene(shift) for shift in range(0, 16, 2)]
+    steadied = run(scenes, [alpha for _, alpha in scenes])
+    for (_, alpha), found in zip(scenes[1:], steadied[1:]):
+        # What is left is within the soft edge; an alpha that lags by a frame differs by 0.03.
+        assert np.abs(found - alpha).mean() < 0.01
 
 
 def test_a_cut_is_forgotten_at_once():
-    first, second = scene(), scene(shift=24, origin=SIZE)
+    first, second = scene(), scene(shift=12, origin=SIZE)
     second = 255 - second[0], second[1]
     steadied = run([first, first, second], [first[1], first[1], second[1]])
     np.testing.assert_array_equal(steadied[2], second[1])
@@ -59,7 +59,7 @@ def test_a_wrong_answer_does_not_stay():
     """Something that the network takes for the person in a single frame fades."""
     still = scene()
     wrong = still[1].copy()
-    wrong[:24, 96:] = 1
+    wrong[:12, 48:] = 1
     steadied = run([still] * 8, [still[1], wrong] + [still[1]] * 6)
     assert np.abs(steadied[-1] - still[1]).max() < 0.1
 
@@ -67,7 +67,7 @@ def test_a_wrong_answer_does_not_stay():
 def test_the_blend_by_hand():
     difference = np.array([[0, 5, 20, 0]], np.float32)
     alpha, last = np.full([1, 4], 0.5, np.float32), np.full([1, 4], 0.9, np.float32)
-    share = 0.97 * np.exp(-(difference / 13) ** 2)
+    share = 0.97 * np.exp(-(difference / 8) ** 2)
     np.testing.assert_allclose(steady.blend(alpha, last, difference), 0.5 + 0.4 * share, rtol=1e-5)
     # Most of the picture has changed: a cut.
     np.testing.assert_array_equal(steady.blend(alpha, last, difference + 15), alpha)
