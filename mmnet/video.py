@@ -148,8 +148,7 @@ def paced(capture: cv2.VideoCapture, fps: float,
         if not there:
             return
         frame = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
-        # The first frame is due at once.
-        due = max(0, int((clock() - start) * fps) + 1 - count)
+        due = max(0, int((clock() - start) * fps) - count)
         for _ in range(due):
             yield frame
         count += due
