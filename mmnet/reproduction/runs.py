@@ -207,10 +207,11 @@ def check(run: Run, train_data: Mapping[str, Any]) -> None:
             raise UserError(f'{run.directory}: holds other files; choose another --output_dir')
         return
     wanted = {**run.made_with(), 'train_data': dict(train_data)}
+    # Older notes lack the float steps and hold more flags.
+    note = {'float_steps': wanted.get('float_steps'), **note,
+            'flags': without_places(note.get('flags', []))}
     for name, value in wanted.items():
-        # Older notes lack a name.
-        found = note.get(name, value)
-        if (without_places(found) if name == 'flags' else found) != value:
+        if note.get(name) != value:
             raise UserError(f'{run.directory}: was made with other {name.replace("_", " ")} '
                             f'({note.get(name)}, now {value}); choose another --output_dir')
     if run.trained_steps() > run.steps:
