@@ -13,6 +13,7 @@ import os
 import re
 import signal
 import sys
+import threading
 from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 import cv2
@@ -221,7 +222,7 @@ def process_video(path: str, paths: Dict[str, str], predictor: inference.Predict
         count = 0
         last: Optional[np.ndarray] = None
         made: Dict[str, np.ndarray] = {}
-        ended: List[int] = []
+        ended = threading.Event()
         if number is not None:
             stack.enter_context(noting_interrupts(ended))
         for count, (image, alpha) in enumerate(tqdm(
@@ -233,20 +234,20 @@ def process_video(path: str, paths: Dict[str, str], predictor: inference.Predict
                 if kind == 'alpha':
                     pixels = cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB)
                 write[kind](pixels)
-            if ended:
+            if ended.is_set():
                 break
         if not count:
             raise UserError(f'{path}: holds no pictures')
 
 
 @contextlib.contextmanager
-def noting_interrupts(ended: List[int]) -> Iterator[None]:
-    """Adds Ctrl-C to a list, in place of an exception that would break off a frame or its file.
+def noting_interrupts(ended: threading.Event) -> Iterator[None]:
+    """Sets an event at Ctrl-C: an exception would break off a frame or its file.
 
     A second one interrupts as usual, if a camera gives no more frames.
     """
     def note(number, frame) -> None:
-        ended.append(number)
+        ended.set()
         signal.signal(signal.SIGINT, before)
 
     before = signal.signal(signal.SIGINT, note)

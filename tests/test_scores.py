@@ -46,7 +46,7 @@ def test_exact_mattes_score_nothing_and_flat_ones_have_no_band():
     assert scores.scores(np.zeros([12, 12]), np.zeros([12, 12]))['iou'] == 1
     means = scores.mean_scores([flat, exact])
     assert means['sad_band'] == 0 and scores.mean_scores([flat])['sad_band'] is None
-    # Means of means, as of a set with such images only.
+    # A set may hold such images only; its mean is then a row of further means.
     assert scores.mean_scores([scores.mean_scores([flat]), exact])['sad_band'] == 0
     # A network that returns NaN has no good score.
     assert np.isnan(scores.mean_scores([{'mad': np.nan}, {'mad': 0.1}])['mad'])
