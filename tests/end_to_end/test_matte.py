@@ -140,7 +140,7 @@ def test_steady_mattes_of_a_video_and_of_clips(trained, tmp_path):
     network = 'pretrained:mmnet_dm1.0_128_float32'
     image, alpha = draw_pair(np.random.RandomState(0))
     rng = np.random.RandomState(1)
-    frames = [np.clip(image + rng.normal(0, 20, image.shape), 0, 255).astype(np.uint8)
+    frames = [np.clip(image + rng.normal(0, 6, image.shape), 0, 255).astype(np.uint8)
               for _ in range(8)]
     write_video(tmp_path / 'clip.mp4', frames)
     for kind in ('image', 'mask'):
