@@ -85,7 +85,8 @@ def parse(argv: List[str]):
     """Returns the arguments, and what follows `--`, which goes to train.py."""
     parser = cli.Parser(__doc__)
     parser.add_argument('target', choices=[*paper.TARGETS, 'all'],
-                        help='losses drops one term of the loss at a time')
+                        help='losses drops one term of the loss at a time; recipe adds one part '
+                        'of scripts/train_recipe.sh at a time')
     parser.add_argument('--dataset_path', required=True, nargs='+', help='data sets to train on, '
                         'each with train/image and train/mask')
     parser.add_argument('--test_path', nargs='+', help='data sets to test on, each with test/image '

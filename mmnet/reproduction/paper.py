@@ -46,6 +46,22 @@ def _deeplab(stride: str, width: str) -> Tuple[str, ...]:
     return ('--model', 'deeplab', '--output_stride', stride, '--width_multiplier', width)
 
 
+BACKGROUNDS = ('--backgrounds', 'drawn', 'pairs', '--background_probability', '0.7')
+PRETRAINED = 'pretrained:mmnet_dm1.0_256'
+# The parts of scripts/train_recipe.sh, each alone, and together. Zooming out takes new backgrounds.
+PARTS: Dict[str, Tuple[str, ...]] = {
+    'backgrounds': BACKGROUNDS, 'zoom-out': (*BACKGROUNDS, '--zoom_out', '0.4'),
+    'framing': ('--framing', '0.5'), 'texture': ('--augmentation', 'mmnet_texture'),
+    'schedule': ('--learning_rate_schedule', 'cosine', '--warm_up_steps', '50'),
+    'average': ('--ema_decay', '0.99'),
+}
+RECIPE: Dict[str, Tuple[str, ...]] = {
+    **{f'With {part}': given for part, given in PARTS.items()},
+    'With all parts': sum((given for part, given in PARTS.items() if part != 'backgrounds'), ()),
+    # What else a training may begin with or learn from: the network that comes with the code.
+    'With a teacher': ('--teacher', PRETRAINED),
+    'With pretraining': ('--init_checkpoint', PRETRAINED),
+}
 NETWORKS: Dict[str, Tuple[str, ...]] = {
     **{f'MMNet-{width}': _mmnet(width) for width in ('0.50', '0.75', '1.00', '1.40')},
     **{f'MD{stride}-{width}': _deeplab(stride, width)
@@ -55,6 +71,7 @@ NETWORKS: Dict[str, Tuple[str, ...]] = {
     'No refinement': _mmnet('1.00', '--no_refinement'),
     **{f'No {loss} loss': _mmnet('1.00', f'--{loss}_loss_weight', '0')
        for loss in ('alpha', 'compositional', 'kl', 'gradient', 'auxiliary')},
+    **{name: _mmnet('1.00', *given) for name, given in RECIPE.items()},
     'MMNet-1.00Q': _mmnet('1.00'), 'MD16-0.75Q': _deeplab('16', '0.75'),
 }
 FLOAT_ROWS = {'MMNet-1.00Q': WHOLE, 'MD16-0.75Q': RIVAL}
@@ -115,7 +132,7 @@ LOSSES = tuple(name for name in NETWORKS if name.endswith(' loss')) + (WHOLE,)
 # The rows of each target in the paper's order; rows that we cannot train have no network.
 TARGETS: Dict[str, Tuple[str, ...]] = {
     'table2': tuple(TABLE_2), 'table3': tuple(TABLE_3), 'table4': tuple(TABLE_4),
-    'table5': tuple(TABLE_5), 'losses': LOSSES,
+    'table5': tuple(TABLE_5), 'losses': LOSSES, 'recipe': (WHOLE, *RECIPE),
     'figure1': tuple(dict.fromkeys([*TABLE_3, *TABLE_2])),
     'figure5': (RIVAL, WHOLE, WHOLE + '*'),
 }

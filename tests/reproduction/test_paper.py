@@ -61,6 +61,19 @@ def test_flags_of_all_rows_are_known():
     assert parsed(paper.make_row('No dilation')).dilation is False
 
 
+def test_the_parts_are_those_of_the_recipe_s_script():
+    with open(os.path.join(ROOT, 'scripts', 'train_recipe.sh')) as file:
+        shared = file.read().split('recipe=(')[1].split(')')[0].replace('"${places[@]}"', 'data')
+    script = flags.train_parser().parse_args([*shared.split(), '--train_dir', 'run'])
+    together = parsed(paper.make_row('With all parts'))
+    for name in ('backgrounds', 'background_probability', 'framing', 'zoom_out', 'augmentation',
+                 'learning_rate_schedule'):
+        assert getattr(together, name) == getattr(script, name) is not None
+    alone = [parsed(paper.make_row(f'With {part}')) for part in paper.PARTS]
+    for name, value in vars(together).items():
+        assert any(getattr(each, name) == value for each in alone), name
+
+
 def test_the_scripts_of_the_rows_train_the_same_networks():
     """Each row of Table 3 has a script with the same flags."""
     found = set()

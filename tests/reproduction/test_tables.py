@@ -68,6 +68,15 @@ def test_claims_are_judged():
     assert judged('milliseconds', 'MMNet-1.00', 'No dilation')[-1] == 'not measured'
 
 
+def test_each_part_of_the_recipe_is_a_claim():
+    records = [record('MMNet-1.00', 1, 0.010), record('With average', 1, 0.008, mad=0.2)]
+    table = tables.claims_table(tables.Results(records, {}))
+    lines = [line.split(' | ') for line in table.strip().split('\n')[2:]]
+    assert [(line[1], line[2], line[5], line[-1].rstrip(' |')) for line in lines] == [
+        ('With average', 'MMNet-1.00', '+20.0 %', 'yes (one seed)'),
+        ('With average', 'MMNet-1.00', '-100.0 %', 'no (one seed)')]
+
+
 def test_chance_is_told_from_margin():
     assert tables.verdict([1, 2], [5, 6]) == 'yes' and tables.verdict([5, 6], [1, 2]) == 'no'
     assert tables.verdict([1, 3], [2, 4.1]) == 'yes, within chance'
