@@ -11,7 +11,6 @@ from typing import Iterator
 
 import cv2
 import numpy as np
-from pymatting.foreground.estimate_foreground_ml import estimate_foreground_ml
 
 
 def foreground_colours(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
@@ -29,6 +28,8 @@ def foreground_colours(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     if alpha.size == 1:     # PyMatting expects neighbours.
         return image
     with _interrupts_deferred():
+        # Most runs of most programs do without PyMatting, which takes a second to import.
+        from pymatting.foreground.estimate_foreground_ml import estimate_foreground_ml
         foreground = estimate_foreground_ml(image.astype(np.float32) / 255,
                                             alpha.astype(np.float32))
     return np.round(foreground.clip(0, 1) * 255).astype(np.uint8)

@@ -1,5 +1,6 @@
 """Equation 1 in both directions."""
 
+import importlib
 import os
 import signal
 import time
@@ -65,7 +66,8 @@ def test_ctrl_c_waits_for_compiled_code(monkeypatch):
         return image
 
     finished = []
-    monkeypatch.setattr(compositing, 'estimate_foreground_ml', interrupted)
+    pymatting = importlib.import_module('pymatting.foreground.estimate_foreground_ml')
+    monkeypatch.setattr(pymatting, 'estimate_foreground_ml', interrupted)
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         compositing.foreground_colours(np.zeros([8, 8, 3], np.uint8), alpha)
