@@ -15,6 +15,7 @@ import tensorflow as tf
 from PIL import Image
 
 from mmnet import records, video
+from tests import forked
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LITERT = os.path.join(ROOT, '.venv-litert', 'bin', 'python')
@@ -55,7 +56,7 @@ def write_split(dataset, split, count, seed=0):
 
 
 def start(script, *args, **kwargs):
-    """Starts an entry point of the repository."""
+    """Starts an entry point of the repository, as a shell does."""
     return subprocess.Popen([sys.executable, os.path.join(ROOT, script)] + [str(a) for a in args],
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                             universal_newlines=True, **kwargs)
@@ -63,9 +64,7 @@ def start(script, *args, **kwargs):
 
 def run(script, *args):
     """Runs an entry point; returns its exit status, standard output and standard error."""
-    process = start(script, *args)
-    out, err = process.communicate()
-    return process.returncode, out, err
+    return forked.run(os.path.join(ROOT, script), [str(each) for each in args])
 
 
 def in_browser(worker, folder, given, model=None, built=None):

@@ -69,6 +69,11 @@ def test_training_leaves_checkpoints_hparams_and_summaries(trained):
                 'loss/total', 'learning_rate', 'images_per_second'):
         assert tags[tag][-1] >= 6, tag
     assert 'examples/image' in tags
+    event_file, = run_dir.glob('events.*')
+    drawn = [each.graph_def for each in tf.train.summary_iterator(str(event_file))
+             if each.HasField('graph_def')][-1]
+    nodes = {node.name for node in tf.GraphDef.FromString(drawn).node}
+    assert 'MMNet/initial/weights' in nodes, 'for TensorBoard'
 
 
 def test_a_finished_training_is_left_alone(trained):
@@ -420,10 +425,13 @@ def test_validation_needs_photos_held_out(trained):
         assert status == 1 and named in err and err.count('\n') == 1
 
 
-def test_help_lists_the_flags():
-    for script in ('train.py', 'evaluate.py'):
-        status, out, _ = run(script, '--help')
-        assert status == 0 and '--dataset_path' in out
+@pytest.mark.parametrize('script', ['train.py', 'evaluate.py', 'export_tflite.py',
+                                    'scripts/matte.py', 'scripts/reproduce.py'])
+def test_help_is_all_that_a_program_says(script):
+    """As a shell starts it: what it imports says nothing."""
+    process = start(script, '--help')
+    out, err = process.communicate()
+    assert process.returncode == 0 and out.startswith('usage: ') and '--help' in out and err == ''
 
 
 def test_always_foreground_is_measured_as_networks_are(dataset):
