@@ -80,8 +80,8 @@ def make_parser() -> cli.Parser:
                         help='with --watch: leave after a checkpoint of this step; by default the '
                         'training\'s own')
     parser.add_argument('--timeout', type=cli.positive(float),
-                        help='with --watch: leave when no checkpoint has come for so many seconds; '
-                        'by default never')
+                        help='with --watch: exit after this many seconds without a new '
+                        'checkpoint; by default never')
     return parser
 
 

@@ -23,9 +23,10 @@ def train_parser() -> Parser:
                     'same network is resumed.')
     cli.add_data_flags(parser, split='train')
     parser.add_argument('--dataset_weights', type=positive(float), nargs='+',
-                        help='relative share of each data set in the batches, in their order; by '
-                        'default all photos count alike')
-    parser.add_argument('--train_dir', required=True, help='checkpoints, summaries, hparams.json')
+                        help='relative share of each data set in a batch, in the order of '
+                        '--dataset_path; by default all photos count alike')
+    parser.add_argument('--train_dir', required=True, help='directory for checkpoints, summaries '
+                        'and hparams.json')
     parser.add_argument('--cache_dir', help='keep decoded photos in a file there instead of in '
                         'memory')
     network = parser.add_argument_group('network')

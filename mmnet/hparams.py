@@ -1,9 +1,9 @@
 """The hyperparameters of a run: typed, checked, and stored in `hparams.json`.
 
-    {"format": 2, "model": "mmnet", "image_size": 256,
-     "network": {"width_multiplier": 1.0, ...},                     settings of the network
-     "quantization": {"weight_bits": 8, "activation_bits": 8},      or null
-     "training": {"batch_size": 32, ...}}                           everything else
+    {"format": 4, "model": "mmnet", "image_size": 256, "previous_alpha": false,
+     "network": {"width_multiplier": 1.0, ...},             settings of the network
+     "quantization": {"weight_bits": 8, ...},               or null
+     "training": {"batch_size": 32, ...}}                   everything else
 
 All but `training` describes the network and may not change within a train directory.
 
@@ -62,9 +62,9 @@ class Training(Settings):
         None, 'leave out this share of every data set, for evaluate.py --validation', above=0,
         below=1)
     init_checkpoint: Optional[str] = setting(
-        None, 'start from the variables of this checkpoint whose names and shapes match, such as '
-        'a slim MobileNetV2')
-    batch_size: int = setting(32, 'images in a step, of each worker', above=0)
+        None, 'start from the variables whose names and shapes match: of a train directory, a '
+        'checkpoint such as a slim MobileNetV2, or pretrained:NAME')
+    batch_size: int = setting(32, 'images per step and worker', above=0)
     learning_rate: float = setting(1e-4, 'Adam\'s learning rate', above=0)
     scale_learning_rate: bool = setting(
         False, 'multiply the learning rate by the number of workers; use it with --warm_up_steps')
@@ -93,7 +93,7 @@ class Training(Settings):
         maximum=1)
     teacher: Optional[str] = setting(
         None, 'learn from the alphas of this trained network as well: a train directory, a '
-        'checkpoint or an exported file')
+        'checkpoint, an exported file or pretrained:NAME')
     teacher_weight: float = setting(1.0, 'weight of the teacher\'s loss', minimum=0)
     teacher_confidence: float = setting(
         0.0, 'leave out photos where the mean of |2α − 1| of the teacher\'s alpha is smaller',

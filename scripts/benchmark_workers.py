@@ -100,8 +100,10 @@ def main() -> int:
     parser = cli.Parser(__doc__.split('\n')[0])
     parser.add_argument('--workers', type=cli.positive(int), nargs='+', default=[2],
                         help='numbers of workers to compare with one process')
-    parser.add_argument('--image_size', type=cli.positive(int), default=128)
-    parser.add_argument('--width_multiplier', type=cli.positive(float), default=1.0)
+    parser.add_argument('--image_size', type=cli.positive(int), default=128,
+                        help='side of the square photos')
+    parser.add_argument('--width_multiplier', type=cli.positive(float), default=1.0,
+                        help='of MMNet')
     parser.add_argument('--batch_size', type=cli.positive(int), default=32,
                         help='photos in a step of all workers together')
     parser.add_argument('--steps', type=cli.positive(int), default=10, help='steps in a turn')

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Runs exported files in LiteRT's aarch64 build, by emulation, beside this machine's:
 #   scripts/check_arm.sh [FILE.tflite…]
-# It prints how far their alphas are apart, and how many instructions a run takes on ARM: the nearest
-# thing to a phone that a build machine has. Without FILEs, it runs the networks of mmnet/pretrained.
-# It takes Debian on x86 with gcc, and no root: packages go into the folder .arm.
+# It prints how far their alphas are apart, and how many instructions a run takes on ARM, a hint at a
+# phone's time. Without FILEs, it runs the networks of mmnet/pretrained. It takes Debian on x86 with
+# gcc, and no root: packages go into the folder .arm.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 if [ "${1:-}" = --help ]; then

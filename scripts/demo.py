@@ -34,7 +34,7 @@ ISOLATION = {'Cross-Origin-Opener-Policy': 'same-origin',
 def main() -> int:
     parser = cli.Parser(__doc__)
     parser.add_argument('--model', type=pretrained.find, default=pretrained.DEFAULT,
-                        help='a file of export_tflite.py')
+                        help='a file of export_tflite.py, or pretrained:NAME')
     where = parser.add_mutually_exclusive_group()
     where.add_argument('--port', default=8000,
                        type=cli.number(int, cli.Bounds(above=0, below=2 ** 16)),

@@ -54,8 +54,8 @@ def main() -> int:
                         help='portraits to train on')
     parser.add_argument('--test', type=cli.positive(int), default=100,
                         help='portraits to measure on')
-    parser.add_argument('--clips', type=cli.positive(int), help='draw so many clips with exact '
-                        'mattes, as DEST/<clip>/{image,mask}, in place of portraits')
+    parser.add_argument('--clips', type=cli.positive(int), help='number of clips to draw '
+                        'with exact mattes, as DEST/<clip>/{image,mask}, instead of portraits')
     parser.add_argument('--frames', type=cli.positive(int), default=48, help='of each clip')
     parser.add_argument('--width', type=cli.positive(int), default=192, help='in pixels')
     parser.add_argument('--height', type=cli.positive(int), default=256, help='in pixels')

@@ -79,7 +79,7 @@ def test_help_tells_the_truth_of_every_network(capsys):
     assert 'scales the channels of every layer but the logits (mmnet 1.0)' in text
     assert 'scales the backbone\'s channels; the head keeps its 256 (deeplab 1.0)' in text
     assert '(mmnet 0.999, deeplab 0.9997, portraitnet 0.9, modnet 0.9)' in text
-    assert 'images in a step, of each worker (32, portraitnet 64, modnet 16)' in text
+    assert 'images per step and worker (32, portraitnet 64, modnet 16)' in text
 
 
 @pytest.mark.parametrize('args', [

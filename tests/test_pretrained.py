@@ -27,7 +27,8 @@ def test_every_file_is_the_published_one():
              for parent, _, names in os.walk(pretrained.FOLDER) for name in names
              if '__pycache__' not in parent]
     sums = listed()
-    assert sorted(found) == sorted([*sums, 'SHA256SUMS', 'MODEL_CARD.md', '__init__.py'])
+    assert sorted(found) == sorted([*sums, 'SHA256SUMS', 'MODEL_CARD.md', '__init__.py',
+                                    'ccp_test.txt'])
     for name, digest in sums.items():
         with open(os.path.join(pretrained.FOLDER, name), 'rb') as file:
             assert hashlib.sha256(file.read()).hexdigest() == digest, name
