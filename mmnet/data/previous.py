@@ -15,16 +15,14 @@ import numpy as np
 EMPTY = 0.1
 OTHER = 0.1
 # Limits of the motion: a turn in radians; a scale; a shift, and a bend at each of the spline's
-# points, as shares of the side. Frames of a video mostly move far less, so the limits themselves
-# are multiplied by a random share, raised to this power.
+# points, as shares of the side.
 TURN, SCALE, SHIFT, BEND = 0.02, 0.02, 0.015, 0.008
-STILLNESS = 2
 # Points of the thin-plate spline along a side.
 POINTS = 4
-# A network's own alphas have blur and tears. The probability of each, and how strong they are at
-# most: the blur's deviation and a tear's half-axes, as shares of the side.
-BLURRED, BLUR = 0.5, 0.012
-TORN, TEARS, TEAR_SIZE = 0.3, 4, 0.2
+# Probability of blur, and of tears: a network's own alphas have both.
+DAMAGE = 0.5
+BLUR = 0.012
+TEARS, TEAR_SIZE = 4, 0.2
 
 
 def previous_alphas(alphas: np.ndarray, others: Sequence[np.ndarray],
@@ -51,9 +49,9 @@ def _previous(alpha: np.ndarray, other: np.ndarray, rng: np.random.RandomState) 
         past = moved(cv2.resize(other, alpha.shape[:2], interpolation=cv2.INTER_AREA), rng)
     else:
         past = moved(alpha, rng)
-    if rng.uniform() < BLURRED:
+    if rng.uniform() < DAMAGE:
         past = cv2.GaussianBlur(past, (0, 0), 1e-3 + BLUR * len(past) * rng.uniform())
-    if rng.uniform() < TORN:
+    if rng.uniform() < DAMAGE:
         past = torn(past, rng)
     return past.reshape(alpha.shape)
 
@@ -68,12 +66,12 @@ def moved(alpha: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
     Returns:
         uint8 `[S, S]`.
     """
-    size, reach = len(alpha), rng.uniform() ** STILLNESS
-    turn, scale = reach * rng.uniform(-TURN, TURN), 1 + reach * rng.uniform(-SCALE, SCALE)
+    size = len(alpha)
+    turn, scale = rng.uniform(-TURN, TURN), 1 + rng.uniform(-SCALE, SCALE)
     linear = scale * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     grid = (np.mgrid[:size, :size] + 0.5)[::-1] / size - 0.5
-    places = np.tensordot(linear, grid, 1) + reach * rng.uniform(-SHIFT, SHIFT, [2, 1, 1])
-    bend = reach * rng.uniform(-BEND, BEND, [POINTS * POINTS, 2])
+    places = np.tensordot(linear, grid, 1) + rng.uniform(-SHIFT, SHIFT, [2, 1, 1])
+    bend = rng.uniform(-BEND, BEND, [POINTS * POINTS, 2])
     places = places + spline(size).dot(bend).T.reshape(2, size, size)
     x, y = np.float32((places + 0.5) * size - 0.5)
     return cv2.remap(alpha, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

@@ -45,8 +45,6 @@ def test_the_move_is_small_and_keeps_the_shape():
     assert 0.01 < offsets.max() < previous.SHIFT + previous.BEND
     # Scaled by 2 % along each side, and bent.
     assert 0.88 < min(areas) < 0.98 and 1.02 < max(areas) < 1.14
-    # Half of the pasts move by less than a quarter of the limit, on average over directions.
-    assert np.median(offsets.max(axis=1)) < 0.25 * previous.SHIFT
 
 
 def test_the_spline_passes_through_its_points_and_holds_affine_maps():
