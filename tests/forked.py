@@ -50,10 +50,15 @@ def _run(script, args, paths):
         file = os.open(path, os.O_WRONLY | os.O_CREAT)
         os.dup2(file, number)
         os.close(file)
+    # As in a program that a shell starts.
+    multiprocessing.set_start_method('fork', force=True)
     sys.argv = [script, *args]
     sys.path[0] = os.path.dirname(script)
     try:
         runpy.run_path(script, run_name='__main__')
+    except SystemExit as leaving:
+        # Python 3.7's multiprocessing takes no status for a failure.
+        sys.exit(leaving.code or 0)
     finally:
         # A process of multiprocessing leaves these out.
         atexit._run_exitfuncs()
