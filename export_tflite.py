@@ -1,7 +1,6 @@
 #!/usr/bin/env python
 """Writes a trained network as a .tflite file for phones; see README.md."""
 
-import os
 from typing import List
 
 from mmnet import cli
@@ -16,7 +15,7 @@ with cli.starting():
 def main() -> int:
     args = flags.export_parser().parse_args()
     checkpoint = checkpoints.resolve(args.checkpoint_path)
-    trained = hparams.read(os.path.dirname(checkpoint) or '.')
+    trained = hparams.read_beside(checkpoint)
     check_exportable(trained, args.precision, args.softmax, args.io)
     if args.check and args.precision not in FLOATS:
         raise UserError(f'--check gpu: a GPU gains nothing from {args.precision}; export float16 '
@@ -30,7 +29,7 @@ def main() -> int:
     with files.replacing(args.output) as partial:
         with open(partial, 'wb') as file:
             file.write(exported.content)
-        differences = check.compare(partial, exported)
+        differences = check.compare(partial, exported, args.output)
     print(f'{args.output}: α differs from the graph\'s by {differences.mean:.2g} on average, '
           f'{differences.largest:.2g} at most')
     counts = flatbuffer.operator_counts(exported.content)

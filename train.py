@@ -4,7 +4,6 @@
 import argparse
 import contextlib
 import dataclasses
-import os
 import sys
 from typing import Dict, List, Optional
 
@@ -25,7 +24,7 @@ Sets = Dict[str, List[Pair]]
 
 def main() -> int:
     args = flags.train_parser().parse_args()
-    settings = adapted(args) if args.soc else hparams.from_flags(args)
+    settings = self_supervised(args) if args.soc else hparams.from_flags(args)
     ranks = workers.start()
     if ranks.first:
         hparams.check_same_network(settings, args.train_dir)
@@ -42,7 +41,7 @@ def main() -> int:
 
 
 def find_training_sets(args: argparse.Namespace, settings: HParams) -> Sets:
-    """Finds the pairs of every data set, or the photos; without those to validate on."""
+    """Finds the pairs or photos to train on; leaves out those held out for validation."""
     if args.soc:
         return {path: find_photos(path, args.skip_bad_pairs) for path in args.dataset_path}
     sets = find_sets(args.dataset_path, args.dataset_split_name, args.skip_bad_pairs)
@@ -50,12 +49,12 @@ def find_training_sets(args: argparse.Namespace, settings: HParams) -> Sets:
             for name, pairs in sets.items()}
 
 
-def adapted(args: argparse.Namespace) -> HParams:
-    """Returns the hyperparameters of self-supervision, which starts from a trained network."""
+def self_supervised(args: argparse.Namespace) -> HParams:
+    """Returns the hyperparameters of --soc, which continues a trained network."""
     if not args.init_checkpoint:
         raise UserError('--soc: starts from a trained network; give it with --init_checkpoint')
     checkpoint = checkpoints.resolve(args.init_checkpoint, '--init_checkpoint')
-    return hparams.adapted(args, hparams.read(os.path.dirname(checkpoint) or '.'))
+    return hparams.adapted(args, hparams.read_beside(checkpoint))
 
 
 def train(args: argparse.Namespace, settings: HParams, sets: Sets, ranks: workers.Ranks) -> int:
@@ -96,7 +95,7 @@ def announce(settings: HParams, sets: Sets, checkpoint: Optional[str], train_dir
     print(f'{settings.model}, {sizes} {"photos" if settings.training.soc else "pairs"}, '
           f'{"going on from" if checkpoint else "training in"} {checkpoint or train_dir}' +
           (f', {ranks.size} workers' if ranks.size > 1 else ''))
-    for change in hparams.changes(settings, train_dir):
+    for change in hparams.changes(settings, train_dir) if checkpoint else []:
         print('  ' + change)
 
 

@@ -108,7 +108,9 @@ def resolve(checkpoint_path: str, flag: str = '--checkpoint_path') -> str:
                       else 'no such directory or checkpoint')
             raise UserError(f'{flag} {checkpoint_path}: {reason}')
         return checkpoint
-    known = listed(checkpoint_path) or on_disk(checkpoint_path)
+    known = listed(checkpoint_path)
+    if not any(map(exists, known)):
+        known = on_disk(checkpoint_path)
     while known and not exists(known[-1]):
         print(f'{known[-1]}: damaged, its files are incomplete; using an older checkpoint',
               file=sys.stderr)
@@ -124,7 +126,7 @@ def prepare_resume(train_dir: str) -> Tuple[Optional[str], List[str]]:
 
     Removes the files of a write that was cut off, and takes damaged checkpoints off the list.
     Whole checkpoints are listed again if the list was lost, or if training was killed before it
-    was written. Standard error names each of them.
+    was written. Standard error names what is removed or listed again.
 
     Returns:
         the checkpoint to go on from, or None, and the damaged ones.
@@ -145,10 +147,17 @@ def prepare_resume(train_dir: str) -> Tuple[Optional[str], List[str]]:
             damaged.append(checkpoint)
     if damaged and not whole:
         raise UserError(f'{train_dir}: none of its {len(damaged)} checkpoints can be read; move '
-                        f'them away to start anew')
+                        f'the directory away to start anew')
     if whole != listed(train_dir):
-        tf.train.update_checkpoint_state(train_dir, whole[-1], whole)
+        _list(train_dir, whole)
     return (whole[-1] if whole else None), damaged
+
+
+def _list(directory: str, found: List[str]) -> None:
+    """Names checkpoints in a directory's `checkpoint` file, so that the directory can be moved."""
+    names = [os.path.basename(path) for path in found]
+    # TensorFlow leaves relative names alone only in a directory that is given absolutely.
+    tf.train.update_checkpoint_state(os.path.abspath(directory), names[-1], names)
 
 
 def _recovered(train_dir: str) -> List[str]:
@@ -205,13 +214,19 @@ def copy(checkpoint: str, directory: str) -> str:
 
     Raises:
         FileNotFoundError: if the checkpoint is missing, or is deleted meanwhile.
+        UserError: if the copy cannot be written.
     """
     paths = glob.glob(glob.escape(checkpoint) + '.data-*') + [checkpoint + '.index']
     if len(paths) < 2:
         raise FileNotFoundError(checkpoint)
     # The index comes last: with it the copy exists.
     for path in paths:
-        shutil.copy(path, directory)
+        try:
+            shutil.copy(path, directory)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise UserError(f'{directory}: cannot be written ({error.strerror})')
     return os.path.join(directory, os.path.basename(checkpoint))
 
 
@@ -242,7 +257,7 @@ def keep_best(checkpoint: str, train_dir: str, scores: Dict) -> bool:
     files.make_directory(best_dir)
     hparams.write(hparams.read(train_dir), best_dir)
     kept = copy(checkpoint, best_dir)
-    tf.train.update_checkpoint_state(best_dir, kept)
+    _list(best_dir, [kept])
     files.write_json(scores, os.path.join(best_dir, SCORES))
     for path in glob.glob(os.path.join(glob.escape(best_dir), 'model.ckpt-*')):
         if not path.startswith(kept + '.'):

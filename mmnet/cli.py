@@ -82,7 +82,9 @@ class Parser(argparse.ArgumentParser):
     """A parser that reports bad usage in one line."""
 
     def __init__(self, description: str):
-        super().__init__(description=description, formatter_class=_HelpFormatter)
+        # An abbreviation would slip past checks of flags by their names.
+        super().__init__(description=description, formatter_class=_HelpFormatter,
+                         allow_abbrev=False)
 
     def error(self, message: str) -> None:  # type: ignore[override]
         self.exit(2, f'{self.prog}: error: {message}; --help lists the flags\n')
@@ -92,7 +94,9 @@ class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
     """Shows a default only if it says something, and keeps the line breaks of a description."""
 
     def _get_help_string(self, action: argparse.Action) -> Optional[str]:
-        if action.default in (None, False, '') or action.required:
+        # 0 equals False, but says something.
+        silent = action.default in (None, '', []) or action.default is False
+        if silent or action.required:
             return action.help
         return super()._get_help_string(action)
 

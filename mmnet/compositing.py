@@ -5,6 +5,7 @@
 """
 
 import contextlib
+import os
 import signal
 import threading
 from typing import Iterator
@@ -48,7 +49,8 @@ def _interrupts_deferred() -> Iterator[None]:
     finally:
         signal.signal(signal.SIGINT, handler)
     if arrived:
-        raise KeyboardInterrupt
+        # The handler from before decides: it may want to end a camera's recording whole.
+        os.kill(os.getpid(), signal.SIGINT)
 
 
 def composite(foreground: np.ndarray, alpha: np.ndarray, background: np.ndarray) -> np.ndarray:

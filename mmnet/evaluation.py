@@ -189,7 +189,7 @@ def _means(rows: List[Dict[str, float]]) -> Record:
 
 
 def image_by_image(alpha: Callable[[np.ndarray], np.ndarray]) -> BatchPredictor:
-    """Makes a `BatchPredictor` of a function from an image `[S, S, 3]` to its alpha `[S, S, 1]`."""
+    """Makes a `BatchPredictor` from a function of an image `[S, S, 3]` to an alpha `[S, S, 1]`."""
     def predict(images: np.ndarray, _) -> Tuple[np.ndarray, Dict[str, float]]:
         return np.stack([alpha(image) for image in images]), {}
 

@@ -4,7 +4,7 @@ Nobody marks the person. The trimap is certain where nearly all training masks a
 majority of the masks is a first guess.
 """
 
-from typing import Sequence
+from typing import Optional, Sequence
 
 import cv2
 import numpy as np
@@ -21,7 +21,7 @@ SIZE = 256
 
 
 def trimap(dataset_paths: Sequence[str], split: str, size: int,
-           skip_bad_pairs: bool = False) -> np.ndarray:
+           skip_bad_pairs: Optional[bool] = None) -> np.ndarray:
     """Makes GrabCut's starting labels from the masks of a split.
 
     Args:

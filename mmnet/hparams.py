@@ -5,7 +5,8 @@
      "quantization": {"weight_bits": 8, ...},               or null
      "training": {"batch_size": 32, ...}}                   everything else
 
-All but `training` describes the network and may not change within a train directory.
+Within a train directory, only `training` may change. Even there, `soc` stays as it is, and
+`ema_decay` is neither added nor removed.
 
     run = hparams.read('TRAIN_DIR')
     run.network.width_multiplier, run.training.batch_size
@@ -31,6 +32,14 @@ FORMAT = 4
 DEFAULT_MODEL = 'mmnet'
 # Settings of the training that are lists, and what they are lists of.
 LISTS = {'dataset_path': str, 'dataset_weights': float, 'backgrounds': str, 'unlabelled': str}
+# What --soc does not take: settings that need masks, a teacher, or a share of the pairs.
+NEED_TRUTH = ('validation_fraction', 'framing', 'zoom_out', 'backgrounds', 'background_probability',
+              'teacher', 'teacher_weight', 'teacher_confidence', 'unlabelled',
+              'unlabelled_batch_size')
+# Settings that change nothing without another one.
+NEEDS = {'unlabelled': 'teacher', 'teacher_weight': 'teacher', 'teacher_confidence': 'teacher',
+         'unlabelled_batch_size': 'unlabelled', 'zoom_out': 'backgrounds',
+         'background_probability': 'backgrounds'}
 # A network's activations at this size take gigabytes for a single image.
 LARGEST_SIZE = 4096
 # Self-supervision trains carefully: nothing but the network itself says what is right.
@@ -53,7 +62,7 @@ class Quantization(Settings):
 class Training(Settings):
     """How a network is trained. The defaults are MMNet's (Section 3).
 
-    `mmnet.flags` declares the flags of what is no `setting`.
+    Fields without a `setting` get their flags in `mmnet.flags`.
     """
     dataset_path: Tuple[str, ...] = ()
     dataset_weights: Optional[Tuple[float, ...]] = None
@@ -285,7 +294,7 @@ def adapted(args: argparse.Namespace, trained: HParams) -> HParams:
         if value != identity.get(name):
             raise UserError(f'--soc: the network of --init_checkpoint has {name} '
                             f'{identity.get(name, "unset")}, not {value}; leave the flag out')
-    for name in _given(args, models.all_settings('objective_settings')):
+    for name in _given(args, [*models.all_settings('objective_settings'), *NEED_TRUTH]):
         raise UserError(f'--{name}: does not apply to --soc; leave it out')
     network = dataclasses.replace(trained.network, **_given(args, _training_only(spec.settings)))
     return dataclasses.replace(
@@ -308,14 +317,9 @@ def _training(args: argparse.Namespace, defaults: Mapping[str, Any]) -> Training
     if training.learning_rate_schedule == 'cosine' and training.learning_rate_decay != 1:
         raise UserError('--learning_rate_schedule cosine: has no --learning_rate_decay; leave one '
                         'of them out')
-    if training.unlabelled and not training.teacher:
-        raise UserError('--unlabelled: only a teacher can explain photos without masks; name one '
-                        'with --teacher')
-    if training.zoom_out and not training.backgrounds:
-        raise UserError('--zoom_out: only people before new backgrounds can be farther away; give '
-                        '--backgrounds, too')
-    if training.soc and training.teacher:
-        raise UserError('--teacher: does not apply to --soc; leave it out')
+    for name, needed in NEEDS.items():
+        if getattr(args, name, None) and not getattr(training, needed):
+            raise UserError(f'--{name}: changes nothing without --{needed}; give that, too')
     if training.warm_up_steps >= training.max_steps:
         raise UserError(f'--warm_up_steps {training.warm_up_steps}: must be below --max_steps '
                         f'{training.max_steps}')
@@ -386,6 +390,11 @@ def check_same_network(hparams: HParams, train_dir: str) -> None:
         if there != ours:
             raise UserError(f'--train_dir {train_dir}: holds a training with {name} {there}, not '
                             f'{ours}; choose another directory or the same setting')
+
+
+def read_beside(checkpoint: str) -> HParams:
+    """Reads the `hparams.json` in a checkpoint's directory; see `read`."""
+    return read(os.path.dirname(checkpoint) or '.')
 
 
 def read(train_dir: str) -> HParams:

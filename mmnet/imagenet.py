@@ -132,7 +132,7 @@ def write_checkpoint(convolutions: List[Convolution], model: str, photos: np.nda
                            norm + 'gamma': np.sqrt(variance + EPSILON),
                            norm + 'beta': layers[layer][1] + mean})
         _initialize(session, variables, opened)
-        files.make_directory(os.path.dirname(path))
+        files.make_directory(os.path.dirname(path) or '.')
         tf.train.Saver(list(variables.values())).save(session, path, write_meta_graph=False,
                                                       write_state=False)
     return width

@@ -42,7 +42,7 @@ class Photos:
 
 
 def load(sets: Mapping[str, List[Pair]], options: Training, image_size: int,
-         cache_dir: Optional[str] = None, skip_bad_pairs: bool = False,
+         cache_dir: Optional[str] = None, skip_bad_pairs: Optional[bool] = None,
          previous_alpha: bool = False, workers: int = 1) -> Photos:
     """Reads the photos of a training and its backgrounds.
 
@@ -63,7 +63,8 @@ def load(sets: Mapping[str, List[Pair]], options: Training, image_size: int,
     backgrounds, probability = None, 0.0
     if options.backgrounds:
         probability = options.background_probability
-        backgrounds = load_scenes(options.backgrounds, pixels, size, options.seed or 0)
+        backgrounds = load_scenes(options.backgrounds, pixels, size, options.seed or 0,
+                                  skip_bad_pairs)
     variation = Variation(PRESETS[options.augmentation], image_size, options.framing,
                           options.zoom_out, backgrounds, probability, previous_alpha)
     folders = {path: find_photos(path, skip_bad_pairs, '--unlabelled')

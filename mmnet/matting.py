@@ -21,12 +21,11 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from mmnet import cli, compositing, files, inference, steady, video
+from mmnet import cli, compositing, files, inference, pictures, steady, video
 from mmnet.data import decode
 from mmnet.errors import UserError
 from mmnet.runtime import following
 
-PHOTOS = ('.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff')
 VIDEOS = ('.mp4', '.mov', '.m4v', '.avi', '.mkv', '.webm')
 PHOTO_FILES = {'cutout': '.png', 'alpha': '.png', 'composite': '.jpg'}
 VIDEO_FILES = {'cutout': '.mov', 'alpha': '.mp4', 'composite': '.mp4'}
@@ -131,9 +130,9 @@ def in_folder(folder: str, output_dir: str) -> List[Source]:
                             not same_place(os.path.join(parent, each), output_dir))
         sources += [source_of(os.path.join(parent, name), folder, output_dir)
                     for name in sorted(names)
-                    if name.lower().endswith(PHOTOS + VIDEOS) and not name.startswith('.')]
+                    if name.lower().endswith(decode.PHOTOS + VIDEOS) and not name.startswith('.')]
     if not sources:
-        raise UserError(f'{folder}: holds no photos or videos ({" ".join(PHOTOS + VIDEOS)})')
+        raise UserError(f'{folder}: holds no photos or videos ({" ".join(decode.PHOTOS + VIDEOS)})')
     return sources
 
 
@@ -272,7 +271,7 @@ def results(image: np.ndarray, alpha: np.ndarray, background: inference.Backgrou
             args: argparse.Namespace) -> Dict[str, np.ndarray]:
     """Makes a picture's results, uint8, by kind."""
     foreground = compositing.foreground_colours(image, alpha) if args.foreground else image
-    make = {'alpha': lambda: np.round(alpha * 255).astype(np.uint8),
+    make = {'alpha': lambda: pictures.grey(alpha),
             'cutout': lambda: compositing.cut_out(foreground, alpha),
             'composite': lambda: compositing.composite(foreground, alpha, background(image, alpha))}
     return {kind: make[kind]() for kind in args.write}

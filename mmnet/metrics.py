@@ -1,4 +1,4 @@
-"""The metrics of Section 3 in the graph: gradient error and MAD; `scores` has more, in NumPy.
+"""Gradient error and MAD (Section 3) in the graph; evaluation uses `scores`, in NumPy.
 
 Graph functions of alphas `[N, H, W, 1]` in [0, 1]. They return one value an image, not multiplied.
 """

@@ -53,6 +53,9 @@ def quantize(images: tf.Tensor, logits: tf.Tensor, weight_bits: int, activation_
     Returns:
         the quantized logits.
     """
+    if not is_training:
+        # No checkpoint holds the step that a delay counts; evaluation needs the ranges only.
+        quant_delay = 0
     logits = centre_logits(logits)
     _end_linear_layers(_ancestors(logits.op, images.op))
     # An identity that keeps the logits reachable after the graph is rewritten.
@@ -172,7 +175,7 @@ def make_symmetric(node: tf.Operation, limit: float = np.inf) -> None:
 def round_per_channel(node: tf.Operation) -> bool:
     """Replaces the node on a convolution's weights by one that rounds each output channel alone.
 
-    Its ranges follow from the weights, so they are no variables.
+    Its ranges are computed from the weights, so they are not variables.
 
     Returns:
         whether the weights belong to a plain or depthwise convolution; others are left alone.

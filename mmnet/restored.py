@@ -22,7 +22,7 @@ class _Network(NamedTuple):
 
 
 def _restore(checkpoint: str) -> _Network:
-    trained = hparams.read(os.path.dirname(checkpoint) or '.')
+    trained = hparams.read_beside(checkpoint)
     size = trained.image_size
     with tf.Graph().as_default() as graph:
         images = tf.placeholder(tf.uint8, [1, size, size, trained.channels])

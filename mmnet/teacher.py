@@ -4,7 +4,6 @@
     alpha = teacher(images)
 """
 
-import os
 from typing import Callable
 
 import cv2
@@ -31,11 +30,11 @@ def load(path: str, flag: str) -> Teacher:
     if is_file(path):
         return _file(Interpreter(path))
     checkpoint = checkpoints.resolve(path, flag)
-    return _network(hparams.read(os.path.dirname(checkpoint) or '.'), checkpoint)
+    return _network(hparams.read_beside(checkpoint), checkpoint)
 
 
 def _network(trained: hparams.HParams, checkpoint: str) -> Teacher:
-    """Makes a teacher of a checkpoint; its weights become constants, which no checkpoint holds."""
+    """Makes a teacher from a checkpoint. Its weights become constants, so nothing saves them."""
     size = trained.image_size
     with tf.Graph().as_default() as graph, open_session(graph) as session:
         inputs = tf.placeholder(tf.float32, [None, size, size, 3])

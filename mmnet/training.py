@@ -84,9 +84,9 @@ def model_fn(features: Dict[str, tf.Tensor], labels: tf.Tensor, mode: str,
 def scheduled_learning_rate(training: Training, dataset_size: int, workers: int = 1) -> tf.Tensor:
     """Computes the learning rate of the current step, a scalar.
 
-    It rises along a line for `warm_up_steps`. Then it is lr × decay^(epoch/20) (PortraitNet's
-    Section 4.3), or half a cosine from lr to 0 at `max_steps`. With `scale_learning_rate`, lr is
-    multiplied by the number of workers.
+    It is lr × decay^(epoch/20) (PortraitNet's Section 4.3), or half a cosine from lr to 0 at
+    `max_steps`. A factor rises to 1 over the first `warm_up_steps`. With `scale_learning_rate`, lr
+    is multiplied by the number of workers.
     """
     step = tf.cast(tf.train.get_or_create_global_step(), tf.float32)
     rise = training.warm_up_steps
@@ -152,9 +152,9 @@ def moving_statistics() -> List[tf.Variable]:
 def restore_matching(checkpoint: str) -> None:
     """Initializes the model variables that a checkpoint has with the same name and shape.
 
-    A frozen copy starts from the same values as the network. Moving averages come before the
-    variables that they are of. Weights for a further input channel, which a memory needs, begin at
-    zero. Prints what was restored.
+    A frozen copy starts from the same values as the network. Where a variable has
+    a moving average, that is restored. Weights for a further input channel, which a memory needs,
+    begin at zero. Prints what was restored.
 
     Raises:
         UserError: for a checkpoint that cannot be read or fits nothing.

@@ -24,8 +24,8 @@ from mmnet.errors import UserError
 
 Item = TypeVar('Item')
 CAMERA_FPS = 25
-# A video may lack this share of the frames that its duration promises, and two frames more: the
-# header's duration is rounded, and is that of the sound if that is longer.
+# A video may lack this share of the frames that its duration promises, and two frames more. The
+# header's duration is rounded, and longer sound extends it.
 MISSING_FRAMES = 0.02
 
 

@@ -43,7 +43,7 @@ def main() -> int:
                         help='bits of a weight')
     args = parser.parse_args()
     checkpoint = checkpoints.resolve(args.checkpoint_path)
-    trained = hparams.read(os.path.dirname(checkpoint) or '.')
+    trained = hparams.read_beside(checkpoint)
     exported = export(checkpoint, trained, trained.image_size, 'float32', 'logistic')
     convolutions = [layer for layer in exported.network.layers if layer.weights is not None]
     exact = [layer.weights for layer in convolutions]

@@ -17,7 +17,7 @@ with cli.starting():
     from PIL import Image
     from tqdm import tqdm
 
-    from mmnet import files, inference
+    from mmnet import files, inference, pictures
     from mmnet.data import decode
     from mmnet.data.pairs import find_photos
     from mmnet.errors import UserError
@@ -33,13 +33,13 @@ def main() -> int:
     parser.add_argument('--split', default='train', help='folder of the split')
     parser.add_argument('--confidence', type=cli.number(float, cli.Bounds(minimum=0, maximum=1)),
                         default=0.0, help='leave out photos where the mean of |2α − 1| is smaller')
-    parser.add_argument('--skip_bad', action='store_true', help='go on without photos that cannot '
-                        'be read')
+    parser.add_argument('--skip_bad_pairs', '--skip_bad', action='store_true',
+                        help='go on without photos that cannot be read')
     args = parser.parse_args()
     runtime = inference.enter_environment([args.model], args.runtime)
     # Photos of two folders may share a name.
     photos = [(f'{number}_{photo.stem}', photo.image) for number, folder in enumerate(args.source)
-              for photo in find_photos(folder, args.skip_bad, flag='SOURCE')]
+              for photo in find_photos(folder, args.skip_bad_pairs, flag='SOURCE')]
     paths: Dict[str, str] = {}
     for stem, path in photos:
         if paths.setdefault(stem, path) != path:
@@ -73,10 +73,10 @@ def main() -> int:
             shutil.copyfile(path, partial)
         # The mask comes last: with it the pair exists.
         with files.replacing(mask_path) as partial:
-            Image.fromarray(np.round(255 * alpha).astype(np.uint8)).save(partial, 'PNG')
+            Image.fromarray(pictures.grey(alpha)).save(partial, 'PNG')
     made = len(os.listdir(folders['mask']))
     print(f'{args.dest}: {made} {args.split} pairs; {unsure} left out as unsure')
-    return 1 if bad and not args.skip_bad else 0
+    return 1 if bad and not args.skip_bad_pairs else 0
 
 
 if __name__ == '__main__':

@@ -23,8 +23,9 @@ with cli.starting():
     from mmnet.data import decode
     from mmnet.data.pairs import Pair, find_pairs, report_problems
     from mmnet.datasets import clips
-    from mmnet.datasets.scenes import load_scenes
+    from mmnet.datasets.scenes import DRAWN, PAIRS, load_scenes
     from mmnet.datasets.synthetic import draw_background
+    from mmnet.errors import UserError
 
 MADE_WITH = 'clips.json'
 # Side of a background that is read from a folder, in pixels.
@@ -40,16 +41,20 @@ def main() -> int:
     parser.add_argument('--clips', type=cli.positive(int), help='people to take, evenly spread '
                         'over the split; by default all')
     parser.add_argument('--frames', type=cli.positive(int), default=48, help='of each clip')
-    parser.add_argument('--backgrounds', nargs='+', default=[], help='folders of photos without '
-                        'people; drawn scenes by default')
+    parser.add_argument('--backgrounds', nargs='+', default=[], help='drawn, the default, or '
+                        'folders of photos without people')
     parser.add_argument('--seed', type=cli.seed, default=0, help='another seed gives other motion')
     args = parser.parse_args()
+    if PAIRS in args.backgrounds:
+        raise UserError('--backgrounds pairs: is for train.py; name folders of photos without '
+                        'people, or drawn')
     pairs = find_pairs(args.dataset, args.split)
     chosen = np.linspace(0, len(pairs) - 1, min(args.clips or len(pairs), len(pairs))).astype(int)
     files.reserve_directory(args.dest, MADE_WITH, {
         'dataset': os.path.abspath(args.dataset), 'split': args.split, 'seed': args.seed,
         'frames': args.frames, 'clips': len(chosen),
-        'backgrounds': [os.path.abspath(each) for each in args.backgrounds]})
+        'backgrounds': [each if each == DRAWN else os.path.abspath(each)
+                        for each in args.backgrounds]})
     scenes = load_scenes(args.backgrounds, [], SCENE_SIZE, args.seed) if args.backgrounds else None
     # Threads, because PyMatting's compiled code does not survive a fork.
     with ThreadPool(os.cpu_count()) as pool:
@@ -57,7 +62,7 @@ def main() -> int:
         problems = [problem for problem in tqdm(
             pool.imap(work, [(index, pairs[index]) for index in chosen]), total=len(chosen),
             desc='making', unit=' clips', disable=not sys.stderr.isatty()) if problem]
-    report_problems(problems, len(chosen) - len(problems), args.dataset, False)
+    report_problems(problems, len(chosen) - len(problems), args.dataset, None)
     print(f'{args.dest}: {len(chosen)} clips of {args.frames} frames')
     return 0
 
@@ -74,7 +79,7 @@ def make(numbered: Tuple[int, Pair], args: argparse.Namespace,
     size = person.shape[1::-1]
     scene = (draw_background(rng, *size) if scenes is None else
              cv2.resize(scenes[rng.randint(len(scenes))], size) / np.float32(255))
-    clips.write_clip(os.path.join(args.dest, pair.stem.replace(os.sep, '_')),
+    clips.write_clip(os.path.join(args.dest, pair.stem),
                      lambda: clips.clip_of(person, scene, rng, args.frames))
     return None
 

@@ -242,7 +242,7 @@ def draw_figure5(args: argparse.Namespace, setup: Setup, tests: Dict[str, List[P
         grabcut.SIZE, lambda image: grabcut.alpha(image, labels)))]
     for row in (each for each in paper.rows_of(['figure5'], args.image_size) if each in trained):
         run = Run(row, args.seeds[0], setup)
-        predictors.append((row.label, inference.load(run.checkpoint, '--output_dir')))
+        predictors.append((row.label, inference.load(run.checkpoint_dir, '--output_dir')))
     for title, predictor in predictors:
         columns.append((title, [inference.matte(predictor, photo) for photo in photos]))
     plots.figure5(columns, os.path.join(args.output_dir, 'figure5.png'))

@@ -42,7 +42,7 @@ def main() -> int:
     pictures.check_output(args.output, args.force)
     folder, name = os.path.split(os.path.abspath(args.clip))
     if not os.path.isdir(os.path.join(args.clip, 'image')):
-        raise UserError(f'{args.clip}: is no clip, a folder with image and mask in it')
+        raise UserError(f'{args.clip}: is not a clip; name a folder that holds image and mask')
     pairs = sorted(find_pairs(folder, name), key=lambda pair: frame_order(pair.stem))
     last = args.first + args.frames
     if last > len(pairs):

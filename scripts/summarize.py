@@ -23,7 +23,7 @@ def main() -> int:
     args = parser.parse_args()
     described = hparams.network_from_flags(args)
     size = described.image_size
-    images = tf.placeholder(tf.float32, [1, size, size, 3])
+    images = tf.placeholder(tf.float32, [1, size, size, described.channels])
     logits, _ = models.build(described.model, images, is_training=False,
                              **dataclasses.asdict(described.network))
     with tf.Session() as session:

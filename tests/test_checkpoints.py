@@ -95,6 +95,29 @@ def test_the_best_is_kept_apart(tmp_path):
                                         'model.ckpt-3.data-00000-of-00001', 'model.ckpt-3.index',
                                         'scores.json']
     assert json.loads((tmp_path / 'best' / 'scores.json').read_text())['global_step'] == 3
+    # It can be moved.
+    os.rename(best, str(tmp_path / 'moved'))
+    moved = str(tmp_path / 'moved')
+    assert checkpoints.resolve(moved) == os.path.join(moved, 'model.ckpt-3')
+
+
+def test_a_list_of_another_place_is_left_out(tmp_path):
+    """Older versions named checkpoints by the place where they were written."""
+    (tmp_path / 'old').mkdir()
+    save(tmp_path / 'old', [1, 2])
+    os.rename(str(tmp_path / 'old'), str(tmp_path / 'new'))
+    names = [str(tmp_path / 'old' / f'model.ckpt-{step}') for step in (1, 2)]
+    (tmp_path / 'new' / 'checkpoint').write_text(
+        f'model_checkpoint_path: "{names[1]}"\n' +
+        ''.join(f'all_model_checkpoint_paths: "{name}"\n' for name in names))
+    assert checkpoints.resolve(str(tmp_path / 'new')) == str(tmp_path / 'new' / 'model.ckpt-2')
+
+
+def test_a_copy_that_cannot_be_written_is_named(tmp_path):
+    path, = save(tmp_path, [1])
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(UserError, match=f'{tmp_path}/file/x: cannot be written'):
+        checkpoints.copy(path, str(tmp_path / 'file' / 'x'))
 
 
 @pytest.mark.parametrize('content', [

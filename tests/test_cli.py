@@ -64,6 +64,18 @@ def test_bad_usage_is_one_line(capsys):
     assert leaving.value.code == 2 and err.count('\n') == 1 and '--help lists the flags' in err
     text = ' '.join(parser.format_help().split())
     assert 'how many (default: 3)' in text and 'a place' in text and 'default: )' not in text
+    # A flag that is cut short is not taken for another.
+    with pytest.raises(SystemExit):
+        parser.parse_args(['--coun', '2'])
+    assert '--coun' in capsys.readouterr().err
+
+
+def test_a_default_of_zero_is_shown_and_an_empty_list_is_not():
+    parser = cli.Parser('Does it.')
+    parser.add_argument('--seed', type=int, default=0, help='a number')
+    parser.add_argument('--rows', nargs='+', default=[], help='some')
+    text = ' '.join(parser.format_help().split())
+    assert 'a number (default: 0)' in text and 'some' in text and '[]' not in text
 
 
 def test_ctrl_c_while_imports_run_is_one_line(tmp_path):

@@ -74,6 +74,26 @@ def test_ctrl_c_waits_for_compiled_code(monkeypatch):
     assert finished and signal.getsignal(signal.SIGINT) is before
 
 
+def test_ctrl_c_reaches_the_handler_from_before(monkeypatch):
+    """A camera's recording ends whole by it."""
+    pymatting = importlib.import_module('pymatting.foreground.estimate_foreground_ml')
+
+    def interrupted(image, alpha):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.05)
+        return image
+
+    arrived = []
+    monkeypatch.setattr(pymatting, 'estimate_foreground_ml', interrupted)
+    before = signal.signal(signal.SIGINT, lambda number, frame: arrived.append(number))
+    try:
+        colours = compositing.foreground_colours(np.zeros([8, 8, 3], np.uint8),
+                                                 np.full([8, 8], 0.5, np.float32))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert arrived == [signal.SIGINT] and not colours.any()
+
+
 def test_the_blurred_background_has_nothing_of_the_person():
     image = np.full([60, 80, 3], [20, 40, 200], np.uint8)
     image[:, ::4, 1] = 80

@@ -168,7 +168,11 @@ def test_another_network_is_refused_and_other_training_is_not(tmp_path):
     (['--temperature', '2'], '--temperature: is not a setting of mmnet'),
     (['--squeeze_excitation'], 'squeeze_excitation'),
     (['--weight_bits', '4'], 'pass --quantize'), (['--quant_delay', '4'], 'pass --quantize'),
-    (['--model', 'modnet', '--quantize'], 'no 8-bit form.*RSQRT')])
+    (['--model', 'modnet', '--quantize'], 'no 8-bit form.*RSQRT'),
+    (['--zoom_out', '0.3'], '--zoom_out: changes nothing without --backgrounds'),
+    (['--background_probability', '0.3'], 'nothing without --backgrounds'),
+    (['--teacher_weight', '2'], 'nothing without --teacher'),
+    (['--teacher', 'x', '--unlabelled_batch_size', '2'], 'nothing without --unlabelled')])
 def test_flags_that_do_not_fit_are_named(args, named):
     with pytest.raises(UserError, match=named):
         from_flags(*args)
@@ -190,6 +194,8 @@ def test_self_supervision_takes_the_network_of_its_checkpoint():
     assert adapted('--batch_norm_decay', '0.7').network.batch_norm_decay == 0.7
     for args, named in ((['--squeeze_excitation'], 'squeeze_excitation False'),
                         (['--detail_loss_weight', '5'], '--detail_loss_weight'),
+                        (['--backgrounds', 'drawn'], '--backgrounds: does not apply'),
+                        (['--teacher', 'x'], '--teacher: does not apply'),
                         (['--image_size', '128'], 'image_size 64, not 128'),
                         (['--model', 'mmnet'], 'model modnet, not mmnet')):
         with pytest.raises(UserError, match=f'--soc|{named}') as error:

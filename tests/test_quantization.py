@@ -119,6 +119,20 @@ def test_a_delayed_quantization_starts_as_the_float_network():
     assert np.abs(delayed[2] - plain).max() > 0.05 * spread, 'rounding has begun'
 
 
+def test_a_delay_leaves_nothing_in_the_graph_of_evaluation():
+    def variables(is_training, delay):
+        with tf.Graph().as_default():
+            images = tf.zeros([1, 32, 32, 3])
+            logits, _ = models.build('portraitnet', images, is_training)
+            quantization.quantize(images, logits, 8, 8, is_training, delay)
+            return {each.op.name for each in
+                    tf.model_variables() + quantization.range_variables()}, {
+                        each.op.name for each in tf.global_variables()}
+    trained, _ = variables(True, 5)
+    evaluated, everything = variables(False, 5)
+    assert evaluated == trained == everything
+
+
 @pytest.mark.parametrize('low, high', [(-1.0, 3.0), (0.0, 5.3), (-2.7, 0.4)])
 def test_grids_are_those_of_fake_quantization(low, high):
     numbers = np.random.RandomState(0).uniform(low - 1, high + 1, 1000).astype(np.float32)

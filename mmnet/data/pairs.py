@@ -32,7 +32,7 @@ class Pair(NamedTuple):
         return [path for path in (self.image, self.mask) if path is not None]
 
 
-def find_pairs(dataset_path: str, split: str, skip_bad_pairs: bool = False) -> List[Pair]:
+def find_pairs(dataset_path: str, split: str, skip_bad_pairs: Optional[bool] = None) -> List[Pair]:
     """Lists the pairs of a split, sorted by stem, after reading every file's header.
 
     A pair is an image and a mask with the same file stem and aspect ratio; either may be JPEG or
@@ -41,7 +41,7 @@ def find_pairs(dataset_path: str, split: str, skip_bad_pairs: bool = False) -> L
     Args:
         dataset_path: holds `<split>/image` and `<split>/mask`.
         split: `train`, `test` or another folder's name.
-        skip_bad_pairs: go on with the good pairs.
+        skip_bad_pairs: go on with the good pairs; None where a program has no such flag.
 
     Raises:
         UserError: for a missing or empty split, and for any bad pair unless they are skipped.
@@ -53,7 +53,7 @@ def find_pairs(dataset_path: str, split: str, skip_bad_pairs: bool = False) -> L
 
 
 def find_sets(dataset_paths: Sequence[str], split: str,
-              skip_bad_pairs: bool = False) -> Dict[str, List[Pair]]:
+              skip_bad_pairs: Optional[bool] = None) -> Dict[str, List[Pair]]:
     """Lists the pairs of a split in several data sets, as `find_pairs` does; by `set_names`.
 
     Raises:
@@ -63,7 +63,7 @@ def find_sets(dataset_paths: Sequence[str], split: str,
             for name, path in zip(set_names(dataset_paths), dataset_paths)}
 
 
-def find_clips(folder: str, skip_bad_pairs: bool = False) -> Dict[str, List[Pair]]:
+def find_clips(folder: str, skip_bad_pairs: Optional[bool] = None) -> Dict[str, List[Pair]]:
     """Lists the frames of clips, `<folder>/<clip>/{image,mask}`, in their order, by clip.
 
     Raises:
@@ -134,13 +134,13 @@ def drawn_share(text: str) -> float:
     return int.from_bytes(hashlib.sha1(text.encode()).digest()[:8], 'big') / 2 ** 64
 
 
-def find_photos(folder: str, skip_bad: bool = False,
+def find_photos(folder: str, skip_bad: Optional[bool] = None,
                 flag: str = '--dataset_path') -> List[Pair]:
     """Lists the photos in a folder, sorted by name, after reading every file's header.
 
     Args:
         folder: holds photos, without masks.
-        skip_bad: go on with the good photos.
+        skip_bad: go on with the good photos; see `find_pairs`.
         flag: the flag that the folder came with, for messages.
 
     Raises:
@@ -163,7 +163,7 @@ def folder_of(pairs: List[Pair]) -> str:
 
 
 def _checked(pairs: List[Pair], problems: List[str], folder: str,
-             skip_bad_pairs: bool) -> List[Pair]:
+             skip_bad_pairs: Optional[bool]) -> List[Pair]:
     """Returns the pairs with good headers; reports the others and earlier problems."""
     with ThreadPool(8) as pool:
         checks = tqdm(pool.imap(_check_headers, pairs), total=len(pairs), leave=False,
@@ -176,14 +176,15 @@ def _checked(pairs: List[Pair], problems: List[str], folder: str,
     return good
 
 
-def report_problems(problems: List[str], good: int, folder: str, skip_bad_pairs: bool) -> None:
+def report_problems(problems: List[str], good: int, folder: str,
+                    skip_bad_pairs: Optional[bool]) -> None:
     """Writes problems to standard error, one line each, and decides whether to go on.
 
     Args:
         problems: one line for each bad file or pair.
         good: number of good pairs.
         folder: where they come from.
-        skip_bad_pairs: go on with the good pairs.
+        skip_bad_pairs: go on with the good pairs; see `find_pairs`.
 
     Raises:
         UserError: if there are problems that may not be skipped, or no good pair is left.
@@ -191,8 +192,11 @@ def report_problems(problems: List[str], good: int, folder: str, skip_bad_pairs:
     for problem in problems:
         print(problem, file=sys.stderr)
     if problems and not skip_bad_pairs:
-        raise UserError(f'{folder}: {len(problems)} bad files or pairs, listed above; repair them, '
-                        f'or pass --skip_bad_pairs to go on with the {good} good pairs')
+        advice = ('repair or remove them' if skip_bad_pairs is None else
+                  f'repair them, or pass --skip_bad_pairs to go on with the {good} good ones')
+        raise UserError(f'{folder}: {len(problems)} bad files or pairs, listed above; {advice}')
+    if problems and not good:
+        raise UserError(f'{folder}: none of its files can be used; name another folder')
     if not good:
         raise UserError(f'{folder}: no image/mask pairs; put photos into its image folder and '
                         f'masks of the same names into its mask folder')

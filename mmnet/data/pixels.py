@@ -27,7 +27,7 @@ AT_ONCE = 256
 
 
 def load_sets(sets: Mapping[str, List[Pair]], size: int, cache_dir: Optional[str] = None,
-              skip_bad_pairs: bool = False, foregrounds: bool = False,
+              skip_bad_pairs: Optional[bool] = None, foregrounds: bool = False,
               workers: int = 1) -> List[np.ndarray]:
     """Loads the pixels of several data sets; see `load_pixels`. Each has a cache of its own.
 
@@ -46,7 +46,7 @@ def load_sets(sets: Mapping[str, List[Pair]], size: int, cache_dir: Optional[str
 
 
 def load_pixels(pairs: List[Pair], size: int, cache_dir: Optional[str] = None,
-                skip_bad_pairs: bool = False, foregrounds: bool = False) -> np.ndarray:
+                skip_bad_pairs: Optional[bool] = None, foregrounds: bool = False) -> np.ndarray:
     """Decodes and resizes all pairs once, with a progress bar.
 
     Args:
@@ -104,7 +104,7 @@ def _check_memory(count: int, size: int, channels: int, workers: int) -> None:
                         f'memory; choose a smaller size, or keep them in a file with --cache_dir')
 
 
-def _decode_all(pairs: List[Pair], size: int, skip_bad_pairs: bool, foregrounds: bool,
+def _decode_all(pairs: List[Pair], size: int, skip_bad_pairs: Optional[bool], foregrounds: bool,
                 done: Container[str] = ()) -> Iterator[Tuple[Pair, np.ndarray]]:
     """Yields pairs and their pixels in order, decoded in threads; reports problems at the end.
 

@@ -21,7 +21,6 @@ from PIL import Image
 from mmnet.data import decode
 from mmnet.errors import UserError
 
-PHOTOS = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
 # `upper_body` leaves this share of a person's height free above the head.
 ABOVE_HEAD = 0.06
 # `Item.read_mask` raises these, besides `decode.UNREADABLE`, for files of another kind.
@@ -60,7 +59,7 @@ def aisegment(source: str) -> Layout:
         clip_img/1803151818/clip_00000000/1803151818-00000003.jpg
         matting/1803151818/matting_00000000/1803151818-00000003.png
     """
-    photos = _by_stem(os.path.join(source, 'clip_img'), PHOTOS)
+    photos = _by_stem(os.path.join(source, 'clip_img'), decode.PHOTOS)
     cutouts = _by_stem(os.path.join(source, 'matting'), ('.png',))
     return _paired(photos, cutouts)
 
@@ -72,7 +71,7 @@ def eg1800(source: str) -> Layout:
         images_mask/00001_mask.mat      a MATLAB matrix `mask` of 0 and 1
         trainlist.mat, testlist.mat     numbers, in a matrix of the file's name
     """
-    photos = _by_stem(source, PHOTOS)
+    photos = _by_stem(source, decode.PHOTOS)
     matrices = _by_stem(source, ('.mat',))
     masks = {re.sub('_mask$', '', stem): path
              for stem, path in matrices.items() if stem.endswith('_mask')}
@@ -100,8 +99,8 @@ def p3m(source: str) -> Layout:
 
     The splits are `train`, `test` (P3M-500-P, faces blurred) and `test_np` (faces unblurred).
     """
-    parts = [_paired(_by_stem(os.path.join(source, folder, images), PHOTOS),
-                     _by_stem(os.path.join(source, folder, 'mask'), PHOTOS), split)
+    parts = [_paired(_by_stem(os.path.join(source, folder, images), decode.PHOTOS),
+                     _by_stem(os.path.join(source, folder, 'mask'), decode.PHOTOS), split)
              for folder, images, split in (
                  ('train', 'blurred_image', 'train'),
                  (os.path.join('validation', 'P3M-500-P'), 'blurred_image', 'test'),
@@ -117,7 +116,7 @@ def ccp(source: str) -> Layout:
 
     Every label but 0 is the person.
     """
-    photos = _by_stem(os.path.join(source, 'photos'), PHOTOS)
+    photos = _by_stem(os.path.join(source, 'photos'), decode.PHOTOS)
     labels = _by_stem(os.path.join(source, 'annotations', 'pixel-level'), ('.mat',))
     photos = {stem: path for stem, path in photos.items() if stem in labels}
     layout = _paired(photos, labels, read_mask=_read_labels)
@@ -151,8 +150,8 @@ def ppm100(source: str) -> Layout:
 
         image/10004325765_0e94fb01fc_o.jpg      matte/10004325765_0e94fb01fc_o.jpg
     """
-    return _paired(_by_stem(os.path.join(source, 'image'), PHOTOS),
-                   _by_stem(os.path.join(source, 'matte'), PHOTOS), 'test')
+    return _paired(_by_stem(os.path.join(source, 'image'), decode.PHOTOS),
+                   _by_stem(os.path.join(source, 'matte'), decode.PHOTOS), 'test')
 
 
 def supervisely(source: str) -> Layout:
@@ -165,7 +164,7 @@ def supervisely(source: str) -> Layout:
         dataset = os.path.dirname(folder)
         for name in sorted(os.listdir(folder)):
             stem, extension = os.path.splitext(name)
-            if extension.lower() not in PHOTOS or name.startswith('.'):
+            if extension.lower() not in decode.PHOTOS or name.startswith('.'):
                 continue
             image = os.path.join(folder, name)
             annotations = [os.path.join(dataset, 'ann', each + '.json') for each in (name, stem)]
@@ -235,7 +234,7 @@ def _by_place(folder: str) -> Tuple[Dict[str, str], List[Tuple[str, str]]]:
         the pictures, and those that share a name as problems.
     """
     found: Dict[str, List[str]] = {}
-    for path in _files(folder, PHOTOS):
+    for path in _files(folder, decode.PHOTOS):
         place = os.path.splitext(os.path.relpath(path, folder))[0]
         found.setdefault(place.replace(os.sep, '_'), []).append(path)
     problems = [(path, f'has the name of {paths[0] if path != paths[0] else paths[1]}')

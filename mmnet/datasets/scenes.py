@@ -1,7 +1,7 @@
 """Backgrounds to put people before: drawn ones, those of other pairs, and folders of photos."""
 
 import sys
-from typing import Iterable, Sequence
+from typing import Iterable, Optional, Sequence
 
 import cv2
 import numpy as np
@@ -19,7 +19,7 @@ MOST = 500
 
 
 def load_scenes(sources: Sequence[str], pixels: Sequence[np.ndarray], size: int,
-                seed: int) -> np.ndarray:
+                seed: int, skip_bad_pairs: Optional[bool] = None) -> np.ndarray:
     """Collects backgrounds from all sources.
 
     Args:
@@ -27,6 +27,7 @@ def load_scenes(sources: Sequence[str], pixels: Sequence[np.ndarray], size: int,
         pixels: of the data sets, as returned by `load_sets`.
         size: side of the square, in pixels.
         seed: makes the choice reproducible.
+        skip_bad_pairs: leave out photos that cannot be read; see `find_pairs`.
 
     Returns:
         uint8 RGB `[M, size, size, 3]`, at most `MOST` of each source.
@@ -35,11 +36,12 @@ def load_scenes(sources: Sequence[str], pixels: Sequence[np.ndarray], size: int,
         UserError: for a folder without photos, and for bad ones.
     """
     rng = np.random.RandomState(seed)
-    return np.concatenate([_scenes(source, pixels, size, rng) for source in sources])
+    return np.concatenate([_scenes(source, pixels, size, rng, skip_bad_pairs)
+                           for source in sources])
 
 
-def _scenes(source: str, pixels: Sequence[np.ndarray], size: int,
-            rng: np.random.RandomState) -> np.ndarray:
+def _scenes(source: str, pixels: Sequence[np.ndarray], size: int, rng: np.random.RandomState,
+            skip_bad_pairs: Optional[bool]) -> np.ndarray:
     if source == DRAWN:
         return np.stack([_drawn(size, rng) for _ in _bar(range(MOST), 'drawing backgrounds')])
     if source == PAIRS:
@@ -47,9 +49,10 @@ def _scenes(source: str, pixels: Sequence[np.ndarray], size: int,
         chosen = rng.permutation(len(owners))[:MOST]
         return np.stack([empty_scene(owners[index][0][owners[index][1]])
                          for index in _bar(chosen, 'emptying backgrounds')])
-    photos = find_photos(source, flag='--backgrounds')
+    photos = find_photos(source, skip_bad_pairs, '--backgrounds')
     chosen = sorted(rng.permutation(len(photos))[:MOST])
-    return load_pixels([photos[index] for index in chosen], size)[..., :3]
+    return load_pixels([photos[index] for index in chosen], size,
+                       skip_bad_pairs=skip_bad_pairs)[..., :3]
 
 
 def _drawn(size: int, rng: np.random.RandomState) -> np.ndarray:

@@ -82,7 +82,10 @@ TABLE: List[Row] = [
 
 @dataclasses.dataclass(frozen=True)
 class MMNetSettings(Settings):
-    """The width multiplier, the ablations of Table 4, and batch norm's decay."""
+    """The width multiplier, the ablations of Table 4, and batch norm's decay.
+
+    An ablation's help describes its flag, such as `--no_dilation`, which turns the setting off.
+    """
     width_multiplier: float = setting(
         1.0, 'scales the channels of every layer but the logits', above=0)
     dilation: bool = setting(True, 'sets every dilation rate to 1 (Table 4, "no dilation")')

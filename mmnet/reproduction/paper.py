@@ -48,7 +48,7 @@ def _deeplab(stride: str, width: str) -> Tuple[str, ...]:
 
 BACKGROUNDS = ('--backgrounds', 'drawn', 'pairs', '--background_probability', '0.7')
 PRETRAINED = 'pretrained:mmnet_dm1.0_256'
-# The parts of scripts/train_recipe.sh, each alone, and together. Zooming out takes new backgrounds.
+# The parts of scripts/train_recipe.sh, each alone, and together. Zooming out needs new backgrounds.
 PARTS: Dict[str, Tuple[str, ...]] = {
     'backgrounds': BACKGROUNDS, 'zoom-out': (*BACKGROUNDS, '--zoom_out', '0.4'),
     'framing': ('--framing', '0.5'), 'texture': ('--augmentation', 'mmnet_texture'),
@@ -144,7 +144,7 @@ def trainable(label: str) -> bool:
 
 
 def make_row(label: str, image_size: Optional[int] = None) -> Row:
-    """Makes a row of its label.
+    """Makes the row that a label names.
 
     Args:
         label: as in the paper; widths may be shortened, as in `MMNet-1.0`.

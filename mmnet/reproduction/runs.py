@@ -25,8 +25,8 @@ from mmnet.reproduction.paper import Row, make_row
 NOTE = 'run.json'
 # What came of a run.
 RESULT = 'result.json'
-# A row of 8 bits goes on from its float row for this share of the steps, at the paper's rate.
-QUANTIZED_SHARE = 3
+# An 8-bit row fine-tunes its float row for max_steps divided by this, at the paper's rate.
+QUANTIZED_DIVISOR = 3
 QUANTIZED_FLAGS = ('--quantize', '--learning_rate', '1e-4', '--learning_rate_decay', '1')
 # Checkpoints to choose the best one from, where photos are held out for that.
 CHOICES = 10
@@ -79,7 +79,7 @@ class Run:
     @property
     def steps(self) -> int:
         steps = self.setup.max_steps
-        return max(1, steps // QUANTIZED_SHARE) if self.row.float_row else steps
+        return max(1, steps // QUANTIZED_DIVISOR) if self.row.float_row else steps
 
     @property
     def precision(self) -> str:
@@ -91,8 +91,8 @@ class Run:
         return os.path.join(self.directory, f'{self.precision}.tflite')
 
     @property
-    def checkpoint(self) -> str:
-        """The train directory of the checkpoint that counts."""
+    def checkpoint_dir(self) -> str:
+        """The directory of the checkpoint that counts: the run's own, or its `best`."""
         if self.setup.validation_fraction is None:
             return self.directory
         return os.path.join(self.directory, checkpoints.BEST)
@@ -115,7 +115,7 @@ class Run:
                       '--keep_checkpoint_max', str(CHOICES + 2)]
         float_run = self.float_run()
         if float_run:
-            given += [*QUANTIZED_FLAGS, '--init_checkpoint', float_run.checkpoint]
+            given += [*QUANTIZED_FLAGS, '--init_checkpoint', float_run.checkpoint_dir]
         return given
 
     def commands(self) -> List[List[str]]:
@@ -125,9 +125,9 @@ class Run:
         if self.setup.validation_fraction is not None:
             found.append(['evaluate.py', '--dataset_path', *self.setup.dataset_paths,
                           '--checkpoint_path', self.directory, '--validation', '--watch'])
-        found += [['evaluate.py', *test, '--checkpoint_path', self.checkpoint, '--json',
+        found += [['evaluate.py', *test, '--checkpoint_path', self.checkpoint_dir, '--json',
                    self.scores_path('graph')],
-                  ['export_tflite.py', '--checkpoint_path', self.checkpoint, '--precision',
+                  ['export_tflite.py', '--checkpoint_path', self.checkpoint_dir, '--precision',
                    self.precision, '--output', self.exported, '--force']]
         if self.row.float_row:
             found.append(['evaluate.py', *test, '--tflite_path', self.exported, '--json',

@@ -6,7 +6,7 @@ sums in floats, and the layers that follow amplify it. Two runtimes differ as mu
 """
 
 import dataclasses
-from typing import Dict, List
+from typing import Dict, List, Optional
 
 import cv2
 import numpy as np
@@ -36,12 +36,13 @@ class Differences:
     mean: float
 
 
-def compare(path: str, exported: Export) -> Differences:
+def compare(path: str, exported: Export, name: Optional[str] = None) -> Differences:
     """Runs a file and the graph it was made from on a few generated images.
 
     Args:
         path: of the file.
         exported: what was written there.
+        name: what messages call the file; its path by default.
 
     Raises:
         UserError: if the file does not compute what the graph does; names the layer.
@@ -57,14 +58,14 @@ def compare(path: str, exported: Export) -> Differences:
     if exported.precision in TOLERANCES:
         most, largest = TOLERANCES[exported.precision]
         if not (np.percentile(errors, PERCENTAGE) <= most and differences.largest <= largest):
-            raise UserError(f'{path}: differs from the graph by {differences.largest:.2g}, more '
-                            f'than {largest:.2g}')
+            raise UserError(f'{name or path}: differs from the graph by '
+                            f'{differences.largest:.2g}, more than {largest:.2g}')
     else:
-        compare_layers(path, exported, images[0])
+        compare_layers(name or path, exported, images[0])
     return differences
 
 
-def compare_layers(path: str, exported: Export, image: np.ndarray) -> None:
+def compare_layers(name: str, exported: Export, image: np.ndarray) -> None:
     """Runs each layer of an 8-bit file on the graph's activations and compares its output.
 
     Raises:
@@ -91,7 +92,7 @@ def compare_layers(path: str, exported: Export, image: np.ndarray) -> None:
                 # Half a step more, because floats lie a little off the grid.
                 tolerance = STEP_TOLERANCE + 0.5 + _bias_rounding(layer)
             if not np.percentile(errors, PERCENTAGE) <= tolerance:
-                raise UserError(f'{path}: the layer {value.name} ({layer.kind}) does not compute '
+                raise UserError(f'{name}: the layer {value.name} ({layer.kind}) does not compute '
                                 f'what the graph does; it is off by {errors.max():.2g}')
 
 

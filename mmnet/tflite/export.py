@@ -71,7 +71,7 @@ def export(checkpoint: str, hparams: HParams, image_size: int, precision: str,
     """Converts a checkpoint.
 
     Args:
-        checkpoint: a whole one.
+        checkpoint: path of a complete checkpoint.
         hparams: of its train directory.
         image_size: side of the square that the file takes.
         precision, head, io: as checked by `check_exportable`. An 8-bit file takes and returns

@@ -160,7 +160,7 @@ def convolutions(content: bytes) -> List[Tuple[np.ndarray, np.ndarray]]:
         weights and bias of each. Weights are `[H, W, I, O]`, or `[H, W, C, 1]` if depthwise.
 
     Raises:
-        ValueError: for a file that is none, and for weights that are no constants.
+        ValueError: for a file of another format, and for weights that are not constants.
     """
     if content[4:8] != FILE_IDENTIFIER:
         raise ValueError('is not a .tflite file')

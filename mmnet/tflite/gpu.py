@@ -19,7 +19,7 @@ from mmnet.tflite.layers import Layer, LayerGraph
 ACCEPTED = {'ADD', 'AVERAGE_POOL_2D', 'CONCATENATION', 'CONV_2D', 'DEPTHWISE_CONV_2D', 'LOGISTIC',
             'MEAN', 'MUL', 'RESIZE_BILINEAR', 'RSQRT', 'SOFTMAX', 'SPLIT', 'SQUARED_DIFFERENCE',
             'STRIDED_SLICE', 'SUB', 'TRANSPOSE_CONV'}
-# The largest alpha error that is no surprise: halves step by 2⁻¹¹ near 1, and errors add up.
+# The largest alpha error to expect: halves step by 2⁻¹¹ near 1, and errors add up.
 TOLERANCE = 0.05
 
 
@@ -59,8 +59,8 @@ def check(exported: Export, image: np.ndarray) -> List[LayerReport]:
     reports = run_in_halves(exported.network, image)
     overflowed = [each.name for each in reports if each.overflowed]
     if overflowed:
-        raise UserError(f'--check gpu: {overflowed[0]} overflows in half precision, and '
-                        f'{len(overflowed) - 1} layers after it')
+        raise UserError(f'--check gpu: {overflowed[0]} overflows in half precision, the first of '
+                        f'{len(overflowed)} layers')
     if reports[-1].error > TOLERANCE:
         raise UserError(f'--check gpu: α is off by {reports[-1].error:.2g} in half precision')
     return reports
@@ -119,8 +119,8 @@ def _pool(layer: Layer, inputs: List[tf.Tensor]) -> tf.Tensor:
 
 
 def _mean(layer: Layer, inputs: List[tf.Tensor]) -> tf.Tensor:
-    # A GPU sums before it divides. It adds parts of the map to one another, so that no small number
-    # is lost beside a large one, as it would be if a single half summed all.
+    # A GPU sums before it divides. It adds partial sums, so that no small number is lost beside a
+    # large one.
     height, width = layer.inputs[0].shape[1:3]
     total = tf.reduce_sum(tf.cast(inputs[0], tf.float32), [1, 2], keepdims=True)
     return tf.cast(total, inputs[0].dtype) * (1 / (height * width))

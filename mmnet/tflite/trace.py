@@ -176,7 +176,7 @@ class _Tracer:
         convolution = op.inputs[0].op
         to_batch = convolution.inputs[0].op
         if convolution.type not in CONVOLUTIONS or to_batch.type != 'SpaceToBatchND':
-            raise ValueError(f'{op.name} belongs to no dilated convolution')
+            raise ValueError(f'{op.name} is not part of a dilated convolution')
         dilation, crops = self._constant(op.inputs[1]), self._constant(op.inputs[2])
         paddings = self._constant(to_batch.inputs[2])
         kernel = np.array(convolution.inputs[1].shape.as_list()[:2])

@@ -42,11 +42,25 @@ def spoil(dataset):
 def test_all_bad_files_are_listed_at_once(dataset, capsys):
     names = spoil(dataset)
     with pytest.raises(UserError, match='6 bad.*--skip_bad_pairs.*4 good'):
-        pairs.find_pairs(dataset, 'train')
+        pairs.find_pairs(dataset, 'train', skip_bad_pairs=False)
     lines = capsys.readouterr().err.strip().split('\n')
     assert len(lines) == len(names)
     for name in names:
         assert sum(name in line for line in lines) == 1, name
+
+
+def test_a_program_without_the_flag_does_not_advise_it(dataset):
+    spoil(dataset)
+    with pytest.raises(UserError) as error:
+        pairs.find_pairs(dataset, 'train')
+    assert '6 bad' in str(error.value) and 'skip_bad' not in str(error.value)
+
+
+def test_a_folder_of_bad_photos_is_named(tmp_path, capsys):
+    (tmp_path / 'one.jpg').write_bytes(b'no photo')
+    with pytest.raises(UserError, match='none of its files can be used'):
+        pairs.find_photos(str(tmp_path), skip_bad=True)
+    assert 'one.jpg' in capsys.readouterr().err
 
 
 def test_bad_pairs_can_be_skipped(dataset, capsys):

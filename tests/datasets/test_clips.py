@@ -83,3 +83,5 @@ def test_clips_of_a_data_set_and_drawn_ones(dataset, tmp_path):
     assert run(*command)[0] == 0 and frame.read_bytes() == first
     status, _, err = run(*command[:-1], 4)
     assert status == 1 and err.count('\n') == 1
+    status, _, err = run(*command, '--backgrounds', 'pairs')
+    assert status == 1 and '--backgrounds pairs' in err and err.count('\n') == 1

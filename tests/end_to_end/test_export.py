@@ -246,6 +246,8 @@ def test_fewer_bits_can_be_trained_but_not_exported(trained, tmp_path):
     status, _, err = train(dataset, tmp_path / 'run', '--quantize', '--activation_bits', 4,
                            '--quant_delay', 1, '--max_steps', 2)
     assert status == 0, err
+    status, out, err = evaluate(dataset, tmp_path / 'run')
+    assert status == 0 and 'step 2 ' in out, err
     status, _, err = export_file(tmp_path / 'run', tmp_path / 'model.tflite', '--precision', 'int8')
     assert status == 1 and '--activation_bits 4' in err
 

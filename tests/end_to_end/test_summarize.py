@@ -42,6 +42,12 @@ def test_mmnet_is_table_1():
     assert '256×256' in out.split('\n')[0]
 
 
+def test_a_memory_is_counted():
+    plain, _ = rows('mmnet', '--image_size', 64)
+    remembering, _ = rows('mmnet', '--image_size', 64, '--previous_alpha')
+    assert remembering['initial'][2] - plain['initial'][2] == 3 * 3 * 32
+
+
 def test_deeplab_with_dilation_and_pooling():
     table, _ = rows('deeplab', '--width_multiplier', 0.35, '--output_stride', 8,
                     '--image_size', 128)
