@@ -11,7 +11,7 @@ from typing import Callable, Dict, List, Optional, Tuple
 
 import tensorflow as tf
 
-from mmnet import losses, models, quantization
+from mmnet import losses, memory, models, quantization
 from mmnet.hparams import HParams
 
 # The scope of the frozen copy that self-supervision compares with.
@@ -48,8 +48,10 @@ def build_network(images: tf.Tensor, hparams: HParams,
     """
     if images.shape.as_list()[3] < hparams.channels:
         images = tf.pad(images, [[0, 0], [0, 0], [0, 0], [0, 1]])
-    logits, end_points = models.network_spec(hparams.model).build(
-        images, is_training, hparams.network)
+    # Built again in the same scope, a network keeps its variables.
+    with tf.variable_scope(tf.get_variable_scope(), reuse=tf.AUTO_REUSE):
+        logits, end_points = models.network_spec(hparams.model).build(
+            images, is_training, hparams.network)
     if hparams.quantization:
         logits = quantization.quantize(
             images, logits, hparams.quantization.weight_bits,
@@ -70,6 +72,12 @@ def build_objective(batch: losses.Batch, hparams: HParams, is_training: bool,
         teacher: takes images and returns alphas to learn from, as `teacher.load` does.
     """
     spec, training = models.network_spec(hparams.model), hparams.training
+    if is_training and batch.previous is not None and not hparams.quantization:
+        # Rounding is learned with the pasts of ground truths: it would need each graph's ranges.
+        def alpha(inputs: tf.Tensor) -> tf.Tensor:
+            return losses.foreground_alpha(build_network(inputs, hparams, is_training=False)[0])
+        batch = dataclasses.replace(
+            batch, previous=memory.mixed_past(alpha, batch.images, batch.previous))
 
     # The images and logits of each run; unlabelled photos come last.
     seen: List[Tuple[tf.Tensor, tf.Tensor]] = []

@@ -1,0 +1,46 @@
+"""The past that a network with a memory makes itself, for its training on stills.
+
+In a video, the past is the network's own alpha of the frame before. A network that has only seen
+pasts made of ground truths (`data.previous`) believes its own mistakes.
+"""
+
+from typing import Callable
+
+import tensorflow as tf
+
+from mmnet.data.previous import SHIFT
+
+# The share of pasts that are the network's own.
+OWN = 0.5
+# How the frame before differs from a still, at most: light, as a factor, and a sensor's noise.
+LIGHT, NOISE = 0.1, 0.03
+
+
+def mixed_past(alpha: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor,
+               previous: tf.Tensor) -> tf.Tensor:
+    """Replaces some of the pasts by what the network makes of them and of a frame before.
+
+    Args:
+        alpha: the network, from images and pasts `[N, S, S, 4]` to alphas `[N, S, S, 1]`.
+        images: RGB in [0, 1], `[N, S, S, 3]`.
+        previous: alphas of the frames before, `[N, S, S, 1]`.
+
+    Returns:
+        the pasts to train with, `[N, S, S, 1]`, without a gradient.
+    """
+    own = alpha(tf.concat([frame_before(images), previous], axis=3))
+    count = images.shape.as_list()[0]
+    chosen = tf.cast(tf.random_uniform([count, 1, 1, 1]) < OWN, tf.float32)
+    return tf.stop_gradient(chosen * own + (1 - chosen) * previous)
+
+
+def frame_before(images: tf.Tensor) -> tf.Tensor:
+    """Moves images by a few pixels, in another light and with noise; RGB in [0, 1]."""
+    count, size = images.shape.as_list()[:2]
+    reach = int(round(SHIFT * size))
+    padded = tf.pad(images, [[0, 0], [reach, reach], [reach, reach], [0, 0]], 'SYMMETRIC')
+    corner = tf.random_uniform([2], maxval=2 * reach + 1, dtype=tf.int32)
+    moved = padded[:, corner[0]:corner[0] + size, corner[1]:corner[1] + size]
+    light = tf.random_uniform([count, 1, 1, 1], 1 - LIGHT, 1 + LIGHT)
+    noise = tf.random_uniform([count, 1, 1, 1], 0, NOISE) * tf.random_normal(tf.shape(images))
+    return tf.clip_by_value(tf.reshape(moved, tf.shape(images)) * light + noise, 0, 1)
