@@ -2,12 +2,13 @@
 
 import dataclasses
 import os
-from typing import NamedTuple, Optional, Tuple
+from typing import NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 import tensorflow as tf
 
 from mmnet import checkpoints, files, hparams, losses
+from mmnet.errors import UserError
 from mmnet.graph import as_float, build_network, open_session
 from mmnet.quantization import range_variables
 from mmnet.runtime import Predictor, as_bytes
@@ -49,30 +50,41 @@ def load(path: str, flag: str) -> Predictor:
     return Predictor(size, alpha, remembers)
 
 
-def strip(checkpoint: str, dest: str) -> None:
-    """Writes the weights of a checkpoint as a checkpoint of its own, to be published.
+def strip(sources: Sequence[str], dest: str) -> None:
+    """Writes the weights of checkpoints as a checkpoint of its own, to be published.
 
     Their moving averages take the place of the weights, if there are any. Adam's moments are left
     out, two thirds of the bytes, and so are the folders of the data sets.
 
     Args:
-        checkpoint: as returned by `checkpoints.resolve`.
+        sources: checkpoints of one network, as returned by `checkpoints.resolve`. Of several, the
+            mean of the weights is written, under the step and the settings of the last.
         dest: the folder to write to, along with `hparams.json`.
 
     Raises:
-        UserError: if the checkpoint cannot be read.
+        UserError: if a checkpoint cannot be read or is of another network.
     """
-    network = _restore(checkpoint)
+    networks = [_restore(each) for each in sources]
+    network = networks[-1]
     training = network.hparams.training
+    for source, each in zip(sources, networks):
+        if each.hparams.identity() != network.hparams.identity():
+            raise UserError(f'{source}: is of another network than {sources[-1]}; only weights of '
+                            f'one network have a mean')
 
     def names(paths: Optional[Tuple[str, ...]]) -> Optional[Tuple[str, ...]]:
         return paths and tuple(os.path.basename(os.path.normpath(path)) for path in paths)
     files.make_directory(dest)
     with network.session.graph.as_default():
-        saver = tf.train.Saver([*tf.model_variables(), *range_variables()],
-                               save_relative_paths=True)
-        saver.save(network.session, os.path.join(dest, 'model.ckpt'),
-                   checkpoints.step_of(checkpoint), write_meta_graph=False)
+        variables = [*tf.model_variables(), *range_variables()]
+        values = [each.session.run([variable.name for variable in variables])
+                  for each in networks]
+        network.session.run([variable.initializer for variable in variables], {
+            variable.initializer.inputs[1]: np.mean(found, axis=0)
+            for variable, found in zip(variables, zip(*values))})
+        tf.train.Saver(variables, save_relative_paths=True).save(
+            network.session, os.path.join(dest, 'model.ckpt'), checkpoints.step_of(sources[-1]),
+            write_meta_graph=False)
     hparams.write(dataclasses.replace(network.hparams, training=dataclasses.replace(
         training, dataset_path=names(training.dataset_path) or (), teacher=None,
         backgrounds=names(training.backgrounds), unlabelled=names(training.unlabelled),

@@ -51,7 +51,7 @@ def test_a_stripped_checkpoint_holds_the_average_and_nothing_else(tmp_path):
         expected = session.run({each.op.name: average.average(each)
                                 for each in tf.model_variables()})
     dest = str(tmp_path / 'published')
-    restored.strip(path + '-7', dest)
+    restored.strip([path + '-7'], dest)
     reader = tf.train.NewCheckpointReader(os.path.join(dest, 'model.ckpt-7'))
     assert sorted(reader.get_variable_to_shape_map()) == sorted(expected)
     for name, value in expected.items():
@@ -63,3 +63,27 @@ def test_a_stripped_checkpoint_holds_the_average_and_nothing_else(tmp_path):
     image = np.zeros([32, 32, 3], np.uint8)
     np.testing.assert_array_equal(restored.load(dest, '--model').alpha(image),
                                   restored.load(path + '-7', '--model').alpha(image))
+
+
+def test_several_checkpoints_become_their_mean(tmp_path):
+    rng, paths, values = np.random.RandomState(0), [], []
+    for name, flags in (('one', ()), ('two', ()), ('other', ('--no_dilation',))):
+        run = run_of(*flags)
+        (tmp_path / name).mkdir()
+        hparams.write(run, str(tmp_path / name))
+        with tf.Graph().as_default(), tf.Session() as session:
+            graph.build_network(tf.placeholder(tf.float32, [1, 32, 32, 3]), run, is_training=False)
+            session.run([each.initializer for each in tf.model_variables()], {
+                each.initializer.inputs[1]: rng.uniform(size=each.shape.as_list())
+                for each in tf.model_variables()})
+            paths.append(tf.train.Saver().save(session, str(tmp_path / name / 'model.ckpt'), 7,
+                                               write_meta_graph=False))
+            values.append(session.run({each.op.name: each for each in tf.model_variables()}))
+    dest = str(tmp_path / 'mean')
+    restored.strip(paths[:2], dest)
+    reader = tf.train.NewCheckpointReader(os.path.join(dest, 'model.ckpt-7'))
+    for name, value in values[0].items():
+        np.testing.assert_allclose(reader.get_tensor(name), (value + values[1][name]) / 2,
+                                   atol=1e-6)
+    with pytest.raises(UserError, match='one/model.ckpt-7: is of another network than'):
+        restored.strip([paths[0], paths[2]], str(tmp_path / 'none'))
