@@ -1,7 +1,6 @@
-#!/usr/bin/env python
 """Attacks the programs with damaged files; every case must end in success or one line.
 
-    tests/attack.py [--scale 0.1] [--seed N] [--kinds tflite checkpoint photo video hparams]
+    .venv/bin/python -m tests.attack [--scale 0.1] [--seed N] [--kinds tflite checkpoint photo …]
 
 A seed makes the same damage again. A case fails if it ends in a traceback or a signal, or does not
 end within two minutes. The programs are forked from one that has imported TensorFlow, so a case
@@ -28,8 +27,7 @@ with cli.starting():
 
     from mmnet import checkpoints, flags, graph, hparams
     from mmnet.tflite.export import export
-    # A script finds modules in its own folder.
-    from helpers import ROOT, draw_pair, write_split
+    from tests.helpers import ROOT, draw_pair, write_split
 
 COUNTS = {'tflite': 200, 'checkpoint': 100, 'photo': 100, 'video': 50, 'hparams': 60}
 SECONDS = 120

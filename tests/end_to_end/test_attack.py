@@ -1,6 +1,5 @@
 """A small seeded part of tests/attack.py."""
 
-import os
 import subprocess
 import sys
 
@@ -13,8 +12,7 @@ pytestmark = pytest.mark.slow
 
 def test_damaged_files_end_in_success_or_a_line():
     process = subprocess.run(
-        [sys.executable, os.path.join(ROOT, 'tests', 'attack.py'), '--scale', '0.02', '--seed',
-         '1'],
+        [sys.executable, '-m', 'tests.attack', '--scale', '0.02', '--seed', '1'], cwd=ROOT,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
     assert process.returncode == 0, process.stdout
     assert process.stdout.strip().endswith('0 failures')

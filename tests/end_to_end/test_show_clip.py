@@ -48,4 +48,4 @@ def test_bad_wishes_end_in_a_line(clip, tmp_path, flags, complaint):
 
 def test_other_folders_are_named(tmp_path):
     status, _, err = run('scripts/show_clip.py', tmp_path, '--output', tmp_path / 'strip.png')
-    assert status == 1 and 'is no clip' in err and err.count('\n') == 1
+    assert status == 1 and 'is not a clip' in err and err.count('\n') == 1
