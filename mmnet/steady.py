@@ -17,7 +17,7 @@ import numpy as np
 from mmnet.runtime import Predictor
 
 # The share of the last alpha where the network is uncertain and the picture is unchanged. More
-# helps little: on the twenty clips that chose these constants, with network B of docs/video.md,
+# helps little: on the twenty clips that chose these constants, with network A of docs/video.md,
 # 0.97 leaves 0.735 of dtSSD and 0.99 leaves 0.734.
 MEMORY = 0.97
 # Where the network is certain, the last alpha has this share of the above. It errs there, too: 0.5

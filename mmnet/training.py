@@ -152,9 +152,9 @@ def moving_statistics() -> List[tf.Variable]:
 def restore_matching(checkpoint: str) -> None:
     """Initializes the model variables that a checkpoint has with the same name and shape.
 
-    A frozen copy starts from the same values as the network. Where a variable has
-    a moving average, that is restored. Weights for a further input channel, which a memory needs,
-    begin at zero. Prints what was restored.
+    A frozen copy starts from the same values as the network. Where a variable has a moving
+    average, that is restored. Weights for a further input channel, which a memory needs, begin at
+    zero. Prints what was restored.
 
     Raises:
         UserError: for a checkpoint that cannot be read or fits nothing.

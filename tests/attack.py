@@ -12,7 +12,6 @@ import os
 import random
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from typing import Callable, Dict, List, Tuple
@@ -27,6 +26,7 @@ with cli.starting():
 
     from mmnet import checkpoints, flags, graph, hparams
     from mmnet.tflite.export import export
+    from tests import forked
     from tests.helpers import ROOT, draw_pair, write_split
 
 COUNTS = {'tflite': 200, 'checkpoint': 100, 'photo': 100, 'video': 50, 'hparams': 60}
@@ -44,8 +44,7 @@ def main() -> int:
     args = parser.parse_args()
     failures = []
     with tempfile.TemporaryDirectory() as place:
-        made = in_child(lambda: make_intact_files(place))
-        assert made[0] == 0, made
+        make_intact_files(place)
         for kind in args.kinds:
             counts = {0: 0, 1: 0}
             start = time.time()
@@ -55,7 +54,9 @@ def main() -> int:
                 shutil.rmtree(scratch, ignore_errors=True)
                 os.makedirs(scratch)
                 done, command = MAKERS[kind](rng, place, scratch)
-                status, output = in_child(lambda: run_program(command))
+                script, *arguments = command
+                status, *texts = forked.run(os.path.join(ROOT, script), arguments, SECONDS)
+                output = ''.join(texts)
                 if status not in (0, 1, 2) or 'Traceback' in output:
                     failures.append(f'{kind} {index}: {done}: status {status}: {output[-300:]}')
                     print(failures[-1], flush=True)
@@ -65,47 +66,6 @@ def main() -> int:
                   f'{time.time() - start:.0f} s', flush=True)
     print(f'{len(failures)} failures')
     return 1 if failures else 0
-
-
-def in_child(work: Callable[[], None]) -> Tuple[int, str]:
-    """Runs something in a forked child; returns its status (negative: a signal) and output."""
-    with tempfile.TemporaryFile() as output:
-        pid = os.fork()
-        if pid == 0:
-            for descriptor in (1, 2):
-                os.dup2(output.fileno(), descriptor)
-            sys.stdout, sys.stderr = (os.fdopen(each, 'w', buffering=1) for each in (1, 2))
-            status = 1
-            try:
-                work()
-                status = 0
-            except SystemExit as leaving:
-                status = leaving.code or 0
-            except BaseException:
-                import traceback
-                traceback.print_exc()
-            finally:
-                sys.stderr.flush()
-                sys.stdout.flush()
-                os._exit(status)
-        deadline = time.time() + SECONDS
-        ended, result = os.waitpid(pid, os.WNOHANG)
-        while not ended and time.time() < deadline:
-            time.sleep(0.02)
-            ended, result = os.waitpid(pid, os.WNOHANG)
-        if not ended:
-            os.kill(pid, 9)
-            _, result = os.waitpid(pid, 0)
-        output.seek(0)
-        text = output.read().decode(errors='replace')
-        return (-os.WTERMSIG(result) if os.WIFSIGNALED(result) else os.WEXITSTATUS(result)), text
-
-
-def run_program(command: List[str]) -> None:
-    """Runs a program of the repository as `python PROGRAM ARGUMENT…` does."""
-    import runpy
-    sys.argv = [os.path.join(ROOT, command[0])] + command[1:]
-    runpy.run_path(sys.argv[0], run_name='__main__')
 
 
 def make_intact_files(place: str) -> None:

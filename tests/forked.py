@@ -23,24 +23,28 @@ _context = multiprocessing.get_context('forkserver')
 _context.set_forkserver_preload([__name__])
 
 
-def run(script, args):
+def run(script, args, seconds=None):
     """Runs a script to its end.
 
     Args:
         script: its path.
         args: its arguments, strings.
+        seconds: after which it is killed; by default never.
 
     Returns:
-        exit status, standard output and standard error.
+        exit status (negative: the signal that ended it), standard output and standard error.
     """
     with tempfile.TemporaryDirectory() as scratch:
         paths = [os.path.join(scratch, name) for name in ('out', 'err')]
         process = _context.Process(target=_run, args=(script, args, paths))
         process.start()
-        process.join()
+        process.join(seconds)
+        if process.exitcode is None:
+            process.kill()
+            process.join()
         texts = []
         for path in paths:
-            with open(path) as file:
+            with open(path, errors='replace') as file:
                 texts.append(file.read())
         return (process.exitcode, *texts)
 

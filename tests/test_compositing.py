@@ -55,43 +55,41 @@ def test_estimated_colours_are_nearer_to_the_person_s_own():
     assert estimated < 0.6 * as_it_is
 
 
-def test_ctrl_c_waits_for_compiled_code(monkeypatch):
-    """It would end in a crash within Numba; SIGINT comes while the estimation runs."""
-    alpha = np.full([8, 8], 0.5, np.float32)
-
+@pytest.fixture
+def finished(monkeypatch):
+    """SIGINT comes while PyMatting estimates; the list says whether it came to its end."""
     def interrupted(image, alpha):
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(0.05)
-        finished.append(True)
+        found.append(True)
         return image
 
-    finished = []
+    found = []
     pymatting = importlib.import_module('pymatting.foreground.estimate_foreground_ml')
     monkeypatch.setattr(pymatting, 'estimate_foreground_ml', interrupted)
+    return found
+
+
+IMAGE, HALF = np.zeros([8, 8, 3], np.uint8), np.full([8, 8], 0.5, np.float32)
+
+
+def test_ctrl_c_waits_for_compiled_code(finished):
+    """It would end in a crash within Numba."""
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        compositing.foreground_colours(np.zeros([8, 8, 3], np.uint8), alpha)
+        compositing.foreground_colours(IMAGE, HALF)
     assert finished and signal.getsignal(signal.SIGINT) is before
 
 
-def test_ctrl_c_reaches_the_handler_from_before(monkeypatch):
+def test_ctrl_c_reaches_the_handler_from_before(finished):
     """A camera's recording ends whole by it."""
-    pymatting = importlib.import_module('pymatting.foreground.estimate_foreground_ml')
-
-    def interrupted(image, alpha):
-        os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(0.05)
-        return image
-
     arrived = []
-    monkeypatch.setattr(pymatting, 'estimate_foreground_ml', interrupted)
     before = signal.signal(signal.SIGINT, lambda number, frame: arrived.append(number))
     try:
-        colours = compositing.foreground_colours(np.zeros([8, 8, 3], np.uint8),
-                                                 np.full([8, 8], 0.5, np.float32))
+        colours = compositing.foreground_colours(IMAGE, HALF)
     finally:
         signal.signal(signal.SIGINT, before)
-    assert arrived == [signal.SIGINT] and not colours.any()
+    assert finished and arrived == [signal.SIGINT] and not colours.any()
 
 
 def test_the_blurred_background_has_nothing_of_the_person():

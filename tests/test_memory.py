@@ -3,10 +3,11 @@
 import numpy as np
 import tensorflow as tf
 
-from mmnet import flags, hparams, losses, memory
+from mmnet import losses, memory
 from mmnet.data.previous import SHIFT
 from mmnet.graph import build_objective
 from tests.helpers import value
+from tests.tflite.helpers import run_of
 
 RNG = np.random.RandomState(0)
 
@@ -63,9 +64,7 @@ def test_the_second_run_shares_the_variables_of_the_first():
     """And leaves batch norm's statistics to the run that learns."""
     counts = []
     for flag in ([], ['--previous_alpha']):
-        settings = hparams.from_flags(flags.train_parser().parse_args(
-            ['--dataset_path', 'data', '--train_dir', 'run', '--image_size', '32',
-             '--width_multiplier', '0.5', *flag]))
+        settings = run_of(*flag)
         with tf.Graph().as_default():
             images, alphas = (tf.zeros([2, 32, 32, channels]) for channels in (3, 1))
             build_objective(losses.Batch(images, alphas, previous=alphas if flag else None),

@@ -44,7 +44,7 @@ def test_motion_is_followed_without_lag():
     scenes = [scene(shift) for shift in range(0, 16, 2)]
     steadied = run(scenes, [alpha for _, alpha in scenes])
     for (_, alpha), found in zip(scenes[1:], steadied[1:]):
-        # What is left is within the soft edge; an alpha that lags by a frame differs by 0.03.
+        # What is left is within the soft edge. An alpha that lags by a frame differs by 0.03.
         assert np.abs(found - alpha).mean() < 0.01
 
 

@@ -6,9 +6,9 @@ from typing import Optional
 import numpy as np
 from PIL import Image, ImageOps
 
-# Pillow raises these for files it cannot read, and the functions here for pixels they refuse.
 # Extensions of photos that people give to matting programs, and that public sets have.
 PHOTOS = ('.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff')
+# Pillow raises these for files it cannot read, and the functions here for pixels they refuse.
 UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 
 
