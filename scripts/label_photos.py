@@ -33,7 +33,7 @@ def main() -> int:
     parser.add_argument('--split', default='train', help='folder of the split')
     parser.add_argument('--confidence', type=cli.number(float, cli.Bounds(minimum=0, maximum=1)),
                         default=0.0, help='leave out photos where the mean of |2α − 1| is smaller')
-    parser.add_argument('--skip_bad_pairs', '--skip_bad', action='store_true',
+    parser.add_argument('--skip_bad_pairs', action='store_true',
                         help='go on without photos that cannot be read')
     args = parser.parse_args()
     runtime = inference.enter_environment([args.model], args.runtime)

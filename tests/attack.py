@@ -24,10 +24,11 @@ with cli.starting():
     import tensorflow as tf
     from PIL import Image
 
-    from mmnet import checkpoints, flags, graph, hparams
+    from mmnet import checkpoints, graph, hparams
     from mmnet.tflite.export import export
     from tests import forked
     from tests.helpers import ROOT, draw_pair, write_split
+    from tests.tflite.helpers import run_of
 
 COUNTS = {'tflite': 200, 'checkpoint': 100, 'photo': 100, 'video': 50, 'hparams': 60}
 SECONDS = 120
@@ -71,9 +72,7 @@ def main() -> int:
 def make_intact_files(place: str) -> None:
     """Makes what is damaged later: a dataset, a train directory, a file, photos, a video."""
     write_split(os.path.join(place, 'dataset'), 'test', 2)
-    run = hparams.from_flags(flags.train_parser().parse_args(
-        ['--dataset_path', 'data', '--train_dir', 'run', '--image_size', '32',
-         '--width_multiplier', '0.5']))
+    run = run_of()
     train_dir = os.path.join(place, 'run')
     os.makedirs(train_dir)
     hparams.write(run, train_dir)

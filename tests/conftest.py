@@ -5,6 +5,9 @@ import tensorflow as tf
 
 from tests.helpers import write_split
 
+# Rewriting a network's graph takes longer than the few steps that a test runs.
+tf.config.optimizer.set_experimental_options({'disable_meta_optimizer': True})
+
 
 def pytest_collection_modifyitems(items):
     """Runs the longest tests first, so that no worker ends up alone with one."""

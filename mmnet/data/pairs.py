@@ -134,13 +134,13 @@ def drawn_share(text: str) -> float:
     return int.from_bytes(hashlib.sha1(text.encode()).digest()[:8], 'big') / 2 ** 64
 
 
-def find_photos(folder: str, skip_bad: Optional[bool] = None,
+def find_photos(folder: str, skip_bad_pairs: Optional[bool] = None,
                 flag: str = '--dataset_path') -> List[Pair]:
     """Lists the photos in a folder, sorted by name, after reading every file's header.
 
     Args:
         folder: holds photos, without masks.
-        skip_bad: go on with the good photos; see `find_pairs`.
+        skip_bad_pairs: go on with the good photos; see `find_pairs`.
         flag: the flag that the folder came with, for messages.
 
     Raises:
@@ -153,7 +153,7 @@ def find_photos(folder: str, skip_bad: Optional[bool] = None,
     if not names:
         raise UserError(f'{flag} {folder}: holds no photos ({", ".join(EXTENSIONS)})')
     photos = [Pair(os.path.splitext(name)[0], os.path.join(folder, name), None) for name in names]
-    return _checked(photos, [], folder, skip_bad)
+    return _checked(photos, [], folder, skip_bad_pairs)
 
 
 def folder_of(pairs: List[Pair]) -> str:

@@ -59,7 +59,7 @@ def test_a_program_without_the_flag_does_not_advise_it(dataset):
 def test_a_folder_of_bad_photos_is_named(tmp_path, capsys):
     (tmp_path / 'one.jpg').write_bytes(b'no photo')
     with pytest.raises(UserError, match='none of its files can be used'):
-        pairs.find_photos(str(tmp_path), skip_bad=True)
+        pairs.find_photos(str(tmp_path), skip_bad_pairs=True)
     assert 'one.jpg' in capsys.readouterr().err
 
 

@@ -56,7 +56,7 @@ def test_photos_without_masks(dataset, capsys):
     with pytest.raises(UserError, match='1 bad'):
         pairs.find_photos(photos)
     assert 'image/004.jpg' in capsys.readouterr().err
-    assert len(pairs.find_photos(photos, skip_bad=True)) == 9
+    assert len(pairs.find_photos(photos, skip_bad_pairs=True)) == 9
     for path, complaint in ((dataset, 'holds no photos'), (dataset + '/x', 'no such folder')):
         with pytest.raises(UserError, match='--dataset_path.*' + complaint):
             pairs.find_photos(path)
