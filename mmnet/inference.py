@@ -79,11 +79,24 @@ def matte(predictor: Predictor, image: np.ndarray, refine: bool = False) -> np.n
     small = Image.fromarray(image).resize((predictor.size, predictor.size), Image.BILINEAR)
     alpha = cv2.resize(predictor.alpha(np.asarray(small)), (width, height),
                        interpolation=cv2.INTER_LINEAR)
-    if refine:
-        radius = max(1, int(round(GUIDED_RADIUS * max(height, width) / predictor.size)))
-        # For a guide from 0 to 1, OpenCV's filter loses every ε below 0.01, that is 650 of 255².
-        alpha = cv2.ximgproc.guidedFilter(image.astype(np.float32), alpha, radius, GUIDED_EPSILON)
-    return alpha.clip(0, 1)
+    return sharpened(alpha, image, predictor.size) if refine else alpha.clip(0, 1)
+
+
+def sharpened(alpha: np.ndarray, image: np.ndarray, size: int) -> np.ndarray:
+    """Sharpens an alpha along a photo's edges with a guided filter.
+
+    Args:
+        alpha: float32 `[H, W]`.
+        image: uint8 RGB `[H, W, 3]`.
+        size: side of the square that the network takes, which its errors scale with.
+
+    Returns:
+        float32 `[H, W]` in [0, 1].
+    """
+    radius = max(1, int(round(GUIDED_RADIUS * max(alpha.shape) / size)))
+    # For a guide from 0 to 1, OpenCV's filter loses every ε below 0.01, that is 650 of 255².
+    return cv2.ximgproc.guidedFilter(image.astype(np.float32), alpha, radius,
+                                     GUIDED_EPSILON).clip(0, 1)
 
 
 def parse_background(text: str) -> Background:

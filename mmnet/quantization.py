@@ -104,9 +104,7 @@ def centre_logits(logits: tf.Tensor) -> tf.Tensor:
     Raises:
         ValueError: if the logits do not come from a convolution.
     """
-    op = logits.op
-    while op.type in VALUE_INPUT:
-        op = op.inputs[VALUE_INPUT[op.type]].op
+    op = last_layer(logits)
     if op.type == 'Conv2D':
         # contrib.quantize takes a convolution for a layer only if it has a bias.
         readers = op.outputs[0].consumers()
@@ -122,6 +120,14 @@ def centre_logits(logits: tf.Tensor) -> tf.Tensor:
         # contrib.quantize recognizes weights by the multiplication that folds batch norm.
         consumer._update_input(1, tf.multiply(difference, 0.5))
     return logits
+
+
+def last_layer(logits: tf.Tensor) -> tf.Operation:
+    """Finds the operation that computes logits, mostly a `BiasAdd`, before they are resized."""
+    op = logits.op
+    while op.type in VALUE_INPUT:
+        op = op.inputs[VALUE_INPUT[op.type]].op
+    return op
 
 
 def _quantize_leftover(op: tf.Operation, bits: Dict[str, int], is_training: bool,

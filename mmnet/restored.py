@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from typing import NamedTuple, Optional, Sequence, Tuple
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 import tensorflow as tf
@@ -10,7 +10,7 @@ import tensorflow as tf
 from mmnet import checkpoints, files, hparams, losses
 from mmnet.errors import UserError
 from mmnet.graph import as_float, build_network, open_session
-from mmnet.quantization import range_variables
+from mmnet.quantization import last_layer, range_variables
 from mmnet.runtime import Predictor, as_bytes
 
 
@@ -19,6 +19,7 @@ class _Network(NamedTuple):
     hparams: hparams.HParams
     session: tf.Session
     images: tf.Tensor
+    logits: tf.Tensor
     alpha: tf.Tensor
 
 
@@ -31,7 +32,7 @@ def _restore(checkpoint: str) -> _Network:
         alpha = losses.foreground_alpha(logits)
         session = open_session(graph)
         checkpoints.restore(checkpoints.saver(trained.training.averaged), session, checkpoint)
-    return _Network(trained, session, images, alpha)
+    return _Network(trained, session, images, logits, alpha)
 
 
 def load(path: str, flag: str) -> Predictor:
@@ -50,7 +51,7 @@ def load(path: str, flag: str) -> Predictor:
     return Predictor(size, alpha, remembers)
 
 
-def strip(sources: Sequence[str], dest: str) -> None:
+def strip(sources: Sequence[str], dest: str, temperature: float = 1.0) -> None:
     """Writes the weights of checkpoints as a checkpoint of its own, to be published.
 
     Their moving averages take the place of the weights, if there are any. Adam's moments are left
@@ -60,9 +61,11 @@ def strip(sources: Sequence[str], dest: str) -> None:
         sources: checkpoints of one network, as returned by `checkpoints.resolve`. Of several, the
             mean of the weights is written, under the step and the settings of the last.
         dest: the folder to write to, along with `hparams.json`.
+        temperature: what the logits are divided by; the last layer's weights and biases are.
 
     Raises:
-        UserError: if a checkpoint cannot be read or is of another network.
+        UserError: if a checkpoint cannot be read or is of another network, or if its logits cannot
+            be divided.
     """
     networks = [_restore(each) for each in sources]
     network = networks[-1]
@@ -79,8 +82,10 @@ def strip(sources: Sequence[str], dest: str) -> None:
         variables = [*tf.model_variables(), *range_variables()]
         values = [each.session.run([variable.name for variable in variables])
                   for each in networks]
+        divided = _linear_variables(network) if temperature != 1 else []
         network.session.run([variable.initializer for variable in variables], {
-            variable.initializer.inputs[1]: np.mean(found, axis=0)
+            variable.initializer.inputs[1]:
+                np.mean(found, axis=0) / (temperature if variable.op in divided else 1)
             for variable, found in zip(variables, zip(*values))})
         tf.train.Saver(variables, save_relative_paths=True).save(
             network.session, os.path.join(dest, 'model.ckpt'), checkpoints.step_of(sources[-1]),
@@ -89,3 +94,14 @@ def strip(sources: Sequence[str], dest: str) -> None:
         training, dataset_path=names(training.dataset_path) or (), teacher=None,
         backgrounds=names(training.backgrounds), unlabelled=names(training.unlabelled),
         init_checkpoint=None, ema_decay=None)), dest)
+
+
+def _linear_variables(network: _Network) -> List[tf.Operation]:
+    """Finds the variables that the logits are linear in, weights and biases of the last layer."""
+    layer = last_layer(network.logits)
+    layers = [layer, layer.inputs[0].op] if layer.type == 'BiasAdd' else [layer]
+    if network.hparams.quantization or layers[-1].type != 'Conv2D':
+        raise UserError('--temperature: divides logits of a convolution that is not rounded; give '
+                        'it before --quantize, and for networks with such a layer at their end')
+    # A variable is read by an operation of its own.
+    return [each.inputs[1].op.inputs[0].op for each in layers]

@@ -34,8 +34,7 @@ rm -rf "$partial"
 mkdir "$partial"
 cp "$work/training"/*.tflite "$partial"
 for size in 128 256; do
-    "$python" "$root/scripts/strip_checkpoint.py" "$work/training/$size" \
-        "$partial/mmnet_dm1.0_$size"
+    cp -r "$work/training/${size}_finished" "$partial/mmnet_dm1.0_$size"
 done
 sums=$(cd "$partial" && find . -type f -printf '%P\n' | sort | xargs sha256sum)
 echo "$sums" >"$partial/SHA256SUMS"

@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
 # Trains MMNet-1.0 so that it learns most from few pairs, and exports it:
 #   scripts/train_recipe.sh DATASET… TRAIN_DIR [FLAG…]
-# It trains at 64×64, where a step is cheap, goes on at 128×128 and 256×256, rounds the last two to 8
-# bits, and writes TRAIN_DIR/mmnet_dm1.0_{128,256}_{float32,int8}.tflite. FLAGs are further flags of
-# train.py. Ctrl-C is safe at any time: the same command goes on from there. On GPUs, raise these for
-# better results: STEPS_64 (3000), STEPS_128 (2200), STEPS_256 (1200), STEPS_ROUNDED (100).
+# It trains at 64×64, where a step is cheap, and goes on at 128×128 and 256×256. It halves the
+# temperature of the last two (TRAIN_DIR/{128,256}_finished), rounds them to 8 bits, and writes
+# TRAIN_DIR/mmnet_dm1.0_{128,256}_{float32,int8}.tflite. FLAGs are further flags of train.py. Ctrl-C is
+# safe at any time: the same command goes on from there. On GPUs, raise these for better results:
+# STEPS_64 (3000), STEPS_128 (2200), STEPS_256 (1200), STEPS_ROUNDED (100).
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 usage="usage: train_recipe.sh DATASET… TRAIN_DIR [FLAG…]; FLAGs are those of train.py"
 if [ "${1:-}" = --help ]; then
-    sed -n '2,7s/^# *//p' "$0"
+    sed -n '2,8s/^# *//p' "$0"
     exit 0
 fi
 places=()
@@ -39,6 +40,17 @@ train() {
     "$python" "$root/train.py" --train_dir "$train_dir/$name" "$@"
 }
 
+# finish NAME: keeps the averaged weights, and divides the logits by the temperature. 0.5 lowers MAD
+# by a tenth and gradient error by a hundredth, on photos that no training saw.
+finish() {
+    local trained=$train_dir/$1 finished=$train_dir/$1_finished
+    if [ ! "$finished/checkpoint" -nt "$trained/checkpoint" ]; then
+        rm -rf "$finished" "$finished.partial"
+        "$python" "$root/scripts/strip_checkpoint.py" "$trained" "$finished.partial" --temperature 0.5
+        mv "$finished.partial" "$finished"
+    fi
+}
+
 # export_file NAME FILE FLAG…, unless it is newer than the training
 export_file() {
     local trained=$train_dir/$1 file=$train_dir/$2
@@ -55,9 +67,10 @@ train 128 "${recipe[@]}" --learning_rate 4e-3 --warm_up_steps 50 --ema_decay 0.9
 train 256 "${recipe[@]}" --learning_rate 3e-3 --warm_up_steps 20 --ema_decay 0.99 --batch_size 16 \
     "$@" --image_size 256 --max_steps "${STEPS_256:-1200}" --init_checkpoint "$train_dir/128"
 for size in 256 128; do
+    finish "$size"
     train "${size}_rounded" "${recipe[@]}" --learning_rate 3e-4 --ema_decay 0.95 --batch_size 16 \
         "$@" --quantize --per_channel --image_size "$size" --max_steps "${STEPS_ROUNDED:-100}" \
-        --init_checkpoint "$train_dir/$size"
-    export_file "$size" "mmnet_dm1.0_${size}_float32.tflite" --precision float32
+        --init_checkpoint "$train_dir/${size}_finished"
+    export_file "${size}_finished" "mmnet_dm1.0_${size}_float32.tflite" --precision float32
     export_file "${size}_rounded" "mmnet_dm1.0_${size}_int8.tflite" --precision int8
 done

@@ -16,14 +16,13 @@ from tests.helpers import ROOT
 FLOORS = [
     {'errors'}, {'pretrained'},
     {'cli', 'compositing', 'files', 'runtime', 'scores'},
-    {'environments', 'metrics', 'pictures', 'records', 'settings', 'steady', 'video',
-     'workers'},
+    {'environments', 'metrics', 'pictures', 'records', 'settings', 'video', 'workers'},
     {'data', 'losses'},
     {'models', 'cpu_gradients', 'datasets', 'evaluation', 'grabcut'},
     {'hparams', 'memory', 'quantization'},
     {'graph', 'checkpoints', 'inputs'}, {'restored', 'summaries', 'tflite'},
     {'imagenet', 'teacher'},
-    {'training', 'watching'}, {'inference', 'flags'},
+    {'training', 'watching'}, {'inference', 'flags'}, {'steady'},
     {'matting', 'reproduction'}]
 
 

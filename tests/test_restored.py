@@ -63,6 +63,11 @@ def test_a_stripped_checkpoint_holds_the_average_and_nothing_else(tmp_path):
     image = np.zeros([32, 32, 3], np.uint8)
     np.testing.assert_array_equal(restored.load(dest, '--model').alpha(image),
                                   restored.load(path + '-7', '--model').alpha(image))
+    # At half the temperature, the odds α : (1 − α) are squared.
+    restored.strip([dest], str(tmp_path / 'cooler'), temperature=0.5)
+    alpha, cooler = (restored.load(str(each), '--model').alpha(image)
+                     for each in (dest, tmp_path / 'cooler'))
+    np.testing.assert_allclose(cooler / (1 - cooler), (alpha / (1 - alpha)) ** 2, rtol=1e-4)
 
 
 def test_several_checkpoints_become_their_mean(tmp_path):

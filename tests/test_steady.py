@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 
 from mmnet import steady
+from mmnet.inference import sharpened
 from mmnet.runtime import Predictor
 
 SIZE = 64
@@ -29,6 +30,12 @@ def run(scenes, alphas):
     return [predictor.alpha(image)[..., 0] for image, _ in scenes]
 
 
+def sharp(scene):
+    """What is to come of a scene: its alpha along its edges."""
+    image, alpha = scene
+    return sharpened(alpha, image, SIZE)
+
+
 def test_flicker_of_a_still_picture_shrinks():
     still = scene()
     flickering = [(still[1] * 0.8 + 0.1 + RNG.normal(0, 0.08, [SIZE, SIZE])).clip(0, 1)
@@ -37,22 +44,22 @@ def test_flicker_of_a_still_picture_shrinks():
     before, after = (np.mean([np.abs(b - a).mean() for a, b in zip(each[4:], each[5:])])
                      for each in (flickering, steadied))
     assert after < 0.5 * before
-    np.testing.assert_array_equal(steadied[0], flickering[0])
+    np.testing.assert_array_equal(steadied[0], sharp((still[0], flickering[0])))
 
 
 def test_motion_is_followed_without_lag():
     scenes = [scene(shift) for shift in range(0, 16, 2)]
     steadied = run(scenes, [alpha for _, alpha in scenes])
-    for (_, alpha), found in zip(scenes[1:], steadied[1:]):
+    for each, found in zip(scenes[1:], steadied[1:]):
         # What is left is within the soft edge. An alpha that lags by a frame differs by 0.03.
-        assert np.abs(found - alpha).mean() < 0.01
+        assert np.abs(found - sharp(each)).mean() < 0.01
 
 
 def test_a_cut_is_forgotten_at_once():
     first, second = scene(), scene(shift=12, origin=SIZE)
     second = 255 - second[0], second[1]
     steadied = run([first, first, second], [first[1], first[1], second[1]])
-    np.testing.assert_array_equal(steadied[2], second[1])
+    np.testing.assert_array_equal(steadied[2], sharp(second))
 
 
 def test_a_wrong_answer_does_not_stay():
@@ -61,7 +68,21 @@ def test_a_wrong_answer_does_not_stay():
     wrong = still[1].copy()
     wrong[:12, 48:] = 1
     steadied = run([still] * 8, [still[1], wrong] + [still[1]] * 6)
-    assert np.abs(steadied[-1] - still[1]).max() < 0.1
+    assert np.abs(steadied[-1] - sharp(still)).max() < 0.1
+
+
+def test_a_ragged_edge_keeps_to_the_picture_s(monkeypatch):
+    """Each row's edge is somewhere else in each frame; the filter's share of that is measured."""
+    rng = np.random.RandomState(0)
+    _, alpha = scene()
+    flat = np.round(255 * (0.2 + 0.6 * alpha[..., np.newaxis] * [1, 0.5, 0.8])).astype(np.uint8)
+    ragged = [np.stack([np.roll(row, rng.randint(-2, 3)) for row in alpha]) for _ in range(8)]
+
+    def flicker():
+        return np.abs(np.diff(run([(flat, alpha)] * 8, ragged), axis=0)).mean()
+    sharpened_flicker = flicker()
+    monkeypatch.setattr(steady, 'sharpened', lambda alpha, image, size: alpha)
+    assert sharpened_flicker < 0.5 * flicker()
 
 
 def test_the_blend_by_hand():
