@@ -19,20 +19,20 @@ from mmnet.inference import sharpened
 from mmnet.runtime import Predictor
 
 # The share of the last alpha where the network is uncertain and the picture is unchanged. More
-# helps little: on the twenty clips that chose these constants, with network A of docs/video.md,
-# 0.97 leaves 0.735 of dtSSD and 0.99 leaves 0.734.
+# helps little: on twenty clips of training photos, with the network that comes with the code, 0.97
+# leaves 0.627 of dtSSD and 0.99 leaves 0.625. Without sharpening, 0.724 is left.
 MEMORY = 0.97
 # Where the network is certain, the last alpha has this share of the above. It errs there, too: 0.5
-# leaves 0.765. But 0.95, which leaves 0.728, blurs edges that move: MAD is 3 % larger on drawings.
+# leaves 0.653. But 0.95, which leaves 0.617, blurs edges that move: MAD is 6 % larger on drawings.
 CERTAIN = 0.8
 # Colour differences, in steps of 255, at which the moved picture stops being the same. 13 leaves
-# 0.730, and more than twice the error around a textured disc that moves.
+# 0.623, and more than twice the error around a textured disc that moves.
 SAME_COLOUR = 8.0
 # If less than this share of the picture is the same, there was a cut.
 CONTINUED = 0.5
 # The window over which colours are compared, in pixels of the network.
 WINDOW = (5, 5)
-# Flow is estimated down to 1 / 2^this of the network's size. The preset's own 2 leaves 0.01 more.
+# Flow is estimated down to 1 / 2^this of the network's size. The preset's own 2 leaves 0.632.
 FINEST_SCALE = 1
 
 
