@@ -77,12 +77,12 @@ def strip(sources: Sequence[str], dest: str, temperature: float = 1.0) -> None:
 
     def names(paths: Optional[Tuple[str, ...]]) -> Optional[Tuple[str, ...]]:
         return paths and tuple(os.path.basename(os.path.normpath(path)) for path in paths)
+    divided = _linear_variables(network) if temperature != 1 else []
     files.make_directory(dest)
     with network.session.graph.as_default():
         variables = [*tf.model_variables(), *range_variables()]
         values = [each.session.run([variable.name for variable in variables])
                   for each in networks]
-        divided = _linear_variables(network) if temperature != 1 else []
         network.session.run([variable.initializer for variable in variables], {
             variable.initializer.inputs[1]:
                 np.mean(found, axis=0) / (temperature if variable.op in divided else 1)
@@ -101,7 +101,7 @@ def _linear_variables(network: _Network) -> List[tf.Operation]:
     layer = last_layer(network.logits)
     layers = [layer, layer.inputs[0].op] if layer.type == 'BiasAdd' else [layer]
     if network.hparams.quantization or layers[-1].type != 'Conv2D':
-        raise UserError('--temperature: divides logits of a convolution that is not rounded; give '
-                        'it before --quantize, and for networks with such a layer at their end')
+        raise UserError('--temperature: needs a float network that ends in a convolution; give it '
+                        'before --quantize')
     # A variable is read by an operation of its own.
     return [each.inputs[1].op.inputs[0].op for each in layers]

@@ -11,13 +11,14 @@ import os
 from mmnet import cli
 
 with cli.starting():
-    from mmnet import checkpoints, restored
+    from mmnet import checkpoints, pretrained, restored
     from mmnet.errors import UserError
 
 
 def main() -> None:
     parser = cli.Parser(__doc__)
-    parser.add_argument('checkpoint', nargs='+', help='a train directory or one checkpoint')
+    parser.add_argument('checkpoint', nargs='+', type=pretrained.find,
+                        help='a train directory, one checkpoint or pretrained:NAME')
     parser.add_argument('dest', help='the folder to make; any program takes it as a checkpoint')
     parser.add_argument('--temperature', type=cli.positive(float), default=1.0,
                         help='divide the logits by this')

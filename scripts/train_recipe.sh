@@ -3,8 +3,8 @@
 #   scripts/train_recipe.sh DATASET… TRAIN_DIR [FLAG…]
 # It trains at 64×64, where a step is cheap, and goes on at 128×128 and 256×256. It halves the
 # temperature of the last two (TRAIN_DIR/{128,256}_finished), rounds them to 8 bits, and writes
-# TRAIN_DIR/mmnet_dm1.0_{128,256}_{float32,int8}.tflite. FLAGs are further flags of train.py. Ctrl-C is
-# safe at any time: the same command goes on from there. On GPUs, raise these for better results:
+# TRAIN_DIR/mmnet_dm1.0_{128,256}_{float32,int8}.tflite. FLAGs are further flags of train.py. Ctrl-C
+# is safe at any time: the same command goes on from there. On GPUs, raise these for better results:
 # STEPS_64 (3000), STEPS_128 (2200), STEPS_256 (1200), STEPS_ROUNDED (100).
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -40,13 +40,17 @@ train() {
     "$python" "$root/train.py" --train_dir "$train_dir/$name" "$@"
 }
 
-# finish NAME: keeps the averaged weights, and divides the logits by the temperature. 0.5 lowers MAD
-# by a tenth and gradient error by a hundredth, on photos that no training saw.
+# finish NAME: keeps the averaged weights, and halves their temperature. On 192 selfies that no
+# training saw, MAD falls by 10 % and gradient error by 1 %. Sets aside what was rounded before.
 finish() {
     local trained=$train_dir/$1 finished=$train_dir/$1_finished
     if [ ! "$finished/checkpoint" -nt "$trained/checkpoint" ]; then
         rm -rf "$finished" "$finished.partial"
-        "$python" "$root/scripts/strip_checkpoint.py" "$trained" "$finished.partial" --temperature 0.5
+        "$python" "$root/scripts/strip_checkpoint.py" --temperature 0.5 \
+            "$trained" "$finished.partial"
+        if [ -e "${trained}_rounded" ]; then
+            mv -T --backup=numbered "${trained}_rounded" "${trained}_rounded_before"
+        fi
         mv "$finished.partial" "$finished"
     fi
 }

@@ -129,12 +129,16 @@ def test_a_delayed_quantization_starts_as_the_float_network():
     assert np.abs(delayed[2] - plain).max() > 0.05 * spread, 'rounding has begun'
 
 
-def test_a_delay_leaves_nothing_in_the_graph_of_evaluation():
+def portraitnet(images, is_training):
+    return models.build('portraitnet', images, is_training)[0]
+
+
+@pytest.mark.parametrize('build', [few_blocks, pytest.param(portraitnet, marks=pytest.mark.slow)])
+def test_a_delay_leaves_nothing_in_the_graph_of_evaluation(build):
     def variables(is_training, delay):
         with tf.Graph().as_default():
             images = tf.zeros([1, 32, 32, 3])
-            logits = few_blocks(images, is_training)
-            quantization.quantize(images, logits, 8, 8, is_training, delay)
+            quantization.quantize(images, build(images, is_training), 8, 8, is_training, delay)
             return {each.op.name for each in
                     tf.model_variables() + quantization.range_variables()}, {
                         each.op.name for each in tf.global_variables()}

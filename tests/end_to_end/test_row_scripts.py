@@ -6,9 +6,11 @@ import re
 import stat
 import subprocess
 
+import numpy as np
 import pytest
+import tensorflow as tf
 
-from mmnet import hparams, pretrained
+from mmnet import checkpoints, hparams, pretrained
 from tests.helpers import ROOT, write_split
 
 # Tables 2 and 3: what this code trains.
@@ -141,6 +143,10 @@ def test_the_pretrained_networks_can_be_made_again(tmp_path):
                    cwd=str(work / 'pretrained'))
     settings = hparams.read(str(work / 'pretrained' / 'mmnet_dm1.0_256'))
     assert settings.training.dataset_path == ('ccp', 'drawn')
+    plain, finished = (tf.train.load_checkpoint(str(path)).get_tensor(name) for path, name in (
+        (work / 'training' / '256', 'MMNet/final/weights' + checkpoints.AVERAGE),
+        (work / 'pretrained' / 'mmnet_dm1.0_256', 'MMNet/final/weights')))
+    np.testing.assert_array_equal(finished, 2 * plain)
     # Nothing is made twice, and nothing is overwritten.
     status, _, err = script(*command, env=environment)
     assert status == 1 and 'exists already' in err
