@@ -26,7 +26,8 @@ def gradients(name, size, overridden):
             scale = 0.3 if 'weights' in variable.name else 0.05
             values[variable.initial_value] = rng.normal(
                 float('gamma' in variable.name), scale, variable.shape.as_list())
-        with tf.Session() as session:
+        # Both graphs are rewritten: rounding depends on it, and the bounds below are close to it.
+        with tf.Session(config=tf.ConfigProto()) as session:
             session.run(tf.global_variables_initializer(), values)
             return [variable.op.name for variable in variables], session.run([loss] + grads)
 

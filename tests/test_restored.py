@@ -64,7 +64,7 @@ def test_a_stripped_checkpoint_holds_the_average_and_nothing_else(tmp_path):
     np.testing.assert_array_equal(restored.load(dest, '--model').alpha(image),
                                   restored.load(path + '-7', '--model').alpha(image))
     # At half the temperature, the odds α : (1 − α) are squared.
-    restored.strip([dest], str(tmp_path / 'cooler'), temperature=0.5)
+    restored.strip([os.path.join(dest, 'model.ckpt-7')], str(tmp_path / 'cooler'), temperature=0.5)
     alpha, cooler = (restored.load(str(each), '--model').alpha(image)
                      for each in (dest, tmp_path / 'cooler'))
     np.testing.assert_allclose(cooler / (1 - cooler), (alpha / (1 - alpha)) ** 2, rtol=1e-4)
