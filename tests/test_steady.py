@@ -31,7 +31,7 @@ def run(scenes, alphas):
 
 
 def sharp(scene):
-    """What is to come of a scene: its alpha along its edges."""
+    """The alpha that a steadied scene should have: its own, sharpened."""
     image, alpha = scene
     return sharpened(alpha, image, SIZE)
 
@@ -51,7 +51,7 @@ def test_motion_is_followed_without_lag():
     scenes = [scene(shift) for shift in range(0, 16, 2)]
     steadied = run(scenes, [alpha for _, alpha in scenes])
     for each, found in zip(scenes[1:], steadied[1:]):
-        # What is left is within the soft edge. An alpha that lags by a frame differs by 0.03.
+        # The error that remains lies within the soft edge. A lag of one frame would give 0.03.
         assert np.abs(found - sharp(each)).mean() < 0.01
 
 

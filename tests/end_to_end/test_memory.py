@@ -151,8 +151,11 @@ def test_the_page_feeds_alphas_back_as_python_does(trained, tmp_path):
                 empty.append(predictor.alpha(pictures[index]).ravel())
                 past = alphas[len(expected) - 1].reshape(32, 32, 1)
         assert np.abs(alphas - expected).mean(axis=1).max() <= error
-        # An empty past would not do.
+        # An empty past would not do, in any frame that has one.
         assert np.abs(np.subtract(expected, empty)).mean(axis=1)[[1, 2, 4, 7]].mean() > 2 * error
+        nearer, farther = (np.abs(alphas - each).mean(axis=1)[[1, 2, 4, 7]]
+                           for each in (expected, empty))
+        assert (nearer < farther).all()
 
 
 def test_a_memory_learns_with_texture_and_a_teacher(trained, tmp_path):
