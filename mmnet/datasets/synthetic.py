@@ -389,8 +389,8 @@ def _strands(rng: np.random.RandomState, roots: np.ndarray, directions: np.ndarr
 # --- the world around ---
 
 def draw_background(rng: np.random.RandomState, width: int, height: int) -> np.ndarray:
-    """Draws a wall, clouds, lights, things or foliage over a gradient, sharp or out of focus."""
-    kinds: List[Callable] = [wall, clouds, lights, things, foliage]
+    """Draws one or two of the kinds below over a gradient, sharp or out of focus."""
+    kinds: List[Callable] = [wall, clouds, lights, things, foliage, room, room]
     picture = gradient(rng, width, height)
     kinds[rng.randint(len(kinds))](picture, rng)
     if rng.uniform() < 0.3:
@@ -478,6 +478,98 @@ def foliage(picture: np.ndarray, rng: np.random.RandomState) -> None:
                            rng.uniform(-0.3, 0.6), rng.uniform(0, 1))
         canvas.paint(canvas.lines(strands, rng.randint(1, 8)), _any_colour(rng))
     _lay(picture, canvas)
+
+
+def room(picture: np.ndarray, rng: np.random.RandomState) -> None:
+    """Draws what hangs and stands in a room. Seats come up from below, as shoulders do."""
+    canvas = Canvas(picture.shape[1], picture.shape[0], light=_lamp(rng))
+    for paint in rng.permutation([paint_shelves, paint_board, paint_curtain])[:rng.randint(3)]:
+        paint(canvas, rng)
+    for _ in range(rng.randint(4)):
+        paint_seat(canvas, rng)
+    _lay(picture, canvas)
+
+
+def paint_shelves(canvas: Canvas, rng: np.random.RandomState) -> None:
+    """Paints boards with books."""
+    left, top, width, height = _place(canvas, rng)
+    canvas.paint(canvas.polygon(_rectangle(left, top, width, height)), _any_colour(rng))
+    pitch = height / rng.randint(2, 6)
+    books = [_any_colour(rng) for _ in range(6)]
+    for base in np.arange(top + pitch, top + height + 1, pitch):
+        x = left
+        while x < left + width * 0.97:
+            thickness = pitch * rng.uniform(0.08, 0.3)
+            tall = pitch * rng.uniform(0.5, 0.85)
+            if rng.uniform() < 0.85:
+                book = _rectangle(x, base - tall, min(thickness, left + width - x), tall)
+                canvas.paint(canvas.polygon(book), books[rng.randint(6)] * rng.uniform(0.6, 1.2))
+            x += thickness * rng.uniform(1, 1.3)
+
+
+def paint_board(canvas: Canvas, rng: np.random.RandomState) -> None:
+    """Paints a framed picture, a window or a board with writing."""
+    left, top, width, height = _place(canvas, rng)
+    frame = canvas.width * rng.uniform(0, 0.03)
+    canvas.paint(canvas.polygon(_rectangle(left - frame, top - frame, width + 2 * frame,
+                                           height + 2 * frame)), _any_colour(rng))
+    canvas.paint(canvas.polygon(_rectangle(left, top, width, height)), _any_colour(rng))
+    rows, ink = rng.randint(1, 12), _any_colour(rng)
+    at = np.linspace(0, 1, 40)
+    for row in range(rows):
+        middle = top + height * (row + 0.5) / rows
+        zigzag = rng.normal(0, 0.2 * height / rows * rng.uniform(), 40)
+        writing = np.stack([left + width * (0.05 + at * rng.uniform(0.4, 0.9)), middle + zigzag],
+                           axis=1)
+        canvas.paint(canvas.lines(writing[np.newaxis], rng.randint(1, 8)), ink)
+
+
+def paint_curtain(canvas: Canvas, rng: np.random.RandomState) -> None:
+    """Paints cloth that hangs in folds."""
+    left, _, width, _ = _place(canvas, rng)
+    x = np.arange(canvas.width, dtype=np.float32)
+    folds = np.sin(2 * np.pi * x / (canvas.width * rng.uniform(0.02, 0.12)) +
+                   3 * np.sin(x / canvas.width * rng.uniform(2, 20)))
+    shade = (1 + rng.uniform(0.05, 0.4) * folds)[np.newaxis, :, np.newaxis]
+    coverage = canvas.polygon(_rectangle(left, 0, width, canvas.height))
+    canvas.paint(coverage, _cloth(canvas, rng) * shade)
+
+
+def paint_seat(canvas: Canvas, rng: np.random.RandomState) -> None:
+    """Paints an upholstered back, as of a chair, a sofa or a car's seat, or a pillow."""
+    half = canvas.width * rng.uniform(0.1, 0.4)
+    x, top = canvas.width * rng.uniform(-0.1, 1.1), canvas.height * rng.uniform(0.25, 0.9)
+    edge, slant = half * rng.uniform(0.2, 1), half * rng.uniform(-0.3, 0.3)
+    bottom = canvas.height * 1.5
+    cloth = _cloth(canvas, rng)
+    rows, columns = np.mgrid[:canvas.height, :canvas.width].astype(np.float32)
+    bulge = ((columns - x) / half) ** 2 + ((rows - top) / (2 * half) - 0.5) ** 2
+    cloth *= (1 - rng.uniform(0, 0.35) * bulge).clip(0.3, 1)[..., np.newaxis]
+    back = np.array([[x - half, top + edge], [x - half, top], [x - half + edge, top],
+                     [x + half - edge, top], [x + half, top], [x + half, top + edge],
+                     [x + half + slant, bottom], [x - half + slant, bottom]])
+    canvas.paint(canvas.polygon(_smooth(back)), cloth)
+    if rng.uniform() < 0.4:     # a head-rest
+        narrow, high = half * rng.uniform(0.3, 0.6), half * rng.uniform(0.4, 0.9)
+        rest = _rectangle(x - narrow, top - 0.7 * high, 2 * narrow, 1.2 * high)
+        canvas.paint(canvas.polygon(_smooth(rest)), cloth)
+    if rng.uniform() < 0.5:
+        seams = [[[x + side * half, top + edge / 2], [x + side * half + slant, bottom]]
+                 for side in rng.uniform(-0.8, 0.8, rng.randint(1, 4))]
+        canvas.paint(canvas.lines(np.array(seams), rng.randint(1, 5)), cloth * 0.6)
+
+
+def _place(canvas: Canvas, rng: np.random.RandomState) -> Tuple[float, float, float, float]:
+    """Draws a rectangle on the wall: left, top, width and height in pixels."""
+    width, height = canvas.width * rng.uniform(0.2, 0.9), canvas.height * rng.uniform(0.2, 0.9)
+    return (rng.uniform(-0.3, 1) * (canvas.width - width / 2),
+            rng.uniform(-0.1, 0.8) * (canvas.height - height / 2), width, height)
+
+
+def _rectangle(left: float, top: float, width: float, height: float) -> np.ndarray:
+    """Returns the corners `[4, 2]` of a rectangle."""
+    return np.array([[left, top], [left + width, top], [left + width, top + height],
+                     [left, top + height]])
 
 
 def _lay(picture: np.ndarray, canvas: Canvas) -> None:

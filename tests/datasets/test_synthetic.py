@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from mmnet.datasets.synthetic import draw_portrait
+from mmnet.datasets.synthetic import Canvas, draw_portrait, paint_seat, room
 
 
 @pytest.fixture(scope='module')
@@ -49,3 +49,16 @@ def test_seeds_draw_the_same_and_others():
     first, again, other = (draw_portrait(np.random.RandomState(seed), 48, 64).image
                            for seed in (1, 1, 2))
     assert np.array_equal(first, again) and not np.array_equal(first, other)
+
+
+def test_seats_come_up_from_below_and_rooms_stay_colours():
+    for seed in range(20):
+        rng = np.random.RandomState(seed)
+        canvas = Canvas(64, 64)
+        paint_seat(canvas, rng)
+        covered = canvas.alpha > 0.5
+        assert not covered.any() or covered[-1].any()
+        assert canvas.alpha[0].max() == 0 and canvas.alpha.max() <= 1
+        picture = np.full([64, 64, 3], 0.5, np.float32)
+        room(picture, rng)
+        assert np.isfinite(picture).all() and picture.min() >= 0 and picture.max() <= 1
