@@ -61,7 +61,8 @@ def strip(sources: Sequence[str], dest: str, temperature: float = 1.0) -> None:
         sources: checkpoints of one network, as returned by `checkpoints.resolve`. Of several, the
             mean of the weights is written, under the step and the settings of the last.
         dest: the folder to write to, along with `hparams.json`.
-        temperature: what the logits are divided by; the last layer's weights and biases are.
+        temperature: what the logits are divided by; the last layer's weights, biases and learned
+            ranges are.
 
     Raises:
         UserError: if a checkpoint cannot be read or is of another network, or if its logits cannot
@@ -77,7 +78,7 @@ def strip(sources: Sequence[str], dest: str, temperature: float = 1.0) -> None:
 
     def names(paths: Optional[Tuple[str, ...]]) -> Optional[Tuple[str, ...]]:
         return paths and tuple(os.path.basename(os.path.normpath(path)) for path in paths)
-    divided = _linear_variables(network) if temperature != 1 else []
+    divided = _last_layer_variables(network) if temperature != 1 else []
     files.make_directory(dest)
     with network.session.graph.as_default():
         variables = [*tf.model_variables(), *range_variables()]
@@ -85,7 +86,7 @@ def strip(sources: Sequence[str], dest: str, temperature: float = 1.0) -> None:
                   for each in networks]
         network.session.run([variable.initializer for variable in variables], {
             variable.initializer.inputs[1]:
-                np.mean(found, axis=0) / (temperature if variable.op in divided else 1)
+                np.mean(found, axis=0) / (temperature if variable.op.name in divided else 1)
             for variable, found in zip(variables, zip(*values))})
         tf.train.Saver(variables, save_relative_paths=True).save(
             network.session, os.path.join(dest, 'model.ckpt'), checkpoints.step_of(sources[-1]),
@@ -96,12 +97,23 @@ def strip(sources: Sequence[str], dest: str, temperature: float = 1.0) -> None:
         init_checkpoint=None, ema_decay=None)), dest)
 
 
-def _linear_variables(network: _Network) -> List[tf.Operation]:
-    """Finds the variables that the logits are linear in, weights and biases of the last layer."""
-    layer = last_layer(network.logits)
+def _last_layer_variables(network: _Network) -> List[str]:
+    """Names what scales with the logits: the last layer's weights, biases and learned ranges.
+
+    Rounding puts operations between a layer and its variables, so a float graph is asked.
+    """
+    size, channels = network.hparams.image_size, network.hparams.channels
+    with tf.Graph().as_default():
+        images = tf.placeholder(tf.float32, [1, size, size, channels])
+        logits, _ = build_network(images, dataclasses.replace(network.hparams, quantization=None),
+                                  is_training=False)
+    layer = last_layer(logits)
     layers = [layer, layer.inputs[0].op] if layer.type == 'BiasAdd' else [layer]
-    if network.hparams.quantization or layers[-1].type != 'Conv2D':
-        raise UserError('--temperature: needs a float network that ends in a convolution; give it '
-                        'before --quantize')
+    if layers[-1].type != 'Conv2D':
+        raise UserError('--temperature: needs a network that ends in a convolution')
     # A variable is read by an operation of its own.
-    return [each.inputs[1].op.inputs[0].op for each in layers]
+    names = [each.inputs[1].op.inputs[0].op.name for each in layers]
+    scope = os.path.dirname(names[0]) + '/'
+    with network.session.graph.as_default():
+        return names + [each.op.name for each in range_variables()
+                        if each.op.name.startswith(scope)]

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Trains MMNet-1.0 so that it learns most from few pairs, and exports it:
 #   scripts/train_recipe.sh DATASET… TRAIN_DIR [FLAG…]
-# It trains at 64×64, where a step is cheap, and goes on at 128×128 and 256×256. It halves the
-# temperature of the last two (TRAIN_DIR/{128,256}_finished), rounds them to 8 bits, and writes
+# It trains at 64×64, where a step is cheap, and goes on at 128×128 and 256×256. It rounds the last
+# two to 8 bits, halves the temperature of all four (TRAIN_DIR/*_finished), and writes
 # TRAIN_DIR/mmnet_dm1.0_{128,256}_{float32,int8}.tflite. FLAGs are further flags of train.py. Ctrl-C
 # is safe at any time: the same command goes on from there. On GPUs, raise these for better results:
 # STEPS_64 (3000), STEPS_128 (2200), STEPS_256 (1200), STEPS_ROUNDED (100).
@@ -41,16 +41,14 @@ train() {
 }
 
 # finish NAME: keeps the averaged weights, and halves their temperature. On 192 selfies that no
-# training saw, MAD falls by 10 % and gradient error by 1 %. Sets aside what was rounded before.
+# training saw, MAD falls by 10 % and gradient error by 1 %. A training at half the temperature
+# would take it back, so rounding comes before.
 finish() {
     local trained=$train_dir/$1 finished=$train_dir/$1_finished
     if [ ! "$finished/checkpoint" -nt "$trained/checkpoint" ]; then
         rm -rf "$finished" "$finished.partial"
         "$python" "$root/scripts/strip_checkpoint.py" --temperature 0.5 \
             "$trained" "$finished.partial"
-        if [ -e "${trained}_rounded" ]; then
-            mv -T --backup=numbered "${trained}_rounded" "${trained}_rounded_before"
-        fi
         mv "$finished.partial" "$finished"
     fi
 }
@@ -71,10 +69,16 @@ train 128 "${recipe[@]}" --learning_rate 4e-3 --warm_up_steps 50 --ema_decay 0.9
 train 256 "${recipe[@]}" --learning_rate 3e-3 --warm_up_steps 20 --ema_decay 0.99 --batch_size 16 \
     "$@" --image_size 256 --max_steps "${STEPS_256:-1200}" --init_checkpoint "$train_dir/128"
 for size in 256 128; do
-    finish "$size"
+    rounded=$train_dir/${size}_rounded
+    # What was rounded before the float network was trained further is set aside.
+    if [ "$train_dir/$size/checkpoint" -nt "$rounded/checkpoint" ] && [ -e "$rounded" ]; then
+        mv -T --backup=numbered "$rounded" "${rounded}_before"
+    fi
     train "${size}_rounded" "${recipe[@]}" --learning_rate 3e-4 --ema_decay 0.95 --batch_size 16 \
         "$@" --quantize --per_channel --image_size "$size" --max_steps "${STEPS_ROUNDED:-100}" \
-        --init_checkpoint "$train_dir/${size}_finished"
+        --init_checkpoint "$train_dir/$size"
+    finish "$size"
+    finish "${size}_rounded"
     export_file "${size}_finished" "mmnet_dm1.0_${size}_float32.tflite" --precision float32
-    export_file "${size}_rounded" "mmnet_dm1.0_${size}_int8.tflite" --precision int8
+    export_file "${size}_rounded_finished" "mmnet_dm1.0_${size}_int8.tflite" --precision int8
 done

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mmnet import graph, hparams, losses, restored
+from mmnet import graph, hparams, losses, models, restored
 from mmnet.errors import UserError
+from mmnet.quantization import range_variables
 from tests.tflite.helpers import checkpoint_of, run_of
 
 
@@ -67,6 +68,37 @@ def test_a_stripped_checkpoint_holds_the_average_and_nothing_else(tmp_path):
     restored.strip([os.path.join(dest, 'model.ckpt-7')], str(tmp_path / 'cooler'), temperature=0.5)
     alpha, cooler = (restored.load(str(each), '--model').alpha(image)
                      for each in (dest, tmp_path / 'cooler'))
+    np.testing.assert_allclose(cooler / (1 - cooler), (alpha / (1 - alpha)) ** 2, rtol=1e-4)
+
+
+@pytest.mark.parametrize('flags', [(), ('--per_channel',)])
+def test_a_rounded_network_at_another_temperature(tmp_path, flags, monkeypatch):
+    """Odds are squared as in floats: nothing is rounded anew."""
+    # Rewriting a graph takes long, so a few of the blocks have to do.
+    monkeypatch.setattr(models.mmnet, 'TABLE', [
+        row for row in models.mmnet.TABLE if row.name in (
+            'initial', 'encoder_1', 'encoder_9', 'encoder_10', 'decoder_2', 'decoder_3', 'final')])
+    run = run_of('--quantize', '--init_checkpoint', 'float', *flags)
+    path = str(tmp_path / 'train' / 'model.ckpt')
+    os.makedirs(os.path.dirname(path))
+    hparams.write(run, os.path.dirname(path))
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.set_random_seed(0)
+        graph.build_network(tf.placeholder(tf.float32, [1, 32, 32, 3]), run, is_training=False)
+        session.run(tf.global_variables_initializer())
+        # At half the temperature, the last range still ends below the logits' limit.
+        for variable in range_variables():
+            limit = {'MMNet/final/act_quant': 1.5, 'MMNet/final/weights_quant': 100}.get(
+                os.path.dirname(variable.op.name), 1)
+            variable.load(limit if variable.op.name.endswith('max') else -limit, session)
+        weights, = [each for each in tf.model_variables() if each.op.name == 'MMNet/final/weights']
+        weights.load(200 * session.run(weights), session)
+        tf.train.Saver().save(session, path, 7, write_meta_graph=False)
+    restored.strip([path + '-7'], str(tmp_path / 'cooler'), temperature=0.5)
+    image = np.random.RandomState(0).randint(0, 256, [32, 32, 3]).astype(np.uint8)
+    alpha, cooler = (restored.load(str(each), '--model').alpha(image).astype(np.float64)
+                     for each in (path + '-7', tmp_path / 'cooler'))
+    assert np.unique(alpha).size > 10
     np.testing.assert_allclose(cooler / (1 - cooler), (alpha / (1 - alpha)) ** 2, rtol=1e-4)
 
 

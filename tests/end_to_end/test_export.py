@@ -250,9 +250,6 @@ def test_fewer_bits_can_be_trained_but_not_exported(trained, tmp_path):
     assert status == 0 and 'step 2 ' in out, err
     status, _, err = export_file(tmp_path / 'run', tmp_path / 'model.tflite', '--precision', 'int8')
     assert status == 1 and '--activation_bits 4' in err
-    status, _, err = run('scripts/strip_checkpoint.py', tmp_path / 'run', tmp_path / 'cooler',
-                         '--temperature', 0.5)
-    assert status == 1 and '--temperature: needs' in err and err.count('\n') == 1
 
 
 def test_deeplab_is_exported_three_ways(dataset, tmp_path):

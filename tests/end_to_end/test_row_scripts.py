@@ -143,10 +143,12 @@ def test_the_pretrained_networks_can_be_made_again(tmp_path):
                    cwd=str(work / 'pretrained'))
     settings = hparams.read(str(work / 'pretrained' / 'mmnet_dm1.0_256'))
     assert settings.training.dataset_path == ('ccp', 'drawn')
-    plain, finished = (tf.train.load_checkpoint(str(path)).get_tensor(name) for path, name in (
-        (work / 'training' / '256', 'MMNet/final/weights' + checkpoints.AVERAGE),
-        (work / 'pretrained' / 'mmnet_dm1.0_256', 'MMNet/final/weights')))
-    np.testing.assert_array_equal(finished, 2 * plain)
+    for name in ('256', '256_rounded'):
+        plain, finished = (
+            tf.train.load_checkpoint(str(work / 'training' / folder)).get_tensor(variable)
+            for folder, variable in ((name, 'MMNet/final/weights' + checkpoints.AVERAGE),
+                                     (name + '_finished', 'MMNet/final/weights')))
+        np.testing.assert_array_equal(finished, 2 * plain)
     # Nothing is made twice, and nothing is overwritten.
     status, _, err = script(*command, env=environment)
     assert status == 1 and 'exists already' in err
