@@ -15,13 +15,10 @@ with cli.starting():
     import numpy as np
 
     from mmnet import environments, evaluation, files, inference, pretrained, records, steady
-    from mmnet.data.pairs import Pair, find_clips, find_sets, hold_out, set_names
+    from mmnet.data.pairs import Pair, describe, find_clips, find_sets, hold_out, set_names
     from mmnet.errors import UserError
     from mmnet.records import Record
     from mmnet.runtime import Interpreter, following
-
-# The split's name in records of photos that training left out.
-VALIDATION = 'validation'
 
 # Only checkpoints need TensorFlow, so the functions that read them import what needs it.
 
@@ -158,19 +155,27 @@ def held_out(args: argparse.Namespace, trained) -> Dict[str, List[Pair]]:
 
 def split_of(args: argparse.Namespace) -> str:
     """Returns the name under which records are kept."""
-    return VALIDATION if args.validation else args.dataset_split_name
+    return records.VALIDATION if args.validation else args.dataset_split_name
 
 
 def prepare(args: argparse.Namespace, train_dir: str) -> Callable[[str], Record]:
-    """Reads a train directory's network; returns the function that measures its checkpoints."""
+    """Reads a train directory's network; returns the function that measures its checkpoints.
+
+    Raises:
+        UserError: if photos cannot be read, or to watch with other photos than before.
+    """
     from mmnet import hparams, watching
     trained = hparams.read(train_dir)
     sets = (held_out(args, trained) if args.validation else
             find_sets(args.dataset_path, args.dataset_split_name, args.skip_bad_pairs))
+    data, path = describe(sets), records.path_of(train_dir, split_of(args))
+    if args.watch and records.of_other_photos(path, data):
+        raise UserError(f'{path}: is of other photos; move it away to watch with these, or measure '
+                        f'one checkpoint without --watch')
     evaluator = make_evaluator(args, sets, trained.image_size)
     network = watching.CheckpointPredictor(trained)
     return lambda checkpoint: watching.evaluate_checkpoint(
-        evaluator, network, checkpoint, split_of(args))
+        evaluator, network, checkpoint, split_of(args), data)
 
 
 def watch(args: argparse.Namespace) -> int:

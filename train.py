@@ -72,6 +72,8 @@ def train(args: argparse.Namespace, settings: HParams, sets: Sets, ranks: worker
     if step >= options.max_steps:
         if ranks.first:
             print(f'{args.train_dir}: already at step {step}; raise --max_steps to go on')
+            for change in hparams.changes(settings, args.train_dir):
+                print('  ' + change)
         return 0
     if settings.quantization and not (checkpoint or options.init_checkpoint or
                                       options.quant_delay):

@@ -390,6 +390,10 @@ def check_same_network(hparams: HParams, train_dir: str) -> None:
         if there != ours:
             raise UserError(f'--train_dir {train_dir}: holds a training with {name} {there}, not '
                             f'{ours}; choose another directory or the same setting')
+    if hparams.quantization and hparams.training.quant_delay and not theirs.training.quant_delay:
+        # Only a delay counts steps, in a variable that no checkpoint of theirs holds.
+        raise UserError(f'--train_dir {train_dir}: holds a training without --quant_delay; choose '
+                        f'another directory or leave it out')
 
 
 def read_beside(checkpoint: str) -> HParams:

@@ -123,17 +123,24 @@ def find_sources(inputs: List[str], output_dir: str) -> List[Source]:
 
 
 def in_folder(folder: str, output_dir: str) -> List[Source]:
-    """Lists all photos and videos in a folder and its subfolders, except the output directory."""
+    """Lists all photos and videos in a folder and its subfolders, except what was written there."""
     sources = []
     for parent, folders, names in os.walk(folder):
         folders[:] = sorted(each for each in folders if not each.startswith('.') and
                             not same_place(os.path.join(parent, each), output_dir))
         sources += [source_of(os.path.join(parent, name), folder, output_dir)
                     for name in sorted(names)
-                    if name.lower().endswith(decode.PHOTOS + VIDEOS) and not name.startswith('.')]
+                    if name.lower().endswith(decode.PHOTOS + VIDEOS) and not name.startswith('.')
+                    and not (same_place(folder, output_dir) and is_result(name))]
     if not sources:
         raise UserError(f'{folder}: holds no photos or videos ({" ".join(decode.PHOTOS + VIDEOS)})')
     return sources
+
+
+def is_result(name: str) -> bool:
+    """Returns whether a file has the name of a result."""
+    return any(name.endswith(f'_{kind}{extension}') for known in (PHOTO_FILES, VIDEO_FILES)
+               for kind, extension in known.items())
 
 
 def same_place(path: str, other: str) -> bool:

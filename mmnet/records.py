@@ -8,8 +8,10 @@ from mmnet import files, scores
 from mmnet.errors import UserError
 
 # Values by name, not multiplied: `gradient_error`, `mad`, …; of a checkpoint also `global_step`,
-# `split` and `parameters`.
+# `split`, `parameters` and the `data` that it was measured on.
 Record = Dict[str, Any]
+# The split's name in records of photos that training left out.
+VALIDATION = 'validation'
 
 
 def path_of(train_dir: str, split: str) -> str:
@@ -34,6 +36,16 @@ def read_records(path: str) -> List[Record]:
         return found
     except (OSError, ValueError):
         raise UserError(f'{path}: is damaged; move it away, and evaluation writes it anew')
+
+
+def of_other_photos(path: str, data: Record) -> bool:
+    """Returns whether a file holds records of other photos.
+
+    Args:
+        path: of an `eval_<split>.jsonl`.
+        data: the photos, as `mmnet.data.pairs.describe` returns them. Older records lack it.
+    """
+    return any(each.get('data', data) != data for each in read_records(path))
 
 
 def write_record(path: str, record: Record) -> None:

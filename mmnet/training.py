@@ -185,8 +185,9 @@ def restore_matching(checkpoint: str) -> None:
     for name in widened:
         value = reader.get_tensor(theirs[name])
         value = np.pad(value, [(0, 0), (0, 0), (0, 1), (0, 0)], mode='constant')
-        # As init_from_checkpoint does.
-        ours[name]._initializer_op = ours[name].assign(value)
+        # As init_from_checkpoint does; a moving average starts from the initial value.
+        ours[name]._initial_value = tf.constant(value)
+        ours[name]._initializer_op = ours[name].assign(ours[name]._initial_value)
     print(f'restored {len(matching) + len(widened)} of {len(ours)} variables from {checkpoint}')
     for name in sorted({*ours} - {*matching, *widened}):
         there = (f'has shape {shapes[theirs[name]]} there' if theirs[name] in shapes

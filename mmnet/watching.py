@@ -14,7 +14,7 @@ from mmnet.errors import UserError
 from mmnet.evaluation import BatchPredictor, Evaluator
 from mmnet.graph import as_float, build_objective, open_session
 from mmnet.hparams import HParams
-from mmnet.records import Record, path_of, write_record
+from mmnet.records import Record, of_other_photos, path_of, write_record
 from mmnet.summaries import write_summaries
 
 POLL_SECONDS = 2
@@ -72,10 +72,18 @@ class CheckpointPredictor:
 
 
 def evaluate_checkpoint(evaluator: Evaluator, network: CheckpointPredictor, checkpoint: str,
-                        split: str) -> Record:
+                        split: str, data: Record) -> Record:
     """Measures a checkpoint, writes its record and summaries, and keeps it if it is the best.
 
-    Training may delete the checkpoint at any moment, so all work is done on a copy.
+    Training may delete the checkpoint at any moment, so all work is done on a copy. Nothing is
+    written if the split's record is of other photos: their figures cannot be compared.
+
+    Args:
+        evaluator: of the photos.
+        network: the checkpoint's.
+        checkpoint: its path.
+        split: the split's name.
+        data: the photos, as `mmnet.data.pairs.describe` returns them.
 
     Returns:
         the record, as `eval_<split>.jsonl` holds it.
@@ -90,7 +98,7 @@ def evaluate_checkpoint(evaluator: Evaluator, network: CheckpointPredictor, chec
         network.restore(copy)
         scores, strip = evaluator.evaluate(network.predict, network.again)
         record: Record = {'global_step': checkpoints.step_of(checkpoint), 'split': split, **scores,
-                          'parameters': network.parameters}
+                          'parameters': network.parameters, 'data': data}
         # The networks that come with the code stay as they were published.
         if os.path.dirname(os.path.abspath(train_dir)) == pretrained.FOLDER:
             return record
@@ -99,7 +107,12 @@ def evaluate_checkpoint(evaluator: Evaluator, network: CheckpointPredictor, chec
             raise UserError(f'{train_dir}: was deleted while its checkpoint was evaluated')
         # Another evaluation may be running beside this one.
         with files.locked(summary_dir):
-            write_record(path_of(train_dir, split), record)
+            path = path_of(train_dir, split)
+            if of_other_photos(path, data):
+                print(f'{path}: is of other photos, so these figures are not written there',
+                      file=sys.stderr)
+                return record
+            write_record(path, record)
             write_summaries(summary_dir, record, strip)
             # best/ holds scores already; it does not get a best/ of its own.
             if not os.path.exists(os.path.join(train_dir, checkpoints.SCORES)):

@@ -15,6 +15,7 @@ interrupted. Pairs that cannot be used are left out and listed in DEST/skipped.t
 
 import argparse
 import dataclasses
+import glob
 import os
 import shutil
 import sys
@@ -141,6 +142,10 @@ def prepare(item: layouts.Item, dest: str, softened: bool) -> Optional[Tuple[str
         extension = '.png'
     image_path = os.path.join(dest, item.split, 'image', item.stem + extension)
     mask_path = os.path.join(dest, item.split, 'mask', item.stem + '.png')
+    elsewhere = [path for path in glob.glob(os.path.join(
+        glob.escape(dest), '*', 'mask', glob.escape(item.stem) + '.png')) if path != mask_path]
+    if elsewhere:
+        return item.image, f'is in another split already, as {elsewhere[0]}'
     if os.path.exists(image_path) and os.path.exists(mask_path):
         return None
     try:
@@ -156,7 +161,10 @@ def prepare(item: layouts.Item, dest: str, softened: bool) -> Optional[Tuple[str
     if not pairs.same_aspect(image.shape[1::-1], mask.shape[::-1]):
         return item.image, 'the mask has another aspect ratio'
     if softened:
-        mask = soften(image, mask)
+        try:
+            mask = soften(image, mask)
+        except ValueError as error:
+            return item.image, f'the mask cannot be softened ({error})'
     if item.full_length:
         image, mask = upper_bodies(image, mask)
     for path in (image_path, mask_path):

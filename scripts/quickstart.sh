@@ -61,7 +61,7 @@ data=$dir/portraits
 
 say "5/8 training MMNet-0.5 at 128×128, $steps steps, with evaluation beside it: $dir/float"
 network=(--model mmnet --width_multiplier 0.5 --image_size 128 --dataset_path "$data"
-    --batch_size 16 --batch_norm_decay 0.99 --seed 0 --keep_checkpoint_max 20)
+    --batch_size 16 --batch_norm_decay 0.99 --seed 0 --keep_checkpoint_max $((steps / 200 + 20)))
 "$python" "$root/evaluate.py" --dataset_path "$data" --checkpoint_path "$dir/float" --watch \
     --max_steps "$steps" > >(clear_bar) 2>>"$dir/evaluation.log" &
 evaluator=$!
@@ -77,7 +77,7 @@ say "6/8 training on with weights and activations rounded to 8 bits: $quantized"
     --init_checkpoint "$dir/float" --learning_rate 5e-4 --max_steps $(((steps + 7) / 8)) \
     --save_checkpoints_steps 1000
 
-model=$dir/model.tflite
+model=$quantized/model.tflite
 say "7/8 exporting $model, and comparing it with the graph (half a minute)"
 if [ ! "$model" -nt "$quantized/checkpoint" ]; then
     "$python" "$root/export_tflite.py" --checkpoint_path "$quantized" --output "$model" \

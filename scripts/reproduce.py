@@ -24,7 +24,7 @@ with cli.starting():
 
     from mmnet import environments, files, grabcut, hparams, inference
     from mmnet.data import decode
-    from mmnet.data.pairs import Pair, find_sets, hold_out
+    from mmnet.data.pairs import Pair, describe, find_sets, hold_out
     from mmnet.errors import UserError
     from mmnet.reproduction import paper, plots, runs, tables
     from mmnet.reproduction.runs import Run, Setup
@@ -54,10 +54,13 @@ def main() -> int:
     if not args.no_latency and not environments.is_set_up('litert'):
         raise UserError('.venv-litert: not found, and latencies are measured in LiteRT; run '
                         'scripts/setup.sh --litert once, or pass --no_latency')
+    if args.no_latency and args.target == 'figure1':
+        raise UserError('--no_latency: figure1 shows latencies; leave it out')
+    check_output_dir(args.output_dir)
     sets = {name: hold_out(pairs, args.validation_fraction)[0]
             for name, pairs in find_sets(setup.dataset_paths, 'train').items()}
     tests = find_sets(setup.test_paths, 'test')
-    train_data, test_data = runs.describe(sets), runs.describe(tests)
+    train_data, test_data = describe(sets), describe(tests)
     for run in wanted:
         runs.check(run, train_data)
     unfinished = [run for run in wanted if run.finished(test_data) is None]
@@ -71,7 +74,7 @@ def main() -> int:
     if not args.no_latency:
         measure_latency(args)
     results = report(args, targets, setup, train_data, test_data)
-    if 'figure1' in targets:
+    if 'figure1' in targets and results.timed():
         plots.figure1(results, tables.rows_of_target('figure1', results),
                       os.path.join(args.output_dir, 'figure1.png'))
     if 'figure5' in targets:
@@ -114,6 +117,17 @@ def parse(argv: List[str]):
         place = argv.index('--')
         argv, train_flags = argv[:place], argv[place + 1:]
     return parser.parse_args(argv), train_flags
+
+
+def check_output_dir(output_dir: str) -> None:
+    """Makes sure that no file of somebody else's is replaced.
+
+    Raises:
+        UserError: for a folder with other files in it.
+    """
+    if os.path.isdir(output_dir) and os.listdir(output_dir) and \
+            not os.path.isdir(os.path.join(output_dir, 'runs')):
+        raise UserError(f'--output_dir {output_dir}: holds other files; name another folder')
 
 
 def wanted_runs(args: argparse.Namespace, targets: List[str], setup: Setup) -> List[Run]:

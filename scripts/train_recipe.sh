@@ -22,6 +22,12 @@ if [ ${#places[@]} -lt 2 ]; then
     echo "$usage" >&2
     exit 2
 fi
+for flag in "$@"; do
+    if [[ $flag == --model* || $flag == --width_multiplier* ]]; then
+        echo "train_recipe.sh: error: $flag: the recipe is MMNet-1.0's; leave it out" >&2
+        exit 2
+    fi
+done
 train_dir=${places[-1]}
 unset 'places[-1]'
 "$root/scripts/setup.sh"
@@ -32,10 +38,18 @@ recipe=(--dataset_path "${places[@]}" --batch_norm_decay 0.99 --learning_rate_sc
     --framing 0.5 --zoom_out 0.4 --backgrounds drawn pairs --background_probability 0.7
     --augmentation mmnet_texture --seed 1)
 
-# train NAME FLAG…, in a directory of its own
+# train NAME BEFORE FLAG…: trains NAME, in a directory of its own, from where BEFORE ended. What came
+# of an earlier end of BEFORE is set aside.
 train() {
-    local name=$1
-    shift
+    local name=$1 before=$2
+    shift 2
+    if [ -n "$before" ]; then
+        set -- "$@" --init_checkpoint "$train_dir/$before"
+        if [ -e "$train_dir/$name" ] &&
+            [ "$train_dir/$before/checkpoint" -nt "$train_dir/$name/checkpoint" ]; then
+            mv -T --backup=numbered "$train_dir/$name" "$train_dir/${name}_before"
+        fi
+    fi
     printf '\n== train.py --train_dir %s %s\n' "$train_dir/$name" "$*"
     "$python" "$root/train.py" --train_dir "$train_dir/$name" "$@"
 }
@@ -46,7 +60,8 @@ train() {
 finish() {
     local trained=$train_dir/$1 finished=$train_dir/$1_finished
     if [ ! "$finished/checkpoint" -nt "$trained/checkpoint" ]; then
-        rm -rf "$finished" "$finished.partial"
+        [ ! -e "$finished" ] || mv -T --backup=numbered "$finished" "${finished}_before"
+        rm -rf "$finished.partial"
         "$python" "$root/scripts/strip_checkpoint.py" --temperature 0.5 \
             "$trained" "$finished.partial"
         mv "$finished.partial" "$finished"
@@ -62,21 +77,16 @@ export_file() {
 }
 
 # FLAGs replace the recipe's, but not what makes a stage of it: they may name what 64 starts from.
-train 64 "${recipe[@]}" --learning_rate 8e-3 --warm_up_steps 100 --ema_decay 0.998 "$@" \
+train 64 '' "${recipe[@]}" --learning_rate 8e-3 --warm_up_steps 100 --ema_decay 0.998 "$@" \
     --image_size 64 --max_steps "${STEPS_64:-3000}"
-train 128 "${recipe[@]}" --learning_rate 4e-3 --warm_up_steps 50 --ema_decay 0.998 "$@" \
-    --image_size 128 --max_steps "${STEPS_128:-2200}" --init_checkpoint "$train_dir/64"
-train 256 "${recipe[@]}" --learning_rate 3e-3 --warm_up_steps 20 --ema_decay 0.99 --batch_size 16 \
-    "$@" --image_size 256 --max_steps "${STEPS_256:-1200}" --init_checkpoint "$train_dir/128"
+train 128 64 "${recipe[@]}" --learning_rate 4e-3 --warm_up_steps 50 --ema_decay 0.998 "$@" \
+    --image_size 128 --max_steps "${STEPS_128:-2200}"
+train 256 128 "${recipe[@]}" --learning_rate 3e-3 --warm_up_steps 20 --ema_decay 0.99 \
+    --batch_size 16 "$@" --image_size 256 --max_steps "${STEPS_256:-1200}"
 for size in 256 128; do
-    rounded=$train_dir/${size}_rounded
-    # What was rounded before the float network was trained further is set aside.
-    if [ "$train_dir/$size/checkpoint" -nt "$rounded/checkpoint" ] && [ -e "$rounded" ]; then
-        mv -T --backup=numbered "$rounded" "${rounded}_before"
-    fi
-    train "${size}_rounded" "${recipe[@]}" --learning_rate 3e-4 --ema_decay 0.95 --batch_size 16 \
-        "$@" --quantize --per_channel --image_size "$size" --max_steps "${STEPS_ROUNDED:-100}" \
-        --init_checkpoint "$train_dir/$size"
+    train "${size}_rounded" "$size" "${recipe[@]}" --learning_rate 3e-4 --ema_decay 0.95 \
+        --batch_size 16 "$@" --quantize --per_channel --image_size "$size" \
+        --max_steps "${STEPS_ROUNDED:-100}"
     finish "$size"
     finish "${size}_rounded"
     export_file "${size}_finished" "mmnet_dm1.0_${size}_float32.tflite" --precision float32

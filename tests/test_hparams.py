@@ -145,6 +145,14 @@ def test_a_start_without_a_checkpoint_binds_nothing(tmp_path):
         hparams.check_same_network(from_flags(), str(tmp_path))
 
 
+def test_a_delay_cannot_begin_in_the_middle(tmp_path):
+    hparams.write(from_flags('--quantize'), str(tmp_path))
+    (tmp_path / 'model.ckpt-5.index').write_text('')
+    hparams.check_same_network(from_flags('--quantize'), str(tmp_path))
+    with pytest.raises(UserError, match='without --quant_delay; choose another directory'):
+        hparams.check_same_network(from_flags('--quantize', '--quant_delay', '9'), str(tmp_path))
+
+
 def test_another_network_is_refused_and_other_training_is_not(tmp_path):
     hparams.write(from_flags('--width_multiplier', '0.5'), str(tmp_path))
     (tmp_path / 'model.ckpt-5.index').write_text('')

@@ -33,6 +33,12 @@ def test_folders_keep_their_places_and_leave_results_out(tmp_path):
     found = matting.find_sources([str(tmp_path)], str(tmp_path / 'out'))
     assert [source.output for source in found] == [
         str(tmp_path / 'out' / name) for name in ('a', 'in/b', 'in/clip')]
+    # Where results lie beside the photos, they are no input of the next run.
+    (tmp_path / 'a_cutout.png').write_text('')
+    (tmp_path / 'in' / 'clip_alpha.mp4').write_text('')
+    found = matting.find_sources([str(tmp_path)], str(tmp_path))
+    assert [source.output for source in found] == [
+        str(tmp_path / name) for name in ('a', 'in/b', 'in/clip', 'out/d')]
     for path, said in (('nowhere', 'no such file'), ('.hidden/x', 'no such file')):
         with pytest.raises(UserError, match=said):
             matting.find_sources([str(tmp_path / path)], 'out')

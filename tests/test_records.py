@@ -28,6 +28,16 @@ def test_lines_are_ordered_by_step_and_replace_older_ones(tmp_path):
     assert lines[0]['mad'] == 0.5 and lines == records.read_records(path)
 
 
+def test_records_of_other_photos_are_told(tmp_path):
+    path, photos = str(tmp_path / 'eval_test.jsonl'), {'a': {'pairs': 2, 'fingerprint': 'x'}}
+    assert not records.of_other_photos(path, photos)
+    records.write_record(path, record(10))      # an older record does not say
+    assert not records.of_other_photos(path, photos)
+    records.write_record(path, {**record(20), 'data': photos})
+    assert not records.of_other_photos(path, photos)
+    assert records.of_other_photos(path, {'a': {'pairs': 2, 'fingerprint': 'y'}})
+
+
 def test_a_damaged_file_is_named_and_kept(tmp_path):
     path = tmp_path / 'eval_test.jsonl'
     path.write_text('{"global_step": 1}\n{"glob')

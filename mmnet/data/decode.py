@@ -55,15 +55,21 @@ def read_opacity(path: str) -> Optional[np.ndarray]:
         any of `UNREADABLE`.
     """
     with open_picture(path) as image:
+        # Turning it upright decodes it.
+        if not may_be_transparent(image):
+            return None
         opacity = opacity_of(ImageOps.exif_transpose(image))
     return None if opacity is None else np.asarray(opacity)
 
 
+def may_be_transparent(image: Image.Image) -> bool:
+    """Returns whether an opened picture has a channel or a colour for transparency."""
+    return image.mode in ('RGBA', 'LA', 'PA') or 'transparency' in image.info
+
+
 def opacity_of(image: Image.Image) -> Optional[Image.Image]:
     """Returns the transparency of an opened picture as grey; None if it has none."""
-    if image.mode not in ('RGBA', 'LA', 'PA') and 'transparency' not in image.info:
-        return None
-    return image.convert('RGBA').getchannel('A')
+    return image.convert('RGBA').getchannel('A') if may_be_transparent(image) else None
 
 
 def read_mask(path: str, size: Optional[int] = None, labels: bool = False) -> np.ndarray:

@@ -6,7 +6,7 @@ import re
 import sys
 from collections import defaultdict
 from multiprocessing.pool import ThreadPool
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from tqdm import tqdm
 
@@ -154,6 +154,21 @@ def find_photos(folder: str, skip_bad_pairs: Optional[bool] = None,
         raise UserError(f'{flag} {folder}: holds no photos ({", ".join(EXTENSIONS)})')
     photos = [Pair(os.path.splitext(name)[0], os.path.join(folder, name), None) for name in names]
     return _checked(photos, [], folder, skip_bad_pairs)
+
+
+def describe(sets: Mapping[str, List[Pair]]) -> Dict[str, Dict[str, Any]]:
+    """Returns the number of pairs and a fingerprint of each data set by its name.
+
+    The fingerprint covers names and sizes of all files and is the same on every machine.
+    """
+    described = {}
+    for name, pairs in sets.items():
+        digest = hashlib.sha256()
+        for pair in pairs:
+            sizes = [os.path.getsize(path) for path in pair.files()]
+            digest.update(f'{pair.stem} {sizes}\n'.encode())
+        described[name] = {'pairs': len(pairs), 'fingerprint': digest.hexdigest()[:16]}
+    return described
 
 
 def folder_of(pairs: List[Pair]) -> str:

@@ -313,10 +313,11 @@ def _read_annotation(path: str) -> np.ndarray:
 def _draw_bitmap(mask: np.ndarray, bitmap: Dict) -> None:
     """Draws a PNG, compressed once more and in base 64; it may reach over the border."""
     with Image.open(io.BytesIO(zlib.decompress(base64.b64decode(bitmap['data'])))) as image:
-        drawn = decode.opacity_of(image) or image.convert('L')
+        drawn = np.asarray(decode.opacity_of(image) or image.convert('L'))
     x, y = bitmap['origin']
-    part = mask[y:y + drawn.height, x:x + drawn.width]
-    part[np.asarray(drawn)[:part.shape[0], :part.shape[1]] > 0] = 255
+    drawn = drawn[max(0, -y):, max(0, -x):]
+    part = mask[max(0, y):, max(0, x):][:drawn.shape[0], :drawn.shape[1]]
+    part[drawn[:part.shape[0], :part.shape[1]] > 0] = 255
 
 
 def _draw_polygon(mask: np.ndarray, points: Dict) -> None:

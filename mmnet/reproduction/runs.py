@@ -12,13 +12,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import tensorflow as tf
 
 from mmnet import checkpoints, files, flags, hparams, scores
-from mmnet.data.pairs import Pair
 from mmnet.errors import UserError
+from mmnet.records import VALIDATION
 from mmnet.reproduction.paper import Row, make_row
 
 # A run's settings, its data, and its duration so far.
@@ -250,6 +250,12 @@ def carry_out(run: Run, train_data: Mapping[str, Any], test_data: Mapping[str, A
 def make_record(run: Run, note: Mapping[str, Any], test_data: Mapping[str, Any]) -> Dict[str, Any]:
     """Collects what came of a run; `results.json` holds one of these for each run."""
     metrics = files.read_json(run.scores_path('graph')) or {}
+    if run.setup.validation_fraction is not None:
+        best = files.read_json(os.path.join(run.checkpoint_dir, checkpoints.SCORES)) or {}
+        if best.get('split') != VALIDATION:
+            raise UserError(f'{run.checkpoint_dir}: was chosen on the {best.get("split")} photos, '
+                            f'not on those held out; move it and eval_{VALIDATION}.jsonl away, and '
+                            f'the same command chooses anew')
     record = {
         'row': run.row.label, 'seed': run.seed, 'image_size': run.row.image_size,
         'steps': run.steps, 'seconds': round(note['seconds'], 1), 'commits': note['commits'],
@@ -267,7 +273,8 @@ def make_record(run: Run, note: Mapping[str, Any], test_data: Mapping[str, Any])
     return record
 
 
-def execute(root: str, command: Sequence[str], every: Any = None) -> None:
+def execute(root: str, command: Sequence[str],
+            every: Optional[Callable[[float], None]] = None) -> None:
     """Runs a program of the repository to its end.
 
     Args:
@@ -316,7 +323,7 @@ def time_step(run: Run) -> float:
         if run.row.float_row:
             del given[given.index('--init_checkpoint'):]
             given += ['--quant_delay', '1']
-        given += ['--train_dir', scratch, '--max_steps', str(TIMED_STEPS),
+        given += ['--train_dir', scratch, '--max_steps', str(TIMED_STEPS), '--warm_up_steps', '0',
                   '--save_summary_steps', str(TIMED_STEPS)]
         process = subprocess.run(
             [sys.executable, os.path.join(run.setup.root, 'train.py'), *given],
@@ -336,21 +343,6 @@ def parsed(run: Run):
         SystemExit: for a flag that train.py does not know.
     """
     return flags.train_parser().parse_args(run.train_flags())
-
-
-def describe(sets: Mapping[str, List[Pair]]) -> Dict[str, Dict[str, Any]]:
-    """Returns the number of pairs and a fingerprint of each data set by its name.
-
-    The fingerprint covers names and sizes of all files and is the same on every machine.
-    """
-    described = {}
-    for name, pairs in sets.items():
-        digest = hashlib.sha256()
-        for pair in pairs:
-            sizes = [os.path.getsize(path) for path in pair.files()]
-            digest.update(f'{pair.stem} {sizes}\n'.encode())
-        described[name] = {'pairs': len(pairs), 'fingerprint': digest.hexdigest()[:16]}
-    return described
 
 
 def sha256(path: str) -> str:

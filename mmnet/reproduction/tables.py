@@ -36,6 +36,10 @@ class Results:
         return sorted((each for each in self._records if each['row'] == label),
                       key=lambda each: each['seed'])
 
+    def timed(self) -> bool:
+        """Returns whether there is any latency."""
+        return bool(self._latency)
+
     def labels(self) -> List[str]:
         """Returns the rows that have records."""
         return list(dict.fromkeys(each['row'] for each in self._records))

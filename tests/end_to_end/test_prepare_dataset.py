@@ -188,12 +188,15 @@ def test_supervisely(tmp_path):
                           'interior': [[[10, 35], [20, 35], [20, 40], [10, 40]]]}}
     ignored = {'classTitle': 'neutral', 'bitmap': None,
                'points': {'exterior': [[0, 0], [35, 0], [35, 47], [0, 47]], 'interior': []}}
+    leaning = {'classTitle': 'person_bmp', 'bitmap': {
+        'origin': [-5, -3], 'data': supervisely_bitmap(np.tri(20, 15) > 0)}}
     pointless = {'classTitle': 'person_poly', 'bitmap': None,
                  'points': {'exterior': [], 'interior': []}}
     for dataset, name, extension, objects in [
             ('ds1', 'a.png', '.png.json', [person, outline, ignored]),
             ('ds2', 'a.png', '.json', [outline]), ('ds2', 'b.png', '.json', [ignored]),
-            ('ds2', 'c.png', None, []), ('ds2', 'd.png', '.json', [pointless])]:
+            ('ds2', 'c.png', None, []), ('ds2', 'd.png', '.json', [pointless]),
+            ('ds2', 'e.png', '.json', [leaning])]:
         save(source / dataset / 'img' / name, pair()[0])
         (source / dataset / 'ann').mkdir(exist_ok=True)
         if extension:
@@ -201,11 +204,14 @@ def test_supervisely(tmp_path):
                 {'size': {'height': 48, 'width': 36}, 'objects': objects}))
     status, _, err = prepare('supervisely', source, dest, '--test_fraction', 0.01)
     assert status == 0, err
-    assert stems(dest, 'train') == ['ds1_a', 'ds2_a']
+    assert stems(dest, 'train') == ['ds1_a', 'ds2_a', 'ds2_e']
     frame = np.zeros([48, 36], np.uint8)
     frame[30:48, 0:31] = 255
     frame[35:41, 10:21] = 0
     np.testing.assert_array_equal(mask_of(dest, 'train', 'ds2_a'), frame)
+    corner = np.zeros([48, 36], np.uint8)
+    corner[:17, :10] = 255 * np.tri(20, 15)[3:, 5:]
+    np.testing.assert_array_equal(mask_of(dest, 'train', 'ds2_e'), corner)
     frame[5:25, 10:25][np.tri(20, 15) > 0] = 255
     np.testing.assert_array_equal(mask_of(dest, 'train', 'ds1_a'), frame)
     assert 'b.png: the mask cannot be read (nobody' in skipped(dest)
@@ -240,6 +246,17 @@ def test_any_two_folders_with_a_list(tmp_path):
     for reason in ('1.bmp: the mask is empty', '2.bmp: the mask has another aspect ratio',
                    '3.bmp: the image cannot be read', 'names 7, which is not there'):
         assert reason in skipped(dest)
+
+
+def test_no_photo_is_in_two_splits(tmp_path):
+    source, dest, names = tmp_path / 'mine', tmp_path / 'dest', tmp_path / 'test.txt'
+    flags = folders(source) + ['--test_list', names]
+    for listed in ('4', '5'):
+        names.write_text(listed)
+        status, _, err = prepare('folder', source, dest, *flags)
+        assert status == 0, err
+        assert stems(dest, 'train') == ['0', '5'] and stems(dest, 'test') == ['4']
+    assert skipped(dest).count('is in another split already') == 2
 
 
 def test_it_goes_on_and_overwrites_nothing(tmp_path):

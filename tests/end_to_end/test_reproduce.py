@@ -105,9 +105,17 @@ def test_figures_are_drawn(data):
     (['table4', '--rows', 'UNet'], '--rows UNet'), (['table4', '--image_size', 0], '0'),
     (['table4', '--', '--train_dir', 'x'], '--train_dir: is given'),
     (['table4', '--', '--learning_rate', '-1'], '--learning_rate'),
-    (['table4', '--', '--soc_weight', '1'], 'soc_weight')])
+    (['table4', '--', '--soc_weight', '1'], 'soc_weight'),
+    (['figure1', '--no_latency'], '--no_latency: figure1 shows latencies')])
 def test_bad_input_is_named_before_anything_is_trained(data, args, named):
     status, _, err = run('scripts/reproduce.py', args[0], '--dataset_path', data / 'one',
                          '--output_dir', data / 'new', *args[1:])
     assert status in (1, 2) and named in err and err.count('\n') == 1, err
     assert not (data / 'new').exists()
+
+
+def test_a_folder_of_other_files_is_refused(data):
+    status, _, err = run('scripts/reproduce.py', 'table4', '--dataset_path', data / 'one',
+                         '--output_dir', data, '--no_latency')
+    assert status == 1 and 'holds other files; name another folder' in err
+    assert err.count('\n') == 1 and not (data / 'results.json').exists()

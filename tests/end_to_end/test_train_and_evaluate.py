@@ -155,6 +155,14 @@ def test_watching_evaluates_every_checkpoint_once_and_names_deleted_ones(trained
     assert status == 0 and out.count('step 8') == 0
     status, _, err = evaluate(dataset, copy, '--watch', '--max_steps', 100, '--timeout', 1)
     assert status == 0 and len(records_of(copy)) == 2
+    # Figures of other photos cannot be compared with these.
+    other, before = tmp_path / 'other', records_of(copy)
+    write_split(other, 'test', 2, 9)
+    status, _, err = evaluate(other, copy, '--watch')
+    assert status == 1 and 'eval_test.jsonl: is of other photos; move it away' in err
+    status, out, err = evaluate(other, copy)
+    assert status == 0 and 'step 8 ' in out and 'is of other photos, so these' in err
+    assert records_of(copy) == before
 
 
 def test_watching_waits_for_training_and_follows_it(dataset, tmp_path):

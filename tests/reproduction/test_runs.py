@@ -46,6 +46,17 @@ def test_held_out_photos_choose_the_checkpoint():
         assert '--checkpoint_path out/runs/md16-0.75_256_seed1/best' in command
 
 
+def test_a_best_checkpoint_of_test_photos_is_refused(tmp_path):
+    """Somebody looked at the test photos before the held-out ones, so they chose `best`."""
+    setup = runs.Setup('/root', str(tmp_path), ('a',), ('t',), 100, (), 0.2)
+    run = runs.Run(make_row('MD16-0.75'), 1, setup)
+    files.make_directory(run.checkpoint_dir)
+    files.write_json({'split': 'test', 'gradient_error': 0.1},
+                     os.path.join(run.checkpoint_dir, 'scores.json'))
+    with pytest.raises(UserError, match='best: was chosen on the test photos'):
+        runs.make_record(run, {}, {})
+
+
 def test_a_directory_of_something_else_is_refused(tmp_path):
     setup = runs.Setup('/root', str(tmp_path), ('a',), ('t',), 10)
     run = runs.Run(make_row('MMNet-1.0'), 1, setup)
@@ -130,7 +141,7 @@ def test_fingerprints_tell_data_apart(tmp_path):
     write_split(tmp_path / 'copy' / 'a', 'train', 3, 0)
 
     def describe(*paths):
-        return runs.describe(pairs.find_sets([str(path) for path in paths], 'train'))
+        return pairs.describe(pairs.find_sets([str(path) for path in paths], 'train'))
     both = describe(tmp_path / 'a', tmp_path / 'b')
     assert both['a'] == describe(tmp_path / 'copy' / 'a')['a'] != both['b']
     assert both['a']['pairs'] == 3
