@@ -161,7 +161,10 @@ def _list(directory: str, found: List[str]) -> None:
 
 
 def _recovered(train_dir: str) -> List[str]:
-    """Lists the checkpoints to consider: the listed ones, and whole ones that should be."""
+    """Lists the checkpoints to consider: the listed ones, and newer ones that are whole.
+
+    Others that are not whole are removed, unless the list was lost.
+    """
     known = listed(train_dir)
     lost = not known
     newest = -1 if lost else step_of(known[-1])

@@ -84,17 +84,7 @@ def build_objective(batch: losses.Batch, hparams: HParams, is_training: bool,
 
     def run(images: tf.Tensor) -> Tuple[tf.Tensor, Dict[str, tf.Tensor]]:
         count = images.shape.as_list()[0]
-        remembered = [] if batch.previous is None else [batch.previous]
-        if remembered and count != remembered[0].shape.as_list()[0]:
-            # The same photos come twice, with and without texture.
-            remembered *= 2
-        if batch.unlabelled is not None:
-            images = tf.concat([images, batch.unlabelled], axis=0)
-            if remembered:
-                remembered.append(tf.zeros_like(batch.unlabelled[..., :1]))
-        inputs = images
-        if remembered:
-            inputs = tf.concat([images, tf.concat(remembered, axis=0)], axis=3)
+        images, inputs = _with_unlabelled_and_past(images, batch)
         # Self-supervision keeps batch norm's statistics: a few photos of one kind would bend them.
         logits, end_points = build_network(inputs, hparams, is_training and not training.soc)
         seen.append((images, logits))
@@ -120,6 +110,28 @@ def build_objective(batch: losses.Batch, hparams: HParams, is_training: bool,
     return dataclasses.replace(
         objective, total=total + training.teacher_weight * distillation,
         terms={**objective.terms, 'distillation': distillation})
+
+
+def _with_unlabelled_and_past(images: tf.Tensor,
+                              batch: losses.Batch) -> Tuple[tf.Tensor, tf.Tensor]:
+    """Puts the photos without masks behind others, and each photo's past into a channel of its own.
+
+    Args:
+        images: `[N, H, W, 3]`; `[2 N, H, W, 3]` if each photo comes with and without texture.
+        batch: has the past of N photos, and M photos without masks, or neither.
+
+    Returns:
+        all images, and the same with their past, as the network takes them.
+    """
+    pasts: List[tf.Tensor] = []
+    if batch.previous is not None:
+        count, photos = (each.shape.as_list()[0] for each in (images, batch.previous))
+        pasts = [batch.previous] * (1 if count == photos else count // photos)
+    if batch.unlabelled is not None:
+        images = tf.concat([images, batch.unlabelled], axis=0)
+        if pasts:
+            pasts.append(tf.zeros_like(batch.unlabelled[..., :1]))
+    return images, tf.concat([images, tf.concat(pasts, axis=0)], axis=3) if pasts else images
 
 
 def _not_trainable(getter: Callable, *args, **kwargs) -> tf.Variable:

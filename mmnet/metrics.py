@@ -36,9 +36,9 @@ def mean_absolute_difference(alpha: tf.Tensor, alpha_gt: tf.Tensor) -> tf.Tensor
     return tf.reduce_mean(tf.abs(alpha - alpha_gt), axis=[1, 2, 3])
 
 
-def resize_alpha(alpha: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
-    """Resizes alphas bilinearly to a mask's own size, `[N, height, width, 1]`.
+def resize(images: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
+    """Resizes images or alphas `[N, H, W, C]` bilinearly to `[N, height, width, C]`.
 
     Pixels are areas (`half_pixel_centers`), as they were when the photo was resized.
     """
-    return tf.compat.v1.image.resize_bilinear(alpha, [height, width], half_pixel_centers=True)
+    return tf.compat.v1.image.resize_bilinear(images, [height, width], half_pixel_centers=True)

@@ -35,7 +35,7 @@ def write_summaries(directory: str, record: Record, shown: List[Shown]) -> None:
 
     Args:
         directory: of the event file.
-        record: with the losses under the names that training uses.
+        record: with the losses under the names that training uses; the total lacks the teacher's.
         shown: examples of a picture strip; may be empty.
     """
     with tf.Graph().as_default():

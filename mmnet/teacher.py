@@ -45,7 +45,7 @@ def _network(trained: hparams.HParams, checkpoint: str) -> Teacher:
             session, graph.as_graph_def(), [outputs.op.name])
 
     def teacher(images: tf.Tensor) -> tf.Tensor:
-        resized = metrics.resize_alpha(images, size, size)
+        resized = metrics.resize(images, size, size)
         alphas, = tf.import_graph_def(frozen, {inputs.name: resized}, [outputs.name],
                                       name='teacher')
         return _fit(alphas, images)
@@ -69,4 +69,4 @@ def _file(interpreter: Interpreter) -> Teacher:
 
 def _fit(alphas: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
     height, width = images.shape.as_list()[1:3]
-    return tf.stop_gradient(metrics.resize_alpha(alphas, height, width))
+    return tf.stop_gradient(metrics.resize(alphas, height, width))

@@ -10,7 +10,7 @@ import signal
 import sys
 import tempfile
 import time
-from typing import Any, Callable, ContextManager, Dict, List, Optional
+from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional
 
 import numpy as np
 import tensorflow as tf
@@ -52,9 +52,8 @@ def model_fn(features: Dict[str, tf.Tensor], labels: tf.Tensor, mode: str,
     assert mode == tf.estimator.ModeKeys.TRAIN
     hparams: HParams = params['hparams']
     training, ranks = hparams.training, params['ranks']
-    batch = losses.Batch(as_float(features['images']), as_float(labels),
-                         *(as_float(features[name]) if name in features else None
-                           for name in ('untextured', 'unlabelled', 'previous')))
+    batch = losses.Batch(alphas=as_float(labels), **{
+        name: as_float(pixels) for name, pixels in features.items()})
     with fastest_gradients(training.stock_gradients):
         objective = build_objective(batch, hparams, is_training=True, teacher=params['teacher'])
     # The other ranks receive the first one's variables.
@@ -112,7 +111,7 @@ def fastest_gradients(stock: bool = False) -> ContextManager:
     return cpu_gradients(graph)
 
 
-def minimize(loss: tf.Tensor, learning_rate: float, ema_decay: Optional[float] = None,
+def minimize(loss: tf.Tensor, learning_rate: tf.Tensor, ema_decay: Optional[float] = None,
              ranks: Ranks = Ranks()) -> tf.Operation:
     """Makes a step of Adam, of batch norm's moving statistics, and of the weights' average.
 
@@ -166,9 +165,7 @@ def restore_matching(checkpoint: str) -> None:
         raise UserError(f'--init_checkpoint {checkpoint}: cannot be read as a checkpoint; give its '
                         f'path without .index or .data, or its directory')
     ours = {variable.op.name: variable for variable in tf.model_variables()}
-    theirs = {name: re.sub(f'^{FROZEN}/', '', name) for name in ours}
-    theirs = {name: source + checkpoints.AVERAGE * (source + checkpoints.AVERAGE in shapes)
-              for name, source in theirs.items()}
+    theirs = {name: _source_of(name, shapes) for name in ours}
     matching = [name for name, variable in ours.items()
                 if shapes.get(theirs[name]) == variable.shape.as_list()]
     widened = [name for name, variable in ours.items()
@@ -193,6 +190,13 @@ def restore_matching(checkpoint: str) -> None:
         there = (f'has shape {shapes[theirs[name]]} there' if theirs[name] in shapes
                  else 'is not there')
         print(f'  not restored: {name} {there}')
+
+
+def _source_of(name: str, shapes: Mapping[str, List[int]]) -> str:
+    """Returns the name of a checkpoint's variable that one of the network starts from."""
+    name = re.sub(f'^{FROZEN}/', '', name)
+    average = name + checkpoints.AVERAGE
+    return average if average in shapes else name
 
 
 def _without_memory(shape: List[int]) -> Optional[List[int]]:

@@ -46,5 +46,5 @@ def test_mean_absolute_difference():
 def test_alphas_grow_as_pillow_grows_pictures():
     alpha = RNG.rand(8, 6).astype(np.float32)
     expected = np.asarray(Image.fromarray(alpha).resize((25, 32), Image.BILINEAR))
-    resized = value(lambda a: metrics.resize_alpha(a, 32, 25), alpha[np.newaxis, ..., np.newaxis])
+    resized = value(lambda a: metrics.resize(a, 32, 25), alpha[np.newaxis, ..., np.newaxis])
     np.testing.assert_allclose(resized[0, ..., 0], expected, atol=1e-5)

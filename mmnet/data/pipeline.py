@@ -74,8 +74,11 @@ def training_dataset(pixels: List[np.ndarray], batch_size: int,
         return (*tensors, previous_alphas(tensors[1], others, rngs))
 
     def to_batch(step: tf.Tensor, batch: tf.Tensor) -> Tuple[Dict[str, tf.Tensor], tf.Tensor]:
-        names = ['images', 'alphas'] + ['untextured'] * (variation.preset.texture is not None)
-        names += ['previous'] * variation.previous
+        names = ['images', 'alphas']
+        if variation.preset.texture is not None:
+            names.append('untextured')
+        if variation.previous:
+            names.append('previous')
         tensors = dict(zip(names, tf.numpy_function(
             augment, [step, batch], [tf.uint8] * len(names))))
         size = variation.size or pixels[0].shape[1]

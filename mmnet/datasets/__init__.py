@@ -1,4 +1,4 @@
 """Offline preparation of datasets: the layouts of public sets, and drawn portraits.
 
-Training never imports this package; `mmnet.data` is the batch path.
+Training takes its backgrounds from here (`scenes`); `mmnet.data` is the batch path.
 """
