@@ -149,7 +149,7 @@ class Head:
 
 
 def paint_person(canvas: Canvas, rng: np.random.RandomState) -> None:
-    """Paints head, hair, neck and shoulders, roughly facing the camera."""
+    """Paints head, hair, neck, shoulders and arms, roughly facing the camera."""
     radius = canvas.width * rng.uniform(0.14, 0.23)
     head = Head(np.array([canvas.width * rng.uniform(0.36, 0.64),
                           canvas.height * rng.uniform(0.30, 0.46)]),
@@ -161,9 +161,16 @@ def paint_person(canvas: Canvas, rng: np.random.RandomState) -> None:
         rng.choice(5, p=[0.32, 0.32, 0.16, 0.12, 0.08])]
 
     style(canvas, rng, head, hair, behind=True)
-    paint_shoulders(canvas, rng, head, radius, skin)
+    shoulders, cloth = paint_shoulders(canvas, rng, head, radius, skin)
+    # Most arms hang down, and the torso hides them. A raised one is behind the head or before it.
+    raised = [side for side in range(2) if rng.uniform() < 0.35]
+    before = rng.uniform() < 0.5
+    if not before:
+        paint_arms(canvas, rng, shoulders, raised, radius, cloth, skin)
     paint_face(canvas, rng, head, skin, hair)
     style(canvas, rng, head, hair, behind=False)
+    if before:
+        paint_arms(canvas, rng, shoulders, raised, radius, cloth, skin)
     if rng.uniform() < 0.25:
         paint_glasses(canvas, rng, head)
     if rng.uniform() < 0.12:
@@ -171,8 +178,8 @@ def paint_person(canvas: Canvas, rng: np.random.RandomState) -> None:
 
 
 def paint_shoulders(canvas: Canvas, rng: np.random.RandomState, head: Head, radius: float,
-                    skin: np.ndarray) -> None:
-    """Paints neck, torso and clothes."""
+                    skin: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+    """Paints neck, torso and clothes; returns both shoulders `[2, 2]` and the cloth `[H, W, 3]`."""
     centre, bottom = head.centre[0] + rng.normal(0, 0.1) * radius, canvas.height * 1.3
     chin = head.centre[1] + head.axes[1]
     shoulder = chin + radius * rng.uniform(0.25, 0.6)
@@ -200,6 +207,56 @@ def paint_shoulders(canvas: Canvas, rng: np.random.RandomState, head: Head, radi
     if rng.uniform() < 0.35:    # a collar
         collar = canvas.lines(neck_shape[None, 1:4], int(radius * rng.uniform(0.1, 0.25)))
         canvas.paint(collar, _between(rng, cloth[-1, :2]) * rng.uniform(0.4, 1.2))
+    return np.array([[centre + sign * half * 0.75, shoulder + drop + sign * tilt]
+                     for sign in (-1, 1)]), cloth
+
+
+def paint_arms(canvas: Canvas, rng: np.random.RandomState, shoulders: np.ndarray,
+               sides: Sequence[int], radius: float, cloth: np.ndarray, skin: np.ndarray) -> None:
+    """Paints arms that are bent, raised or stretched out; a hand may come near the camera.
+
+    Args:
+        canvas: of the person.
+        rng: the source of all randomness.
+        shoulders: `[2, 2]`, as `paint_shoulders` returns them.
+        sides: which of the shoulders have such an arm.
+        radius: of the head, in pixels.
+        cloth: of the sleeves, `[H, W, 3]`.
+        skin: a colour.
+    """
+    for side in sides:
+        outwards = 2 * side - 1
+        upwards, bend = rng.uniform(-1.3, 0.8), rng.uniform(-np.pi, np.pi)
+        elbow = shoulders[side] + radius * rng.uniform(1.2, 2.2) * np.array(
+            [outwards * np.cos(upwards), np.sin(upwards)])
+        direction = np.array([np.cos(bend), np.sin(bend)])
+        wrist = elbow + radius * rng.uniform(1.2, 2.2) * direction
+        nearness = rng.uniform(0.8, 1.8)    # of the hand to the camera
+        widths = radius * np.array([0.5, 0.4, 0.27 * nearness])
+        palm = wrist + 0.4 * radius * nearness * direction
+        fingers = np.linspace(-0.5, 0.5, 5) + rng.normal(0, 0.1)
+        tips = palm + radius * nearness * rng.uniform(0.3, 0.9) * np.stack(
+            [np.cos(bend + fingers), np.sin(bend + fingers)], axis=1)
+        canvas.paint(canvas.lines(np.stack([np.broadcast_to(palm, tips.shape), tips], axis=1),
+                                  max(1, int(0.17 * radius * nearness))), skin * 0.95)
+        canvas.paint(canvas.ellipse(palm, radius * nearness * np.array([0.42, 0.33]),
+                                    np.degrees(bend)), skin)
+        sleeves = rng.randint(3)            # none, to the elbow, to the wrist
+        _paint_limb(canvas, elbow, wrist, widths[1:], cloth * 0.95 if sleeves == 2 else skin)
+        _paint_limb(canvas, shoulders[side], elbow, widths[:2], cloth if sleeves else skin * 0.95)
+
+
+def _paint_limb(canvas: Canvas, start: np.ndarray, end: np.ndarray, widths: np.ndarray,
+                colour: np.ndarray) -> None:
+    """Paints a part of an arm that is round at both ends and has a radius at each."""
+    x, y = end - start
+    across = np.array([-y, x]) / max(np.hypot(x, y), 1e-6)
+    outline = np.array([start - across * widths[0], end - across * widths[1],
+                        end + across * widths[1], start + across * widths[0]])
+    coverage = canvas.polygon(outline)
+    for joint, width in ((start, widths[0]), (end, widths[1])):
+        coverage = np.maximum(coverage, canvas.ellipse(joint, [width, width]))
+    canvas.paint(coverage, colour)
 
 
 def paint_face(canvas: Canvas, rng: np.random.RandomState, head: Head, skin: np.ndarray,

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from mmnet.datasets.synthetic import Canvas, draw_portrait, paint_seat, room
+from mmnet.datasets.synthetic import Canvas, draw_portrait, paint_arms, paint_seat, room
 
 
 @pytest.fixture(scope='module')
@@ -62,3 +62,14 @@ def test_seats_come_up_from_below_and_rooms_stay_colours():
         picture = np.full([64, 64, 3], 0.5, np.float32)
         room(picture, rng)
         assert np.isfinite(picture).all() and picture.min() >= 0 and picture.max() <= 1
+
+
+def test_an_arm_begins_at_its_shoulder():
+    shoulders, cloth = np.array([[20.0, 60.0], [44.0, 60.0]]), np.full([96, 64, 3], 0.5)
+    for seed in range(20):
+        canvas = Canvas(64, 96)
+        paint_arms(canvas, np.random.RandomState(seed), shoulders, [1], 8.0, cloth, np.full(3, 0.8))
+        assert canvas.alpha[60, 44] == 1 and canvas.alpha[60, 20] < 1
+        # Shoulder to fingertips: at most 4.4 radii of arm, 0.72 of palm, and 1.62 of fingers.
+        rows, columns = np.nonzero(canvas.alpha)
+        assert np.hypot(rows - 60, columns - 44).max() < 8 * 7.2
