@@ -81,6 +81,9 @@ def train(args: argparse.Namespace, settings: HParams, sets: Sets, ranks: worker
                         'on; give a trained one with --init_checkpoint, or a --quant_delay')
     if ranks.first:
         announce(settings, sets, checkpoint, args.train_dir, ranks)
+        if options.init_checkpoint and not checkpoint:
+            # Reading the photos may take an hour; a typing error is found before.
+            training.variables_of(options.init_checkpoint)
     guide = teacher.load(options.teacher, '--teacher') if options.teacher else None
     photos = inputs.load(sets, options, settings.image_size, args.cache_dir, args.skip_bad_pairs,
                          settings.previous_alpha and not options.soc, ranks.local_size)

@@ -15,7 +15,7 @@ from mmnet.data.augment import PRESETS, Variation
 from mmnet.data.pairs import Pair, find_photos
 from mmnet.data.pipeline import training_dataset
 from mmnet.data.pixels import load_sets
-from mmnet.datasets.scenes import load_scenes
+from mmnet.datasets.scenes import check_sources, load_scenes
 from mmnet.hparams import Training
 from mmnet.workers import Ranks
 
@@ -57,6 +57,10 @@ def load(sets: Mapping[str, List[Pair]], options: Training, image_size: int,
     Raises:
         UserError: for photos that cannot be read, and for a lack of memory.
     """
+    # Folders first: reading the photos may take long.
+    check_sources(options.backgrounds or (), skip_bad_pairs)
+    folders = {path: find_photos(path, skip_bad_pairs, '--unlabelled')
+               for path in options.unlabelled or ()}
     size = int(image_size * (OVERSAMPLING if options.framing else 1))
     pixels = load_sets(sets, size, cache_dir, skip_bad_pairs, bool(options.backgrounds),
                        workers)
@@ -67,8 +71,6 @@ def load(sets: Mapping[str, List[Pair]], options: Training, image_size: int,
                                   skip_bad_pairs)
     variation = Variation(PRESETS[options.augmentation], image_size, options.framing,
                           options.zoom_out, backgrounds, probability, previous_alpha)
-    folders = {path: find_photos(path, skip_bad_pairs, '--unlabelled')
-               for path in options.unlabelled or ()}
     return Photos(pixels, variation, load_sets(folders, image_size, cache_dir, skip_bad_pairs,
                                                workers=workers))
 

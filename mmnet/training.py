@@ -158,12 +158,7 @@ def restore_matching(checkpoint: str) -> None:
     Raises:
         UserError: for a checkpoint that cannot be read or fits nothing.
     """
-    checkpoint = pretrained.find(checkpoint)
-    try:
-        shapes = dict(tf.train.list_variables(checkpoint))
-    except (tf.errors.OpError, ValueError):
-        raise UserError(f'--init_checkpoint {checkpoint}: cannot be read as a checkpoint; give its '
-                        f'path without .index or .data, or its directory')
+    checkpoint, shapes = pretrained.find(checkpoint), variables_of(checkpoint)
     ours = {variable.op.name: variable for variable in tf.model_variables()}
     theirs = {name: _source_of(name, shapes) for name in ours}
     matching = [name for name, variable in ours.items()
@@ -190,6 +185,20 @@ def restore_matching(checkpoint: str) -> None:
         there = (f'has shape {shapes[theirs[name]]} there' if theirs[name] in shapes
                  else 'is not there')
         print(f'  not restored: {name} {there}')
+
+
+def variables_of(checkpoint: str) -> Dict[str, List[int]]:
+    """Reads the shapes of the variables that an --init_checkpoint holds, by name.
+
+    Raises:
+        UserError: for a checkpoint that cannot be read.
+    """
+    path = pretrained.find(checkpoint)
+    try:
+        return dict(tf.train.list_variables(path))
+    except (tf.errors.OpError, ValueError):
+        raise UserError(f'--init_checkpoint {path}: cannot be read as a checkpoint; give its '
+                        f'path without .index or .data, or its directory')
 
 
 def _source_of(name: str, shapes: Mapping[str, List[int]]) -> str:

@@ -1,10 +1,12 @@
 """The input of a training: what options do to the photos."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from mmnet import inputs
 from mmnet.data import pairs, pixels
+from mmnet.errors import UserError
 from mmnet.hparams import Training
 from tests.helpers import folder
 
@@ -41,3 +43,10 @@ def test_photos_without_masks_come_beside_the_others(dataset):
     features, alphas = first_batch(photos, options)
     assert features['images'].shape == (4, 32, 32, 3)
     assert features['unlabelled'].shape == (3, 32, 32, 3) and alphas.shape == (4, 32, 32, 1)
+
+
+@pytest.mark.parametrize('name', ['backgrounds', 'unlabelled'])
+def test_missing_folders_are_named_before_photos_are_read(dataset, monkeypatch, name):
+    monkeypatch.setattr(inputs, 'load_sets', lambda *args, **kwargs: pytest.fail('read'))
+    with pytest.raises(UserError, match=f'--{name} nowhere: no such folder'):
+        inputs.load(pairs.find_sets([dataset], 'train'), Training(**{name: ('nowhere',)}), 32)

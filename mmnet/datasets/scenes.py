@@ -40,6 +40,17 @@ def load_scenes(sources: Sequence[str], pixels: Sequence[np.ndarray], size: int,
                            for source in sources])
 
 
+def check_sources(sources: Sequence[str], skip_bad_pairs: Optional[bool] = None) -> None:
+    """Finds what is wrong with folders of backgrounds; see `load_scenes`.
+
+    Raises:
+        UserError: for a folder without photos, and for bad ones.
+    """
+    for source in sources:
+        if source not in (DRAWN, PAIRS):
+            find_photos(source, skip_bad_pairs, '--backgrounds')
+
+
 def _scenes(source: str, pixels: Sequence[np.ndarray], size: int, rng: np.random.RandomState,
             skip_bad_pairs: Optional[bool]) -> np.ndarray:
     if source == DRAWN:

@@ -180,7 +180,8 @@ def comparable(record: Mapping[str, Any], setup: Setup, train_data: Mapping[str,
 def without_places(given: Sequence[str]) -> List[str]:
     """Leaves out flags, with their values, that say where and how long, but not how to train."""
     kept = list(given)
-    for name in ('--train_dir', '--max_steps', '--init_checkpoint', '--save_checkpoints_steps'):
+    for name in ('--train_dir', '--max_steps', '--init_checkpoint', '--save_checkpoints_steps',
+                 '--keep_checkpoint_max', '--save_summary_steps', '--cache_dir'):
         while name in kept:
             place = kept.index(name)
             del kept[place:place + 2]

@@ -111,9 +111,10 @@ def test_runs_of_other_steps_data_or_flags_are_not_compared():
         for name, other in (('steps', 999), ('train_data', tests), ('test_data', data),
                             ('flags', record['flags'] + ['--l2_loss'])):
             assert not runs.comparable({**record, name: other}, SETUP, data, tests), name
-        # Checkpoints do not change weights.
-        assert runs.comparable({**record, 'flags': record['flags'] + ['--save_checkpoints_steps',
-                                                                      '9']}, SETUP, data, tests)
+        # Checkpoints and caches do not change weights.
+        for flag in ('--save_checkpoints_steps', '--keep_checkpoint_max', '--cache_dir'):
+            assert runs.comparable({**record, 'flags': record['flags'] + [flag, '9']}, SETUP, data,
+                                   tests)
     assert not runs.comparable({**record, 'float_steps': 3001}, SETUP, data, tests)
 
 
