@@ -19,8 +19,8 @@ from mmnet.inference import sharpened
 from mmnet.runtime import Predictor
 
 # The share of the last alpha where the network is uncertain and the picture is unchanged. More
-# helps little: on twenty clips of training photos, with the network that comes with the code, 0.97
-# leaves 0.627 of dtSSD and 0.99 leaves 0.625. Without sharpening, 0.724 is left.
+# helps little: on twenty clips of training photos, with the network of commit 2482a17, 0.97 leaves
+# 0.627 of dtSSD and 0.99 leaves 0.625. Without sharpening, 0.724 is left.
 MEMORY = 0.97
 # Where the network is certain, the last alpha has this share of the above. It errs there, too: 0.5
 # leaves 0.653. But 0.95, which leaves 0.617, blurs edges that move: MAD is 6 % larger on drawings.
