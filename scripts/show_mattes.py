@@ -20,7 +20,7 @@ with cli.starting():
     from mmnet.data.pairs import find_pairs
     from mmnet.errors import UserError
 
-COLUMNS = ('photo', 'ground truth', 'alpha', 'new background', 'with own colours')
+ONE_NETWORK = ('alpha', 'new background', 'with own colours')
 CELL = (240, 320)
 HEADER = 28
 EMPTY = 235
@@ -57,7 +57,9 @@ def main() -> int:
     if args.grabcut:
         networks.insert(0, ('GrabCut', load_grabcut(args.dataset_path)))
     several = len(networks) > 1
-    rows = [header(COLUMNS[:2] + tuple(name for name, _ in networks) if several else COLUMNS)]
+    columns = ['photo', *(['ground truth'] if args.dataset_path else []),
+               *([name for name, _ in networks] if several else ONE_NETWORK)]
+    rows = [header(columns)]
     for image, mask in shown:
         try:
             photo = decode.read_image(image)
@@ -65,7 +67,7 @@ def main() -> int:
         except decode.UNREADABLE as error:
             raise UserError(f'{image}: cannot be read ({error})')
         alphas = [inference.matte(predictor, photo, args.refine) for _, predictor in networks]
-        cells = [photo, truth] + [pictures.grey(alpha) for alpha in alphas]
+        cells = [photo, *([truth] if args.dataset_path else []), *map(pictures.grey, alphas)]
         if not several:
             cells += composites(photo, alphas[0], background)
         rows.append(np.hstack([cell(pixels) for pixels in cells]))
