@@ -15,7 +15,7 @@ from mmnet.data.augment import PRESETS, Variation
 from mmnet.data.pairs import Pair, find_photos
 from mmnet.data.pipeline import training_dataset
 from mmnet.data.pixels import load_sets
-from mmnet.datasets.scenes import check_sources, load_scenes
+from mmnet.datasets.scenes import find_sources, load_scenes
 from mmnet.hparams import Training
 from mmnet.workers import Ranks
 
@@ -58,7 +58,7 @@ def load(sets: Mapping[str, List[Pair]], options: Training, image_size: int,
         UserError: for photos that cannot be read, and for a lack of memory.
     """
     # Folders first: reading the photos may take long.
-    check_sources(options.backgrounds or (), skip_bad_pairs)
+    sources = find_sources(options.backgrounds or (), skip_bad_pairs)
     folders = {path: find_photos(path, skip_bad_pairs, '--unlabelled')
                for path in options.unlabelled or ()}
     size = int(image_size * (OVERSAMPLING if options.framing else 1))
@@ -67,7 +67,7 @@ def load(sets: Mapping[str, List[Pair]], options: Training, image_size: int,
     backgrounds, probability = None, 0.0
     if options.backgrounds:
         probability = options.background_probability
-        backgrounds = load_scenes(options.backgrounds, pixels, size, options.seed or 0,
+        backgrounds = load_scenes(sources, pixels, size, options.seed or 0,
                                   skip_bad_pairs)
     variation = Variation(PRESETS[options.augmentation], image_size, options.framing,
                           options.zoom_out, backgrounds, probability, previous_alpha)

@@ -23,7 +23,7 @@ with cli.starting():
     from mmnet.data import decode
     from mmnet.data.pairs import Pair, find_pairs, report_problems
     from mmnet.datasets import clips
-    from mmnet.datasets.scenes import DRAWN, PAIRS, load_scenes
+    from mmnet.datasets.scenes import DRAWN, PAIRS, find_sources, load_scenes
     from mmnet.datasets.synthetic import draw_background
     from mmnet.errors import UserError
 
@@ -55,7 +55,8 @@ def main() -> int:
         'frames': args.frames, 'clips': len(chosen),
         'backgrounds': [each if each == DRAWN else os.path.abspath(each)
                         for each in args.backgrounds]})
-    scenes = load_scenes(args.backgrounds, [], SCENE_SIZE, args.seed) if args.backgrounds else None
+    scenes = (load_scenes(find_sources(args.backgrounds), [], SCENE_SIZE, args.seed)
+              if args.backgrounds else None)
     # Threads, because PyMatting's compiled code does not survive a fork.
     with ThreadPool(os.cpu_count()) as pool:
         work = functools.partial(make, args=args, scenes=scenes)

@@ -1,14 +1,14 @@
 """Backgrounds to put people before: drawn ones, those of other pairs, and folders of photos."""
 
 import sys
-from typing import Iterable, Optional, Sequence
+from typing import Iterable, List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
 from mmnet.data.backgrounds import empty_scene
-from mmnet.data.pairs import find_photos
+from mmnet.data.pairs import Pair, find_photos
 from mmnet.data.pixels import load_pixels
 from mmnet.datasets.synthetic import draw_background
 
@@ -18,12 +18,27 @@ DRAWN, PAIRS = 'drawn', 'pairs'
 MOST = 500
 
 
-def load_scenes(sources: Sequence[str], pixels: Sequence[np.ndarray], size: int,
+def find_sources(sources: Sequence[str],
+                 skip_bad_pairs: Optional[bool] = None) -> List[Tuple[str, List[Pair]]]:
+    """Finds the photos of each source that is a folder; other sources have none.
+
+    Args:
+        sources: `drawn`, `pairs` for those of the training photos themselves, or folders of photos.
+        skip_bad_pairs: leave out photos that cannot be read; see `find_pairs`.
+
+    Raises:
+        UserError: for a folder without photos, and for bad ones.
+    """
+    return [(source, [] if source in (DRAWN, PAIRS) else
+             find_photos(source, skip_bad_pairs, '--backgrounds')) for source in sources]
+
+
+def load_scenes(sources: Sequence[Tuple[str, List[Pair]]], pixels: Sequence[np.ndarray], size: int,
                 seed: int, skip_bad_pairs: Optional[bool] = None) -> np.ndarray:
     """Collects backgrounds from all sources.
 
     Args:
-        sources: `drawn`, `pairs` for those of the training photos themselves, or folders of photos.
+        sources: as `find_sources` returns them.
         pixels: of the data sets, as returned by `load_sets`.
         size: side of the square, in pixels.
         seed: makes the choice reproducible.
@@ -33,26 +48,15 @@ def load_scenes(sources: Sequence[str], pixels: Sequence[np.ndarray], size: int,
         uint8 RGB `[M, size, size, 3]`, at most `MOST` of each source.
 
     Raises:
-        UserError: for a folder without photos, and for bad ones.
+        UserError: for photos that cannot be decoded.
     """
     rng = np.random.RandomState(seed)
-    return np.concatenate([_scenes(source, pixels, size, rng, skip_bad_pairs)
-                           for source in sources])
+    return np.concatenate([_scenes(source, photos, pixels, size, rng, skip_bad_pairs)
+                           for source, photos in sources])
 
 
-def check_sources(sources: Sequence[str], skip_bad_pairs: Optional[bool] = None) -> None:
-    """Finds what is wrong with folders of backgrounds; see `load_scenes`.
-
-    Raises:
-        UserError: for a folder without photos, and for bad ones.
-    """
-    for source in sources:
-        if source not in (DRAWN, PAIRS):
-            find_photos(source, skip_bad_pairs, '--backgrounds')
-
-
-def _scenes(source: str, pixels: Sequence[np.ndarray], size: int, rng: np.random.RandomState,
-            skip_bad_pairs: Optional[bool]) -> np.ndarray:
+def _scenes(source: str, photos: List[Pair], pixels: Sequence[np.ndarray], size: int,
+            rng: np.random.RandomState, skip_bad_pairs: Optional[bool]) -> np.ndarray:
     if source == DRAWN:
         return np.stack([_drawn(size, rng) for _ in _bar(range(MOST), 'drawing backgrounds')])
     if source == PAIRS:
@@ -60,7 +64,6 @@ def _scenes(source: str, pixels: Sequence[np.ndarray], size: int, rng: np.random
         chosen = rng.permutation(len(owners))[:MOST]
         return np.stack([empty_scene(owners[index][0][owners[index][1]])
                          for index in _bar(chosen, 'emptying backgrounds')])
-    photos = find_photos(source, skip_bad_pairs, '--backgrounds')
     chosen = sorted(rng.permutation(len(photos))[:MOST])
     return load_pixels([photos[index] for index in chosen], size,
                        skip_bad_pairs=skip_bad_pairs)[..., :3]

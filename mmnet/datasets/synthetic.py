@@ -593,7 +593,7 @@ def paint_curtain(canvas: Canvas, rng: np.random.RandomState) -> None:
 
 
 def paint_seat(canvas: Canvas, rng: np.random.RandomState) -> None:
-    """Paints an upholstered back, as of a chair, a sofa or a car's seat, or a pillow."""
+    """Paints the upholstered back of a chair, a sofa or a car seat."""
     half = canvas.width * rng.uniform(0.1, 0.4)
     x, top = canvas.width * rng.uniform(-0.1, 1.1), canvas.height * rng.uniform(0.25, 0.9)
     edge, slant = half * rng.uniform(0.2, 1), half * rng.uniform(-0.3, 0.3)

@@ -15,7 +15,8 @@ def test_scenes_of_all_sources(tmp_path, monkeypatch):
     pixels = [np.zeros([2, 16, 16, 7], np.uint8), np.full([1, 16, 16, 7], 9, np.uint8)]
 
     def load(seed=1):
-        return scenes.load_scenes(['drawn', 'pairs', str(tmp_path)], pixels, 16, seed)
+        return scenes.load_scenes(
+            scenes.find_sources(['drawn', 'pairs', str(tmp_path)]), pixels, 16, seed)
     found = load()
     assert found.shape == (9, 16, 16, 3) and found.dtype == np.uint8
     assert len(np.unique(found[:3].reshape(3, -1), axis=0)) == 3
@@ -28,4 +29,4 @@ def test_scenes_of_all_sources(tmp_path, monkeypatch):
 def test_a_folder_without_photos_is_named(tmp_path):
     for source, said in ((str(tmp_path), 'holds no photos'), ('nowhere', 'no such folder')):
         with pytest.raises(UserError, match=f'--backgrounds .*{said}'):
-            scenes.load_scenes([source], [], 16, 0)
+            scenes.load_scenes(scenes.find_sources([source]), [], 16, 0)

@@ -143,12 +143,13 @@ def test_the_pretrained_networks_can_be_made_again(tmp_path):
                    cwd=str(work / 'pretrained'))
     settings = hparams.read(str(work / 'pretrained' / 'mmnet_dm1.0_256'))
     assert settings.training.dataset_path == ('ccp', 'drawn')
-    for name in ('256', '256_rounded'):
-        plain, finished = (
-            tf.train.load_checkpoint(str(work / 'training' / folder)).get_tensor(variable)
-            for folder, variable in ((name, 'MMNet/final/weights' + checkpoints.AVERAGE),
-                                     (name + '_finished', 'MMNet/final/weights')))
-        np.testing.assert_array_equal(finished, 2 * plain)
+    for trained, finished in (('training/256', 'pretrained/mmnet_dm1.0_256'),
+                              ('training/256_rounded', 'training/256_rounded_finished')):
+        plain, halved = (tf.train.load_checkpoint(str(work / folder)).get_tensor(name)
+                         for folder, name in (
+                             (trained, 'MMNet/final/weights' + checkpoints.AVERAGE),
+                             (finished, 'MMNet/final/weights')))
+        np.testing.assert_array_equal(halved, 2 * plain)
     # Nothing is made twice, and nothing is overwritten.
     status, _, err = script(*command, env=environment)
     assert status == 1 and 'exists already' in err
