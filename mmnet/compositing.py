@@ -5,7 +5,6 @@
 """
 
 import contextlib
-import os
 import signal
 import threading
 from typing import Iterator
@@ -39,18 +38,20 @@ def foreground_colours(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 @contextlib.contextmanager
 def _interrupts_deferred() -> Iterator[None]:
     """Delays Ctrl-C until the end: numba's compiled code and its compiler crash on it."""
-    if threading.current_thread() is not threading.main_thread():
+    handler = signal.getsignal(signal.SIGINT)
+    # Without a handler of Python's, Ctrl-C ends the process at once or does nothing.
+    if threading.current_thread() is not threading.main_thread() or not callable(handler):
         yield
         return
     arrived = []
-    handler = signal.signal(signal.SIGINT, lambda number, frame: arrived.append(number))
+    signal.signal(signal.SIGINT, lambda number, frame: arrived.append((number, frame)))
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, handler)
     if arrived:
         # The handler from before decides: it may want to end a camera's recording whole.
-        os.kill(os.getpid(), signal.SIGINT)
+        handler(*arrived[-1])
 
 
 def composite(foreground: np.ndarray, alpha: np.ndarray, background: np.ndarray) -> np.ndarray:
