@@ -22,9 +22,10 @@ from mmnet.runtime import Predictor
 # helps little: on twenty clips of training photos, with the network of commit 2482a17, 0.97 leaves
 # 0.627 of dtSSD and 0.99 leaves 0.625. Without sharpening, 0.724 is left.
 MEMORY = 0.97
-# Where the network is certain, the last alpha has this share of the above. It errs there, too: 0.5
-# leaves 0.653. But 0.95, which leaves 0.617, blurs edges that move: MAD is 6 % larger on drawings.
-CERTAIN = 0.8
+# Where the network is certain, the last alpha has this share of the above. It errs there, too. On
+# ten clips, with the network of commit 3a6a78d, this leaves 0.653, while 0.8 leaves 0.660 and 0.95
+# leaves 0.649. But with 0.95, a mistake that the network has corrected stays for half a second.
+CERTAIN = 0.9
 # Colour differences, in steps of 255, at which the moved picture stops being the same. 13 leaves
 # 0.623, and more than twice the error around a textured disc that moves.
 SAME_COLOUR = 8.0
@@ -71,13 +72,14 @@ def moved(flow: cv2.DISOpticalFlow, image: np.ndarray, last_image: np.ndarray,
     places = flow.calc(grey, last_grey, None)
     height, width = grey.shape
     places += np.dstack(np.meshgrid(np.arange(width), np.arange(height))).astype(np.float32)
-    alpha, picture = (cv2.remap(each, places, None, cv2.INTER_LINEAR,
+    # Linear interpolation would blur the alpha a little with every frame that passes.
+    alpha, picture = (cv2.remap(each, places, None, cv2.INTER_CUBIC,
                                 borderMode=cv2.BORDER_REPLICATE)
                       for each in (last_alpha, last_image))
     # Noise cancels out in the mean over a window. The largest of the channels counts: a change of
     # colour alone is a change, too.
     difference = cv2.blur(cv2.subtract(picture, image, dtype=cv2.CV_32F), WINDOW)
-    return alpha, functools.reduce(cv2.max, cv2.split(np.abs(difference)))
+    return alpha.clip(0, 1), functools.reduce(cv2.max, cv2.split(np.abs(difference)))
 
 
 def blend(alpha: np.ndarray, last_alpha: np.ndarray, difference: np.ndarray) -> np.ndarray:
