@@ -6,7 +6,6 @@
 
 import dataclasses
 import os
-import sys
 from multiprocessing.pool import ThreadPool
 from typing import Callable, Dict, Iterator, List, Mapping, Optional, Set, Tuple, Union
 
@@ -128,7 +127,7 @@ class Evaluator:
         """Yields the name of a data set and a batch of it; a set's last one may be smaller."""
         with ThreadPool(os.cpu_count()) as pool, tqdm(
                 total=sum(map(len, self._sets.values())), desc='evaluating', unit=' images',
-                leave=False, disable=not sys.stderr.isatty()) as progress:
+                leave=False, disable=None) as progress:
             # A bar that is disabled does not count.
             index = 0
             for name, pairs in self._sets.items():
@@ -177,8 +176,8 @@ def evaluate_clips(clips: Mapping[str, List[Pair]], size: int,
     """
     found = {name: Evaluator({name: frames}, size, 1, skip_bad_pairs, all_metrics, moving=True)
              .evaluate(image_by_image(make_alpha()))[0]
-             for name, frames in tqdm(clips.items(), desc='evaluating', unit=' clips',
-                                      leave=False, disable=not sys.stderr.isatty())}
+             for name, frames in tqdm(clips.items(), desc='evaluating', unit=' clips', leave=False,
+                                      disable=None)}
     return {**scores.mean_scores(found.values()),
             'images': sum(each['images'] for each in found.values()), 'sets': found}
 

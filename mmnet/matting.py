@@ -51,8 +51,7 @@ def main() -> int:
     files.make_directory(args.output_dir)
     failures: List[str] = []
     written: Set[str] = set()
-    for source in tqdm(sources, unit=' inputs', disable=len(sources) < 2 or
-                       not sys.stderr.isatty()):
+    for source in tqdm(sources, unit=' inputs', disable=len(sources) < 2 or None):
         try:
             paths = output_paths(source, args, written)
             process = process_video if is_moving(source.path) else process_photo
@@ -233,7 +232,7 @@ def process_video(path: str, paths: Dict[str, str], predictor: inference.Predict
             stack.enter_context(noting_interrupts(ended))
         for count, (image, alpha) in enumerate(tqdm(
                 mattes, total=source.frames, desc=os.path.basename(path), unit=' frames',
-                leave=False, disable=not sys.stderr.isatty()), start=1):
+                leave=False, disable=None), start=1):
             if image is not last:
                 last, made = image, results(image, alpha, background, args)
             for kind, pixels in made.items():

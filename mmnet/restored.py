@@ -110,7 +110,8 @@ def _last_layer_variables(network: _Network) -> List[str]:
     layer = last_layer(logits)
     layers = [layer, layer.inputs[0].op] if layer.type == 'BiasAdd' else [layer]
     if layers[-1].type != 'Conv2D':
-        raise UserError('--temperature: needs a network that ends in a convolution')
+        raise UserError('--temperature: needs a network that ends in a convolution, and '
+                        f'{network.hparams.model} does not')
     # A variable is read by an operation of its own.
     names = [each.inputs[1].op.inputs[0].op.name for each in layers]
     scope = os.path.dirname(names[0]) + '/'

@@ -307,7 +307,7 @@ class ProgressHook(tf.train.SessionRunHook):
 
     def after_create_session(self, session, coord) -> None:
         self._bar = tqdm(total=self._training.max_steps, initial=self.step, unit=' steps',
-                         disable=not (self._ranks.first and sys.stderr.isatty()),
+                         disable=None if self._ranks.first else True,
                          dynamic_ncols=True)
 
     def before_run(self, run_context) -> tf.train.SessionRunArgs:

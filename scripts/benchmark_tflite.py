@@ -77,7 +77,7 @@ def measure(runtime: str, paths: List[str], runs: int, warm_up: int) -> List[Lis
     calls = [prepare(runtime, path) for path in paths]
     times: List[List[float]] = [[] for _ in calls]
     for run in tqdm(range(warm_up + runs), desc=RUNTIMES[runtime], unit=' rounds', leave=False,
-                    disable=not sys.stderr.isatty()):
+                    disable=None):
         for call, its_times in zip(calls, times):
             start = time.perf_counter()
             call()

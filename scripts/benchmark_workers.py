@@ -126,8 +126,7 @@ def main() -> int:
     if len(counts) > 1 and not os.path.exists(HOROVODRUN):
         raise UserError('Horovod is not installed here; run scripts/setup.sh --horovod')
     turns = []
-    for _ in tqdm(range(args.turns), desc='measuring', unit=' turns',
-                  disable=not sys.stderr.isatty()):
+    for _ in tqdm(range(args.turns), desc='measuring', unit=' turns', disable=None):
         turns.append([run(count, sys.argv[1:]) for count in counts])
     print(f'MMNet-{args.width_multiplier:g}, {args.image_size}×{args.image_size}, '
           f'{args.batch_size} photos a step, {os.cpu_count()} cores\n'

@@ -53,8 +53,7 @@ def main() -> int:
     for folder in folders.values():
         files.make_directory(folder)
     unsure, bad = 0, 0
-    for stem, path in tqdm(photos, desc='labelling', unit=' photos',
-                           disable=not sys.stderr.isatty()):
+    for stem, path in tqdm(photos, desc='labelling', unit=' photos', disable=None):
         mask_path = os.path.join(folders['mask'], stem + '.png')
         if os.path.exists(mask_path):
             continue

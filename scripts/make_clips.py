@@ -8,7 +8,6 @@ go to DEST/<clip>/{image,mask}. The same command goes on where it was interrupte
 import argparse
 import functools
 import os
-import sys
 from multiprocessing.pool import ThreadPool
 from typing import Optional, Tuple
 
@@ -62,7 +61,7 @@ def main() -> int:
         work = functools.partial(make, args=args, scenes=scenes)
         problems = [problem for problem in tqdm(
             pool.imap(work, [(index, pairs[index]) for index in chosen]), total=len(chosen),
-            desc='making', unit=' clips', disable=not sys.stderr.isatty()) if problem]
+            desc='making', unit=' clips', disable=None) if problem]
     report_problems(problems, len(chosen) - len(problems), args.dataset, None)
     print(f'{args.dest}: {len(chosen)} clips of {args.frames} frames')
     return 0

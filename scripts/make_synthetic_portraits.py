@@ -8,7 +8,6 @@ command goes on where it was interrupted.
 import argparse
 import os
 import signal
-import sys
 from multiprocessing import Pool
 from typing import Any, Callable, List, NamedTuple, Sequence
 
@@ -99,8 +98,7 @@ def run(work: Callable[[Any], None], tasks: Sequence[Any], unit: str) -> None:
     # Ctrl-C reaches this process alone, which ends the others.
     with Pool(initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)) as pool:
         for _ in tqdm(pool.imap_unordered(work, tasks, chunksize=1 + len(tasks) // 200),
-                      total=len(tasks), desc='drawing', unit=unit,
-                      disable=not sys.stderr.isatty()):
+                      total=len(tasks), desc='drawing', unit=unit, disable=None):
             pass
 
 

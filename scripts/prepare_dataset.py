@@ -62,7 +62,7 @@ def main() -> int:
     with ThreadPool(os.cpu_count()) as pool:
         done = pool.imap(lambda item: prepare(item, args.dest, args.soften), items)
         for item, problem in zip(items, tqdm(done, total=len(items), desc='preparing',
-                                             unit=' pairs', disable=not sys.stderr.isatty())):
+                                             unit=' pairs', disable=None)):
             if problem:
                 problems.append(problem)
             else:

@@ -156,8 +156,7 @@ def dry_run(wanted: List[Run], unfinished: List[Run]) -> int:
     speeds: Dict[paper.Row, float] = {}
     total = 0.0
     rows = list(dict.fromkeys(run.row for run in unfinished if run.trained_steps() < run.steps))
-    for row in tqdm(rows, desc='timing a few steps', leave=False,
-                    disable=not sys.stderr.isatty()):
+    for row in tqdm(rows, desc='timing a few steps', leave=False, disable=None):
         speeds[row] = runs.time_step(next(run for run in unfinished if run.row == row))
     for run in wanted:
         if run not in unfinished:

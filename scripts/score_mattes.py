@@ -7,7 +7,6 @@ make_clips.py writes them, with a folder `mask`.
 """
 
 import os
-import sys
 from typing import Any, Dict, Iterator, List, Tuple
 
 from mmnet import cli
@@ -40,7 +39,7 @@ def main() -> int:
     clips = (find_clips(args.predictions, args.truth) if args.video else
              {args.predictions: match(args.predictions, args.truth)})
     with tqdm(total=sum(map(len, clips.values())), desc='scoring', unit=' mattes', leave=False,
-              disable=not sys.stderr.isatty()) as progress:
+              disable=None) as progress:
         measured = {name: score(mattes, args, progress) for name, mattes in clips.items()}
     report: Dict[str, Any] = scores.mean_scores(measured.values())
     conventions = {name: text for name, text in scores.CONVENTIONS.items() if name in report}

@@ -38,6 +38,11 @@ recipe=(--dataset_path "${places[@]}" --batch_norm_decay 0.99 --learning_rate_sc
     --framing 0.5 --zoom_out 0.4 --backgrounds drawn pairs --background_probability 0.7
     --augmentation mmnet_texture --seed 1)
 
+# set_aside PATH: moves it away, and what was moved away before stays.
+set_aside() {
+    mv -T --backup=numbered "$1" "${1}_before"
+}
+
 # train NAME BEFORE FLAG…: trains NAME, in a directory of its own, from where BEFORE ended. What came
 # of an earlier end of BEFORE is set aside.
 train() {
@@ -47,7 +52,7 @@ train() {
         set -- "$@" --init_checkpoint "$train_dir/$before"
         if [ -e "$train_dir/$name" ] &&
             [ "$train_dir/$before/checkpoint" -nt "$train_dir/$name/checkpoint" ]; then
-            mv -T --backup=numbered "$train_dir/$name" "$train_dir/${name}_before"
+            set_aside "$train_dir/$name"
         fi
     fi
     printf '\n== train.py --train_dir %s %s\n' "$train_dir/$name" "$*"
@@ -60,7 +65,7 @@ train() {
 finish() {
     local trained=$train_dir/$1 finished=$train_dir/$1_finished
     if [ ! "$finished/checkpoint" -nt "$trained/checkpoint" ]; then
-        [ ! -e "$finished" ] || mv -T --backup=numbered "$finished" "${finished}_before"
+        [ ! -e "$finished" ] || set_aside "$finished"
         rm -rf "$finished.partial"
         "$python" "$root/scripts/strip_checkpoint.py" --temperature 0.5 \
             "$trained" "$finished.partial"

@@ -106,6 +106,16 @@ def test_a_rounded_network_at_another_temperature(tmp_path, flags):
     np.testing.assert_allclose(cooler / (1 - cooler), (alpha / (1 - alpha)) ** 2, rtol=1e-4)
 
 
+def test_a_temperature_needs_a_last_convolution(tmp_path):
+    """MODNet adds a logit of zeros for the background after its last one."""
+    run = run_of('--model', 'modnet')
+    hparams.write(run, str(tmp_path))
+    path = checkpoint_of(run, tmp_path)
+    with pytest.raises(UserError, match='--temperature.*modnet'):
+        restored.strip([path], str(tmp_path / 'cooler'), temperature=0.5)
+    assert not (tmp_path / 'cooler').exists()
+
+
 def test_several_checkpoints_become_their_mean(tmp_path):
     rng, paths, values = np.random.RandomState(0), [], []
     for name, flags in (('one', ()), ('two', ()), ('other', ('--no_dilation',))):

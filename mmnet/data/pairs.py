@@ -182,8 +182,7 @@ def _checked(pairs: List[Pair], problems: List[str], folder: str,
     """Returns the pairs with good headers; reports the others and earlier problems."""
     with ThreadPool(8) as pool:
         checks = tqdm(pool.imap(_check_headers, pairs), total=len(pairs), leave=False,
-                      desc='checking ' + os.path.basename(folder), unit=' pairs',
-                      disable=not sys.stderr.isatty())
+                      desc='checking ' + os.path.basename(folder), unit=' pairs', disable=None)
         found = list(zip(pairs, checks))
     problems += [problem for _, problem in found if problem]
     good = [pair for pair, problem in found if not problem]

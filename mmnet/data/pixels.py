@@ -7,7 +7,6 @@ import contextlib
 import functools
 import hashlib
 import os
-import sys
 from multiprocessing.pool import ThreadPool
 from typing import IO, Callable, Container, Iterator, List, Mapping, Optional, Tuple, Union
 
@@ -127,7 +126,7 @@ def _decode_all(pairs: List[Pair], size: int, skip_bad_pairs: Optional[bool], fo
     problems = []
     with ThreadPool(os.cpu_count()) as pool, tqdm(
             total=len(pairs), initial=len(pairs) - len(missing), desc='reading', leave=False,
-            unit=' pairs', disable=not sys.stderr.isatty()) as bar:
+            unit=' pairs', disable=None) as bar:
         # In parts, so that memory does not fill with photos that wait to be written.
         for start in range(0, len(missing), AT_ONCE):
             part = missing[start:start + AT_ONCE]

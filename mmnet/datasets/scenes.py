@@ -1,6 +1,5 @@
 """Backgrounds to put people before: drawn ones, those of other pairs, and folders of photos."""
 
-import sys
 from typing import Iterable, List, Optional, Sequence, Tuple
 
 import cv2
@@ -77,4 +76,4 @@ def _drawn(size: int, rng: np.random.RandomState) -> np.ndarray:
 
 
 def _bar(items: Sequence, text: str) -> Iterable:
-    return tqdm(items, desc=text, leave=False, unit=' pictures', disable=not sys.stderr.isatty())
+    return tqdm(items, desc=text, leave=False, unit=' pictures', disable=None)

@@ -46,10 +46,10 @@ def quantized_layer(kind, channels=3):
 
 
 def run_of(*args):
-    """The hyperparameters of a small MMNet."""
+    """The hyperparameters of a small MMNet, or of the `--model` in the flags."""
+    small = [] if '--model' in args else ['--width_multiplier', '0.5']
     return hparams.from_flags(flags.train_parser().parse_args(
-        ['--dataset_path', 'data', '--train_dir', 'run', '--image_size', '32',
-         '--width_multiplier', '0.5', *args]))
+        ['--dataset_path', 'data', '--train_dir', 'run', '--image_size', '32', *small, *args]))
 
 
 def checkpoint_of(run, directory):
