@@ -17,9 +17,9 @@ from typing import ContextManager, Dict, List, MutableMapping, Optional, Tuple
 import tensorflow as tf
 from tensorflow.python.ops import gen_nn_ops, nn_grad
 
-# Tensors of at least so many bytes are recomputed rather than kept. Measured with 2 ** 23, close
-# to this, at 256×256 and batch 32 (scripts/benchmark_step.py): 2.6 GB and 0.82 of the authors' time
-# per step. Keeping everything takes 4.1 GB and 0.69.
+# Tensors of at least this many bytes are recomputed rather than kept. With 8 MiB instead, a step
+# at 256×256 and batch 32 took 2.6 GB and 0.82 of the authors' time (scripts/benchmark_step.py).
+# Keeping everything took 4.1 GB and 0.69.
 LARGE = 10 * 2 ** 20
 
 

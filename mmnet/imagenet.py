@@ -1,7 +1,7 @@
 """ImageNet weights for MobileNetV2, the backbone of three networks.
 
 A public classification file has batch norm folded into its convolutions. Here each batch norm is
-opened again: with the mean m and variance v of its convolution's output over some photos,
+unfolded: with the mean m and variance v of its convolution's output over some photos,
 γ = √(v + ε) and β = b + m. Training with a batch's statistics then starts where inference was.
 
     convolutions = read('mobilenet_v2.tflite')
@@ -31,8 +31,8 @@ LAYERS = ['Conv', 'expanded_conv/depthwise', 'expanded_conv/project', *(
 # PortraitNet's first bottleneck has a 1×1 convolution that files lack.
 EXTRA = 'expanded_conv/expand'
 WIDTHS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
-# Files take 2x − 1 for pixels x in [0, 1]. Scale and offset make this of the input that each
-# network's first convolution has.
+# Files take 2x − 1 for pixels x in [0, 1]. Scale and offset make this of each network's normalized
+# input.
 INPUTS = {
     'deeplab': (2.0, np.full(3, -1.0)),
     'modnet': (1.0, np.zeros(3)),

@@ -143,10 +143,12 @@ def is_result(name: str) -> bool:
 
 
 def same_place(path: str, other: str) -> bool:
+    """Returns whether two paths lead to the same file or folder."""
     return os.path.realpath(path) == os.path.realpath(other)
 
 
 def source_of(path: str, folder: str, output_dir: str) -> Source:
+    """Names an input's outputs by its place below `folder`: `holiday/1.jpg` is `OUT/holiday/1`."""
     stem = os.path.splitext(os.path.relpath(path, folder or '.'))[0]
     return Source(path, os.path.join(output_dir, stem))
 

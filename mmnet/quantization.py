@@ -19,10 +19,10 @@ FAKE_QUANT_PER_CHANNEL = 'FakeQuantWithMinMaxVarsPerChannel'
 # A channel's range is at least this share of its layer's: a bias counts in its steps, in 32 bits.
 SMALLEST_RANGE = 1e-3
 ACTIVATIONS = ('Relu', 'Relu6')
-# Operations that keep values on the grid they came from, and which of their inputs the values are.
+# Operations that keep their input's grid, and the index of that input.
 VALUE_INPUT = {'ResizeBilinear': 0, 'Mean': 0, 'Tile': 0, 'Split': 1, 'Identity': 0, 'IdentityN': 0}
-# Their results lie between grid points and are rounded again. A mean could have a range of its
-# own, but TensorFlow 1.15's runtime does not saturate values that leave it.
+# The results of these lie between grid points and are rounded again. A mean could have a range
+# of its own, but TensorFlow 1.15's runtime does not saturate values that leave it.
 AVERAGES = ('ResizeBilinear', 'Mean')
 # Logits are ±l for an alpha of σ(2l). From here on the alpha's byte is 0 or 255. A wider range
 # would leave fewer of its 256 values to the alphas in between.

@@ -52,17 +52,17 @@ def load(path: str, flag: str) -> Predictor:
 
 
 def strip(sources: Sequence[str], dest: str, temperature: float = 1.0) -> None:
-    """Writes the weights of checkpoints as a checkpoint of its own, to be published.
+    """Writes the mean of checkpoints' weights as a new checkpoint, small enough to publish.
 
     Their moving averages take the place of the weights, if there are any. Adam's moments are left
     out, two thirds of the bytes, and so are the folders of the data sets.
 
     Args:
-        sources: checkpoints of one network, as returned by `checkpoints.resolve`. Of several, the
-            mean of the weights is written, under the step and the settings of the last.
+        sources: checkpoints of one network, as returned by `checkpoints.resolve`. The last one
+            gives the step and the settings.
         dest: the folder to write to, along with `hparams.json`.
-        temperature: what the logits are divided by; the last layer's weights, biases and learned
-            ranges are.
+        temperature: divides the logits, by way of the last layer's weights, biases and learned
+            ranges.
 
     Raises:
         UserError: if a checkpoint cannot be read or is of another network, or if its logits cannot

@@ -87,7 +87,7 @@ class Loaded(NamedTuple):
 
 
 class Interpreter:
-    """A runtime on a file.
+    """An exported file in a runtime.
 
     A damaged file can crash the interpreter. So an unknown file is first tried in a child process,
     whose crash does not end the program.
@@ -142,7 +142,7 @@ class Interpreter:
 def _interpreter_of(path: str, runtime: str) -> Any:
     if runtime == 'tensorflow':
         import tensorflow as tf
-        # It takes no number of threads.
+        # This interpreter has no `num_threads`.
         return tf.lite.Interpreter(model_path=path)
     from ai_edge_litert.interpreter import Interpreter as LiteRTInterpreter
     return LiteRTInterpreter(model_path=path, num_threads=os.cpu_count())
@@ -190,7 +190,7 @@ def _load(path: str, runtime: str) -> Loaded:
             interpreter.allocate_tensors()
             inputs = interpreter.get_input_details()
             alpha, = interpreter.get_output_details()
-            # Only the interpreter tells how bytes are scaled.
+            # CompiledModel does not tell how bytes are scaled; the interpreter does.
             run = (_compiled(path, inputs, alpha) if runtime == 'litert_compiled'
                    else _interpreted(interpreter, inputs, alpha))
     except (ValueError, RuntimeError, MemoryError) as error:

@@ -19,21 +19,22 @@ from mmnet.inference import sharpened
 from mmnet.runtime import Predictor
 
 # The share of the last alpha where the network is uncertain and the picture is unchanged. More
-# helps little: on twenty clips of training photos, with the network of commit 2482a17, 0.97 leaves
-# 0.627 of dtSSD and 0.99 leaves 0.625. Without sharpening, 0.724 is left.
+# helps little: on twenty clips of training photos, with the network and the linear interpolation
+# of commit 2482a17, 0.97 leaves 0.627 of dtSSD and 0.99 0.625. Without sharpening, 0.724 is left.
 MEMORY = 0.97
 # Where the network is certain, the last alpha has this share of the above. It errs there, too. On
-# ten clips, with the network of commit 3a6a78d, this leaves 0.653, while 0.8 leaves 0.660 and 0.95
-# leaves 0.649. But with 0.95, a mistake that the network has corrected stays for half a second.
+# ten of the clips, with the network of commit 3a6a78d, 0.8 leaves 0.660, this 0.653 and 0.95 0.649.
+# But with 0.95, a mistake that the network has corrected stays for half a second.
 CERTAIN = 0.9
-# Colour differences, in steps of 255, at which the moved picture stops being the same. 13 leaves
-# 0.623, and more than twice the error around a textured disc that moves.
+# Colour differences, in steps of 255, at which the moved picture stops being the same. At 13, 0.623
+# of the twenty clips' dtSSD is left, but a textured disc that moves has twice the error around it.
 SAME_COLOUR = 8.0
 # If less than this share of the picture is the same, there was a cut.
 CONTINUED = 0.5
 # The window over which colours are compared, in pixels of the network.
 WINDOW = (5, 5)
-# Flow is estimated down to 1 / 2^this of the network's size. The preset's own 2 leaves 0.632.
+# Flow is estimated down to 1 / 2^this of the network's size. With the preset's own 2, 0.632 of the
+# twenty clips' dtSSD is left.
 FINEST_SCALE = 1
 
 

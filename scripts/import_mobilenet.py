@@ -4,7 +4,7 @@
     scripts/import_mobilenet.py mobilenet_v2_1.0_224.tflite CKPT --model modnet
     train.py --model modnet --init_checkpoint CKPT ...
 
-FILE is a classification file, float32 or 8 bits. Batch norm, which such files lack, is opened again
+FILE is a classification file, float32 or 8 bits. Batch norm, which such files lack, is unfolded
 with the statistics of drawn portraits, or of photos of your own.
 """
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the networks of mmnet/pretrained again:
+# Trains networks like those of mmnet/pretrained, from scratch:
 #   scripts/make_pretrained.sh CCP_DATASET WORK_DIR [FLAG…]
 # CCP_DATASET is what prepare_dataset.py ccp --soften makes of Clothing Co-Parsing. PORTRAITS (1000)
 # are drawn besides. train_recipe.sh, whose steps and FLAGs apply, trains the networks in WORK_DIR, and

@@ -60,8 +60,8 @@ train() {
 }
 
 # finish NAME: keeps the averaged weights, and halves their temperature. On 192 selfies that no
-# training saw, MAD falls by 10 % and gradient error by 1 %. A training at half the temperature
-# would take it back, so rounding comes before.
+# training saw, MAD falls by 10 % and gradient error by 1 %. Further training
+# would undo it, so rounding comes first.
 finish() {
     local trained=$train_dir/$1 finished=$train_dir/$1_finished
     if [ ! "$finished/checkpoint" -nt "$trained/checkpoint" ]; then

@@ -158,8 +158,7 @@ def random_distance(rng: np.random.RandomState) -> Tuple[float, float, float]:
 
 
 def halved(photo: np.ndarray, scale: float) -> np.ndarray:
-    """Halves a photo `[S', S', C]` as often as a warp that shrinks it by `scale` would skip pixels.
-    """
+    """Halves a photo `[S', S', C]` until a warp that shrinks it by `scale` skips no pixels."""
     while scale >= 2 and len(photo) > 1:
         half = len(photo) // 2
         photo, scale = cv2.resize(photo, (half, half), interpolation=cv2.INTER_AREA), scale / 2

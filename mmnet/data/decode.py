@@ -27,8 +27,8 @@ def read_image(path: str, size: Optional[int] = None) -> np.ndarray:
     """Reads a photo as RGB, upright.
 
     Args:
-        path: JPEG, PNG or TIFF. Grey, palette, RGBA and 16-bit files are converted, and so are
-            floats in [0, 1].
+        path: JPEG, PNG, WebP, BMP or TIFF. Grey, palette, RGBA and 16-bit files are converted,
+            and so are floats in [0, 1].
         size: resize to `size`×`size`, averaging the pixels covered; None keeps the size.
 
     Returns:

@@ -13,7 +13,7 @@ from mmnet.datasets.synthetic import draw_background
 
 # Sources that are not folders.
 DRAWN, PAIRS = 'drawn', 'pairs'
-# So many scenes of each are kept in memory.
+# At most this many scenes of each source are kept in memory.
 MOST = 500
 
 

@@ -1,6 +1,6 @@
 """Soft alphas from hard masks: a trimap around the mask's edge, solved by closed-form matting.
 
-The paper's own data were made in this way. PyMatting solves the trimap.
+PyMatting solves the trimap.
 """
 
 import cv2

@@ -33,7 +33,9 @@ class Weights(Settings):
 
 
 def gradient_loss(alpha: tf.Tensor, alpha_gt: tf.Tensor) -> tf.Tensor:
-    """Computes the mean absolute difference of S∗A and Sᵀ∗A (Equation 8); returns a scalar.
+    """Computes how far the derivatives S∗A and Sᵀ∗A of two alphas differ; returns a scalar.
+
+    It is the mean absolute difference of Equations 8 and 9.
 
     Zeros pad the borders.
     """

@@ -54,13 +54,13 @@ NETWORKS = {
     'portraitnet': NetworkSpec(
         portraitnet.portraitnet, portraitnet.PortraitNetSettings,
         portraitnet_losses.objective, portraitnet_losses.Weights,
-        # Sections 4.2 and 4.3 of its paper: 2,000 epochs of 1,447 images.
+        # Sections 4.1 to 4.3 of its paper: 2,000 epochs of 1,447 images.
         {'image_size': 224, 'batch_size': 64, 'learning_rate': 1e-3, 'learning_rate_decay': 0.95,
          'weight_decay': 5e-4, 'max_steps': 45219, 'augmentation': 'portraitnet'},
         stride=lambda settings: portraitnet.STRIDE),
     'modnet': NetworkSpec(
         modnet.modnet, modnet.MODNetSettings, modnet_losses.objective, modnet_losses.Weights,
-        # The article prints only the weights of the losses; these two are the release's.
+        # Its paper has only the weights of the losses; these two are the release's.
         {'image_size': 512, 'batch_size': 16}, modnet_losses.consistency,
         'its instance norm needs SQUARED_DIFFERENCE and RSQRT, which TensorFlow 1.15 runs in '
         'float only', lambda settings: modnet.STRIDE),

@@ -3,7 +3,7 @@
 Halves have 11 bits and end at 65,504. Here TensorFlow's half kernels run every layer on the halves
 that the layers before it gave, and round every product and sum.
 
-    reports = run_in_halves(exported, image)
+    reports = check(exported, image)
 """
 
 from typing import Callable, Dict, List, NamedTuple
