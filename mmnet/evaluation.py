@@ -24,7 +24,10 @@ STRIP_EXAMPLES = 4
 
 # Takes images [N, S, S, 3] and alphas [N, S, S, 1], uint8. Returns alphas [N, S, S, 1] in [0, 1],
 # and by name the batch's mean of whatever else it measures.
-BatchPredictor = Callable[[np.ndarray, np.ndarray], Tuple[np.ndarray, Dict[str, float]]]
+Predicted = Tuple[np.ndarray, Dict[str, float]]
+BatchPredictor = Callable[[np.ndarray, np.ndarray], Predicted]
+# Also takes the alphas that the network has given for the images, as their past.
+PastPredictor = Callable[[np.ndarray, np.ndarray, np.ndarray], Predicted]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +46,8 @@ class Example:
 
 # An example and the network's alpha for it, `[S, S, 1]` in [0, 1].
 Shown = Tuple[Example, np.ndarray]
+# What was measured on each image, by the name of its data set.
+Rows = Dict[str, List[Dict[str, float]]]
 
 
 class Evaluator:
@@ -70,12 +75,12 @@ class Evaluator:
             np.linspace(0, count - 1, STRIP_EXAMPLES).astype(int))
 
     def evaluate(self, predict: BatchPredictor,
-                 again: Optional[BatchPredictor] = None) -> Tuple[Record, List[Shown]]:
+                 again: Optional[PastPredictor] = None) -> Tuple[Record, List[Shown]]:
         """Runs a predictor over all data sets.
 
         Args:
             predict: the predictor.
-            again: a network with a memory, given its own alphas of the same images; see
+            again: for a network with a memory, its second run on the same images; see
                 `with_own_past`.
 
         Returns:
@@ -86,7 +91,8 @@ class Evaluator:
         Raises:
             UserError: for files that cannot be decoded, unless they are skipped.
         """
-        rows: Dict[str, List[Dict[str, float]]] = {name: [] for name in self._sets}
+        first: Rows = {name: [] for name in self._sets}
+        second: Rows = {name: [] for name in self._sets}
         strip: List[Shown] = []
         # The error of each clip's last frame.
         errors: Dict[str, np.ndarray] = {}
@@ -95,33 +101,35 @@ class Evaluator:
             alphas_gt = np.stack([example.alpha for _, example in batch])
             alphas, means = predict(images, alphas_gt)
             for (index, example), alpha in zip(batch, alphas):
-                truth = example.mask / 255
-                # Pixels are areas, as they were when the photo was resized.
-                enlarged = cv2.resize(np.float64(alpha), truth.shape[::-1])
-                rows[name].append({**means, **self._measure(enlarged, truth)})
+                row, error = self._measure(alpha, example)
+                first[name].append({**means, **row})
                 if self._moving:
-                    error = enlarged - truth
                     if errors.setdefault(name, error).shape != error.shape:
                         raise UserError(f'{name}: its frames differ in size; give all frames of a '
                                         f'clip the same one')
-                    rows[name][-1]['dtssd'] = scores.flicker(error, errors[name])
+                    first[name][-1]['dtssd'] = scores.flicker(error, errors[name])
                     errors[name] = error
                 if index in self._strip_indices:
                     strip.append((example, alpha))
-        record = _means([row for each in rows.values() for row in each])
-        if len(rows) > 1:
-            record['sets'] = {name: _means(each) for name, each in rows.items()}
+            if again:
+                alphas, means = again(images, alphas_gt, alphas)
+                second[name] += [{**means, **self._measure(alpha, example)[0]}
+                                 for (_, example), alpha in zip(batch, alphas)]
+        record = _means_of_sets(first)
         if again:
-            record['own_past'], _ = self.evaluate(again)
+            record['own_past'] = _means_of_sets(second)
         return record, strip
 
-    def _measure(self, alpha: np.ndarray, truth: np.ndarray) -> Dict[str, float]:
-        """Measures the alpha of an image by name; both are as large as its mask."""
-        found = scores.scores(alpha, truth) if self._all_metrics else {
-            'gradient_error': scores.gradient_error(alpha, truth),
-            'mad': scores.mad(alpha, truth)}
-        return {**found, 'mean_iou': scores.iou(alpha, truth),
-                'mean_edge_iou': scores.edge_iou(alpha, truth)}
+    def _measure(self, alpha: np.ndarray, example: Example) -> Tuple[Dict[str, float], np.ndarray]:
+        """Measures an alpha `[S, S, 1]` by name, at its mask's size; also returns its error."""
+        truth = example.mask / 255
+        # Pixels are areas, as they were when the photo was resized.
+        enlarged = cv2.resize(np.float64(alpha), truth.shape[::-1])
+        found = scores.scores(enlarged, truth) if self._all_metrics else {
+            'gradient_error': scores.gradient_error(enlarged, truth),
+            'mad': scores.mad(enlarged, truth)}
+        return {**found, 'mean_iou': scores.iou(enlarged, truth),
+                'mean_edge_iou': scores.edge_iou(enlarged, truth)}, enlarged - truth
 
     def _batches(self) -> Iterator[Tuple[str, List[Tuple[int, Example]]]]:
         """Yields the name of a data set and a batch of it; a set's last one may be smaller."""
@@ -182,6 +190,14 @@ def evaluate_clips(clips: Mapping[str, List[Pair]], size: int,
             'images': sum(each['images'] for each in found.values()), 'sets': found}
 
 
+def _means_of_sets(rows: Rows) -> Record:
+    """Averages over all images; if there are several data sets, also over those of each."""
+    record = _means([row for each in rows.values() for row in each])
+    if len(rows) > 1:
+        record['sets'] = {name: _means(each) for name, each in rows.items()}
+    return record
+
+
 def _means(rows: List[Dict[str, float]]) -> Record:
     """Averages the values of images by name, and counts the images."""
     return {**scores.mean_scores(rows), 'images': len(rows)}
@@ -189,17 +205,20 @@ def _means(rows: List[Dict[str, float]]) -> Record:
 
 def image_by_image(alpha: Callable[[np.ndarray], np.ndarray]) -> BatchPredictor:
     """Makes a `BatchPredictor` from a function of an image `[S, S, 3]` to an alpha `[S, S, 1]`."""
-    def predict(images: np.ndarray, _) -> Tuple[np.ndarray, Dict[str, float]]:
+    def predict(images: np.ndarray, _) -> Predicted:
         return np.stack([alpha(image) for image in images]), {}
 
     return predict
 
 
-def with_own_past(alpha: Callable[..., np.ndarray]) -> BatchPredictor:
-    """Runs a network with a memory twice on each image, the second time with its own alpha."""
-    return image_by_image(lambda image: alpha(image, alpha(image)))
+def with_own_past(alpha: Callable[..., np.ndarray]) -> PastPredictor:
+    """Runs a network with a memory on images again, with its own alphas as their past."""
+    def predict(images: np.ndarray, _, own: np.ndarray) -> Predicted:
+        return np.stack([alpha(image, past) for image, past in zip(images, own)]), {}
+
+    return predict
 
 
-def always_foreground(images: np.ndarray, _) -> Tuple[np.ndarray, Dict[str, float]]:
+def always_foreground(images: np.ndarray, _) -> Predicted:
     """Predicts the baseline, alpha = 1 everywhere, as a `BatchPredictor`."""
     return np.ones(images.shape[:3] + (1,), np.float32), {}

@@ -4,14 +4,14 @@ import os
 import sys
 import tempfile
 import time
-from typing import Dict, Iterator, List, Optional, Tuple
+from typing import Iterator, List, Optional
 
 import numpy as np
 import tensorflow as tf
 
 from mmnet import checkpoints, files, losses, models, pretrained
 from mmnet.errors import UserError
-from mmnet.evaluation import BatchPredictor, Evaluator
+from mmnet.evaluation import Evaluator, PastPredictor, Predicted
 from mmnet.graph import as_float, build_objective, open_session
 from mmnet.hparams import HParams
 from mmnet.records import Record, of_other_photos, path_of, write_record
@@ -49,22 +49,21 @@ class CheckpointPredictor:
         """
         checkpoints.restore(self._saver, self._session, checkpoint)
 
-    def predict(self, images: np.ndarray,
-                alphas_gt: np.ndarray) -> Tuple[np.ndarray, Dict[str, float]]:
+    def predict(self, images: np.ndarray, alphas_gt: np.ndarray) -> Predicted:
         """Runs the restored checkpoint, as a `BatchPredictor`."""
         return self._run(images, alphas_gt, np.zeros(alphas_gt.shape))
 
     @property
-    def again(self) -> Optional[BatchPredictor]:
-        """Runs a network with a memory twice, the second time with its own alphas."""
+    def again(self) -> Optional[PastPredictor]:
+        """Runs a network with a memory once more, with its own alphas as the past."""
         if self._previous is None:
             return None
         # Rounded as those of a video are.
-        return lambda images, alphas_gt: self._run(
-            images, alphas_gt, np.round(255 * self.predict(images, alphas_gt)[0]) / 255)
+        return lambda images, alphas_gt, own: self._run(
+            images, alphas_gt, np.round(255 * own) / 255)
 
     def _run(self, images: np.ndarray, alphas_gt: np.ndarray,
-             previous: np.ndarray) -> Tuple[np.ndarray, Dict[str, float]]:
+             previous: np.ndarray) -> Predicted:
         past = {} if self._previous is None else {self._previous: previous}
         return self._session.run(
             [self._predicted, self._losses],
@@ -92,12 +91,12 @@ def evaluate_checkpoint(evaluator: Evaluator, network: CheckpointPredictor, chec
         FileNotFoundError: if training deleted the checkpoint before it could be copied.
         UserError: if the checkpoint cannot be restored or the split cannot be read.
     """
-    train_dir = os.path.dirname(checkpoint) or '.'
+    train_dir, step = os.path.dirname(checkpoint) or '.', checkpoints.step_of(checkpoint)
     with tempfile.TemporaryDirectory() as scratch:
         copy = checkpoints.copy(checkpoint, scratch)
         network.restore(copy)
         scores, strip = evaluator.evaluate(network.predict, network.again)
-        record: Record = {'global_step': checkpoints.step_of(checkpoint), 'split': split, **scores,
+        record: Record = {'global_step': step, 'split': split, **scores,
                           'parameters': network.parameters, 'data': data}
         # The networks that come with the code stay as they were published.
         if os.path.dirname(os.path.abspath(train_dir)) == pretrained.FOLDER:

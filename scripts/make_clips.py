@@ -8,8 +8,9 @@ go to DEST/<clip>/{image,mask}. The same command goes on where it was interrupte
 import argparse
 import functools
 import os
+import zlib
 from multiprocessing.pool import ThreadPool
-from typing import Optional, Tuple
+from typing import Optional
 
 from mmnet import cli
 
@@ -48,30 +49,31 @@ def main() -> int:
         raise UserError('--backgrounds pairs: is for train.py; name folders of photos without '
                         'people, or drawn')
     pairs = find_pairs(args.dataset, args.split)
-    chosen = np.linspace(0, len(pairs) - 1, min(args.clips or len(pairs), len(pairs))).astype(int)
+    sources = find_sources(args.backgrounds)
     files.reserve_directory(args.dest, MADE_WITH, {
         'dataset': os.path.abspath(args.dataset), 'split': args.split, 'seed': args.seed,
-        'frames': args.frames, 'clips': len(chosen),
+        'frames': args.frames, 'clips': args.clips,
         'backgrounds': [each if each == DRAWN else os.path.abspath(each)
                         for each in args.backgrounds]})
-    scenes = (load_scenes(find_sources(args.backgrounds), [], SCENE_SIZE, args.seed)
-              if args.backgrounds else None)
+    count = min(args.clips or len(pairs), len(pairs))
+    chosen = [pairs[place] for place in np.linspace(0, len(pairs) - 1, count).astype(int)]
+    scenes = load_scenes(sources, [], SCENE_SIZE, args.seed) if args.backgrounds else None
     # Threads, because PyMatting's compiled code does not survive a fork.
     with ThreadPool(os.cpu_count()) as pool:
         work = functools.partial(make, args=args, scenes=scenes)
         problems = [problem for problem in tqdm(
-            pool.imap(work, [(index, pairs[index]) for index in chosen]), total=len(chosen),
-            desc='making', unit=' clips', disable=None) if problem]
-    report_problems(problems, len(chosen) - len(problems), args.dataset, None)
-    print(f'{args.dest}: {len(chosen)} clips of {args.frames} frames')
+            pool.imap(work, chosen), total=count, desc='making', unit=' clips', disable=None)
+            if problem]
+    count -= len(problems)
+    report_problems(problems, count, args.dataset, skip_bad_pairs=True)
+    print(f'{args.dest}: {count} clips of {args.frames} frames')
     return 0
 
 
-def make(numbered: Tuple[int, Pair], args: argparse.Namespace,
-         scenes: Optional[np.ndarray]) -> Optional[str]:
+def make(pair: Pair, args: argparse.Namespace, scenes: Optional[np.ndarray]) -> Optional[str]:
     """Writes the clip of a pair; returns what is wrong with the pair, if anything."""
-    index, pair = numbered
-    rng = np.random.RandomState([args.seed, index])
+    # A person's motion depends on the name, so it stays the same when others come and go.
+    rng = np.random.RandomState([args.seed, zlib.crc32(pair.stem.encode())])
     try:
         person = clips.person_of(pair)
     except decode.UNREADABLE as error:

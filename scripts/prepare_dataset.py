@@ -145,7 +145,7 @@ def prepare(item: layouts.Item, dest: str, softened: bool) -> Optional[Tuple[str
     elsewhere = [path for path in glob.glob(os.path.join(
         glob.escape(dest), '*', 'mask', glob.escape(item.stem) + '.png')) if path != mask_path]
     if elsewhere:
-        return item.image, f'is in another split already, as {elsewhere[0]}'
+        return item.image, f'is in another split already (as {elsewhere[0]})'
     if os.path.exists(image_path) and os.path.exists(mask_path):
         return None
     try:

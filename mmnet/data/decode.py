@@ -4,10 +4,14 @@ import os
 from typing import Optional
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 # Extensions of photos that people give to matting programs, and that public sets have.
 PHOTOS = ('.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff')
+ORIENTATION_TAG = 0x0112
+# What turns a picture upright, by its orientation in the EXIF block.
+TURNS = {2: Image.FLIP_LEFT_RIGHT, 3: Image.ROTATE_180, 4: Image.FLIP_TOP_BOTTOM,
+         5: Image.TRANSPOSE, 6: Image.ROTATE_270, 7: Image.TRANSVERSE, 8: Image.ROTATE_90}
 # Pillow raises these for files it cannot read, and the functions here for pixels they refuse.
 UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 
@@ -21,6 +25,13 @@ def open_picture(path: str) -> Image.Image:
     if os.path.exists(path) and not os.path.isfile(path):
         raise OSError('it is not a regular file')
     return Image.open(path)
+
+
+def orientation(image: Image.Image) -> int:
+    """Returns an opened picture's orientation, 1 (upright) to 8; other numbers mean nothing."""
+    # A PNG may have its EXIF block behind its pixels, and Pillow would decode them to find it.
+    has_exif = image.format != 'PNG' or 'exif' in image.info
+    return image.getexif().get(ORIENTATION_TAG, 1) if has_exif else 1
 
 
 def read_image(path: str, size: Optional[int] = None) -> np.ndarray:
@@ -41,7 +52,7 @@ def read_image(path: str, size: Optional[int] = None) -> np.ndarray:
         if size:
             # A JPEG decoder can skip resolution that resizing would throw away.
             image.draft(None, (size, size))
-        image = _eight_bit(ImageOps.exif_transpose(image)).convert('RGB')
+        image = _eight_bit(_upright(image)).convert('RGB')
     return np.asarray(_resize(image, size))
 
 
@@ -58,7 +69,7 @@ def read_opacity(path: str) -> Optional[np.ndarray]:
         # Turning it upright decodes it.
         if not may_be_transparent(image):
             return None
-        opacity = opacity_of(ImageOps.exif_transpose(image))
+        opacity = opacity_of(_upright(image))
     return None if opacity is None else np.asarray(opacity)
 
 
@@ -111,12 +122,22 @@ def read_alpha(path: str) -> np.ndarray:
 
 def _alpha_of(path: str) -> Image.Image:
     with open_picture(path) as image:
-        image = _eight_bit(ImageOps.exif_transpose(image))
+        image = _eight_bit(_upright(image))
     if image.mode == 'P' and 'transparency' in image.info:
         image = image.convert('RGBA')
     if image.mode in ('RGBA', 'LA', 'PA') and not _opaque_grey(image):
         return image.getchannel('A')
     return image.convert('L')
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Decodes an opened picture and turns it upright.
+
+    Pillow's own function also rewrites the EXIF block, and fails where other tags are damaged.
+    """
+    image.load()
+    turn = TURNS.get(orientation(image))
+    return image if turn is None else image.transpose(turn)
 
 
 def resize_mask(mask: np.ndarray, size: int) -> np.ndarray:

@@ -10,12 +10,11 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tup
 
 from tqdm import tqdm
 
-from mmnet.data.decode import UNREADABLE, open_picture
+from mmnet.data.decode import UNREADABLE, open_picture, orientation
 from mmnet.errors import UserError
 
 EXTENSIONS = ('.jpg', '.jpeg', '.png')
-ORIENTATION_TAG = 0x0112
-# These values of the tag swap width and height. Larger values are undefined.
+# Orientations that swap width and height.
 TURNED = (5, 6, 7, 8)
 # Gradient error takes 9×9 pixels, without padding.
 SMALLEST_MASK = 9
@@ -81,7 +80,7 @@ def find_clips(folder: str, skip_bad_pairs: Optional[bool] = None) -> Dict[str, 
 
 def frame_order(stem: str) -> List[Tuple[int, str]]:
     """Returns a key to sort frames by: frame 10 follows frame 9, with leading zeros or without."""
-    return [(int(part), '') if part.isdigit() else (-1, part)
+    return [(int(part), '') if part.isdecimal() else (-1, part)
             for part in re.split(r'(\d+)', stem)]
 
 
@@ -282,11 +281,9 @@ def _check_headers(pair: Pair) -> Optional[str]:
 def upright_size(path: str) -> Tuple[int, int]:
     """Reads a picture's width and height after EXIF's rotation, from its header alone."""
     with open_picture(path) as image:
-        # Pillow would decode a whole PNG to look for EXIF behind the pixels.
-        has_exif = image.format != 'PNG' or 'exif' in image.info
-        orientation = image.getexif().get(ORIENTATION_TAG, 1) if has_exif else 1
+        turned = orientation(image) in TURNED
         width, height = image.size
-    return (height, width) if orientation in TURNED else (width, height)
+    return (height, width) if turned else (width, height)
 
 
 def same_aspect(image: Tuple[int, int], mask: Tuple[int, int]) -> bool:

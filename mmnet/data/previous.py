@@ -9,6 +9,7 @@ from typing import Sequence
 
 import cv2
 import numpy as np
+from scipy.interpolate import RBFInterpolator
 
 # How often the past is empty, as in a first frame, and how often it is another photo's, as after a
 # cut. Otherwise it is the photo's own.
@@ -91,17 +92,7 @@ def spline(size: int) -> np.ndarray:
     points = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
     ticks = (np.arange(size) + 0.5) / size
     pixels = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
-
-    def basis(places: np.ndarray) -> np.ndarray:
-        """The kernel r² log r² around each point, and an affine part, `[N, P + 3]`."""
-        squares = ((places[:, np.newaxis] - points) ** 2).sum(axis=-1)
-        return np.hstack([squares * np.log(squares + 1e-12), np.ones([len(places), 1]), places])
-    count = len(points)
-    system = np.zeros([count + 3, count + 3])
-    system[:count] = basis(points)
-    system[count:, :count] = system[:count, count:].T
-    weights = np.linalg.solve(system, np.eye(count + 3, count))
-    return basis(pixels).dot(weights)
+    return RBFInterpolator(points, np.eye(len(points)), kernel='thin_plate_spline')(pixels)
 
 
 def torn(alpha: np.ndarray, rng: np.random.RandomState) -> np.ndarray:

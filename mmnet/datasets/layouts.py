@@ -11,7 +11,7 @@ import os
 import re
 import zlib
 from functools import partial
-from typing import Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -53,6 +53,12 @@ class Layout:
     problems: List[Tuple[str, str]]
 
 
+class Files(NamedTuple):
+    """Files by name, and those that share a name as problems."""
+    paths: Dict[str, str]
+    problems: List[Tuple[str, str]]
+
+
 def aisegment(source: str) -> Layout:
     """Lists AISegment's Matting Human Datasets: 34,427 photos of 600×800 and their RGBA cut-outs.
 
@@ -73,13 +79,13 @@ def eg1800(source: str) -> Layout:
     """
     photos = _by_stem(source, decode.PHOTOS)
     matrices = _by_stem(source, ('.mat',))
-    masks = {re.sub('_mask$', '', stem): path
-             for stem, path in matrices.items() if stem.endswith('_mask')}
+    masks = Files({re.sub('_mask$', '', stem): path for stem, path in matrices.paths.items()
+                   if stem.endswith('_mask')}, matrices.problems)
     splits: Dict[str, str] = {}
     for split in ('train', 'test'):
         name = split + 'list'
-        if name in matrices:
-            splits.update(dict.fromkeys(_read_numbers(matrices[name], name), split))
+        if name in matrices.paths:
+            splits.update(dict.fromkeys(_read_numbers(matrices.paths[name], name), split))
     layout = _paired(photos, masks, read_mask=_read_matlab_mask)
     if not splits:
         return layout
@@ -118,7 +124,8 @@ def ccp(source: str) -> Layout:
     """
     photos = _by_stem(os.path.join(source, 'photos'), decode.PHOTOS)
     labels = _by_stem(os.path.join(source, 'annotations', 'pixel-level'), ('.mat',))
-    photos = {stem: path for stem, path in photos.items() if stem in labels}
+    photos = photos._replace(paths={stem: path for stem, path in photos.paths.items()
+                                    if stem in labels.paths})
     layout = _paired(photos, labels, read_mask=_read_labels)
     return Layout([dataclasses.replace(item, full_length=True) for item in layout.items],
                   layout.problems)
@@ -159,7 +166,7 @@ def supervisely(source: str) -> Layout:
 
         ds1/img/pexels-photo-1.png      ds1/ann/pexels-photo-1.png.json, or without .png
     """
-    items, problems = [], []
+    photos, annotations, problems = [], {}, []
     for folder in sorted(_folders_named(source, 'img')):
         dataset = os.path.dirname(folder)
         for name in sorted(os.listdir(folder)):
@@ -167,17 +174,20 @@ def supervisely(source: str) -> Layout:
             if extension.lower() not in decode.PHOTOS or name.startswith('.'):
                 continue
             image = os.path.join(folder, name)
-            annotations = [os.path.join(dataset, 'ann', each + '.json') for each in (name, stem)]
-            there = [path for path in annotations if os.path.exists(path)]
+            there = [path for path in (os.path.join(dataset, 'ann', each + '.json')
+                                       for each in (name, stem)) if os.path.exists(path)]
             if there:
                 # Photos of two of its datasets may share a name.
-                items.append(Item(f'{os.path.basename(dataset)}_{stem}', image,
-                                  partial(_read_annotation, there[0])))
+                place = f'{os.path.basename(dataset)}_{stem}'
+                photos.append((place, image))
+                annotations[place] = there[0]
             else:
                 problems.append((image, 'an image without an annotation'))
-    if not items:
+    if not photos:
         raise UserError(f'{source}: holds no img folder with an ann folder beside it')
-    return Layout(items, problems)
+    named = _named(photos)
+    return Layout([Item(place, image, partial(_read_annotation, annotations[place]))
+                   for place, image in named.paths.items()], problems + named.problems)
 
 
 def folder(source: str, image_folder: str = 'image', mask_folder: str = 'mask',
@@ -191,13 +201,12 @@ def folder(source: str, image_folder: str = 'image', mask_folder: str = 'mask',
         image_folder, mask_folder: their names.
         mask_suffix: ending of the masks' names, such as `_mask`.
     """
-    photos, problems = _by_place(os.path.join(source, image_folder))
-    masks, more_problems = _by_place(os.path.join(source, mask_folder))
+    photos, masks = (_by_place(os.path.join(source, name)) for name in (image_folder, mask_folder))
     if mask_suffix:
-        masks = {place[:-len(mask_suffix)]: path for place, path in masks.items()
-                 if place.endswith(mask_suffix)}
-    layout = _paired(photos, masks)
-    return Layout(layout.items, layout.problems + problems + more_problems)
+        masks = masks._replace(paths={
+            place[:-len(mask_suffix)]: path for place, path in masks.paths.items()
+            if place.endswith(mask_suffix)})
+    return _paired(photos, masks)
 
 
 LAYOUTS: Dict[str, Callable[..., Layout]] = {
@@ -221,25 +230,26 @@ def _files(folder: str, extensions: Tuple[str, ...]) -> Iterator[str]:
                 yield os.path.join(parent, name)
 
 
-def _by_stem(folder: str, extensions: Tuple[str, ...]) -> Dict[str, str]:
+def _by_stem(folder: str, extensions: Tuple[str, ...]) -> Files:
     """Lists the files in a folder and its subfolders by stem."""
-    return {os.path.splitext(os.path.basename(path))[0]: path
-            for path in _files(folder, extensions)}
+    return _named((os.path.splitext(os.path.basename(path))[0], path)
+                  for path in _files(folder, extensions))
 
 
-def _by_place(folder: str) -> Tuple[Dict[str, str], List[Tuple[str, str]]]:
-    """Lists the pictures in a folder by relative path, `a_1` for `a/1.jpg`.
+def _by_place(folder: str) -> Files:
+    """Lists the pictures in a folder by relative path, `a_1` for `a/1.jpg`."""
+    return _named((os.path.splitext(os.path.relpath(path, folder))[0].replace(os.sep, '_'), path)
+                  for path in _files(folder, decode.PHOTOS))
 
-    Returns:
-        the pictures, and those that share a name as problems.
-    """
+
+def _named(files: Iterable[Tuple[str, str]]) -> Files:
+    """Collects names and paths."""
     found: Dict[str, List[str]] = {}
-    for path in _files(folder, decode.PHOTOS):
-        place = os.path.splitext(os.path.relpath(path, folder))[0]
-        found.setdefault(place.replace(os.sep, '_'), []).append(path)
-    problems = [(path, f'has the name of {paths[0] if path != paths[0] else paths[1]}')
+    for name, path in files:
+        found.setdefault(name, []).append(path)
+    problems = [(path, f'has the name of another ({paths[0] if path != paths[0] else paths[1]})')
                 for paths in found.values() if len(paths) > 1 for path in paths]
-    return {place: paths[0] for place, paths in found.items() if len(paths) == 1}, problems
+    return Files({name: paths[0] for name, paths in found.items() if len(paths) == 1}, problems)
 
 
 def _folders_named(source: str, wanted: str) -> Iterator[str]:
@@ -248,17 +258,18 @@ def _folders_named(source: str, wanted: str) -> Iterator[str]:
             yield os.path.join(parent, wanted)
 
 
-def _paired(photos: Dict[str, str], masks: Dict[str, str], split: Optional[str] = None,
+def _paired(photos: Files, masks: Files, split: Optional[str] = None,
             read_mask: Callable[[str], np.ndarray] = partial(decode.read_mask, labels=True)
             ) -> Layout:
-    """Pairs files by stem; a file without a partner is a problem."""
-    items = [Item(stem, photos[stem], partial(read_mask, masks[stem]), split)
-             for stem in sorted(set(photos) & set(masks))]
-    problems = [(photos[stem], 'an image without a mask')
-                for stem in sorted(set(photos) - set(masks))]
-    problems += [(masks[stem], 'a mask without an image')
-                 for stem in sorted(set(masks) - set(photos))]
-    return Layout(items, problems)
+    """Pairs files by name; a file without a partner is a problem."""
+    images, truths = photos.paths, masks.paths
+    items = [Item(name, images[name], partial(read_mask, truths[name]), split)
+             for name in sorted({*images} & {*truths})]
+    problems = [(images[name], 'an image without a mask')
+                for name in sorted({*images} - {*truths})]
+    problems += [(truths[name], 'a mask without an image')
+                 for name in sorted({*truths} - {*images})]
+    return Layout(items, problems + photos.problems + masks.problems)
 
 
 def _matrix(path: str, name: str) -> np.ndarray:

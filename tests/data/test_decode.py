@@ -1,8 +1,9 @@
 import os
+import struct
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from mmnet.data import decode, pairs
 
@@ -58,11 +59,36 @@ def test_rotated_photos_come_out_upright(tmp_path):
     upright = np.zeros([32, 24, 3], np.uint8)
     upright[:8] = 255
     exif = Image.Exif()
-    exif[pairs.ORIENTATION_TAG] = 6  # turn clockwise to show
+    exif[decode.ORIENTATION_TAG] = 6  # turn clockwise to show
     path = str(tmp_path / 'x.jpg')
     Image.fromarray(np.rot90(upright)).save(path, exif=exif, quality=100)
     np.testing.assert_allclose(decode.read_image(path).astype(int), upright, atol=3)
     assert decode.read_image(path, size=16)[:3].min() > 240
+
+
+@pytest.mark.parametrize('orientation', range(1, 9))
+def test_every_orientation_is_turned_as_pillow_does(tmp_path, orientation):
+    exif = Image.Exif()
+    exif[decode.ORIENTATION_TAG] = orientation
+    path = str(tmp_path / 'x.png')
+    Image.fromarray(GREY).save(path, exif=exif)
+    with Image.open(path) as image:
+        expected = np.asarray(ImageOps.exif_transpose(image))
+    np.testing.assert_array_equal(decode.read_mask(path), expected)
+    assert pairs.upright_size(path) == expected.shape[::-1]
+
+
+def test_damaged_exif_tags_do_not_matter(tmp_path):
+    """Pillow's own exif_transpose fails on this file."""
+    # Two entries: the camera's model, which is a fraction here, and the orientation.
+    exif = b'Exif\0\0II*\0' + struct.pack(
+        '<IHHHIIHHIIIII', 8, 2, 0x0110, 5, 1, 38, decode.ORIENTATION_TAG, 3, 1, 6, 0, 1, 2)
+    path = str(tmp_path / 'x.jpg')
+    Image.new('RGB', (40, 30)).save(path, exif=exif)
+    with Image.open(path) as image, pytest.raises(AttributeError):
+        ImageOps.exif_transpose(image)
+    assert pairs.upright_size(path) == (30, 40)
+    assert decode.read_image(path).shape == (40, 30, 3)
 
 
 def test_resizing_averages_over_pixels(tmp_path):
@@ -96,7 +122,7 @@ def test_only_regular_files_are_read(tmp_path):
 
 def test_an_orientation_that_means_nothing_turns_nothing(tmp_path):
     exif = Image.Exif()
-    exif[pairs.ORIENTATION_TAG] = 9
+    exif[decode.ORIENTATION_TAG] = 9
     path = str(tmp_path / 'x.jpg')
     Image.new('RGB', (40, 30)).save(path, exif=exif)
     assert pairs.upright_size(path) == (40, 30)

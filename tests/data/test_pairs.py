@@ -9,6 +9,12 @@ from mmnet.errors import UserError
 from tests.helpers import folder, write_split
 
 
+def test_frames_are_sorted_by_their_numbers():
+    """A raised two is a digit, and no number."""
+    stems = ['a10', 'a9', 'a²', 'b1', 'a010x']
+    assert sorted(stems, key=pairs.frame_order)[:3] == ['a9', 'a10', 'a010x']
+
+
 def test_pairs_by_stem_whatever_the_extension(dataset):
     os.rename(folder(dataset, 'image') + '/000.jpg', folder(dataset, 'image') + '/000.JPEG')
     os.rename(folder(dataset, 'mask') + '/001.png', folder(dataset, 'mask') + '/001.PNG')
@@ -83,7 +89,7 @@ def test_a_missing_split_is_refused(dataset):
 
 def test_headers_are_read_upright(tmp_path):
     exif = Image.Exif()
-    exif[pairs.ORIENTATION_TAG] = 6
+    exif[decode.ORIENTATION_TAG] = 6
     for name in ('a.jpg', 'a.png'):
         Image.new('RGB', (40, 30)).save(str(tmp_path / name), exif=exif)
         assert pairs.upright_size(str(tmp_path / name)) == (30, 40)

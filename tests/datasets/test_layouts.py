@@ -69,4 +69,16 @@ def test_photos_that_share_a_name_are_both_left_out(tmp_path):
     assert found(layout) == {'3': None}
     reasons = {os.path.relpath(path, str(tmp_path)): reason for path, reason in layout.problems}
     assert set(reasons) == {'image/2.jpg', 'image/2.png', 'mask/2.png'}
-    assert reasons['image/2.png'] == f'has the name of {tmp_path}/image/2.jpg'
+    assert reasons['image/2.png'] == f'has the name of another ({tmp_path}/image/2.jpg)'
+
+
+def test_a_photo_and_its_preview_share_a_name(tmp_path):
+    for path in ('images_data_crop/00001.jpg', 'previews/00001.jpg', 'images_data_crop/00002.jpg'):
+        save(tmp_path / path)
+    os.makedirs(str(tmp_path / 'images_mask'))
+    for stem in ('00001', '00002'):
+        scipy.io.savemat(str(tmp_path / f'images_mask/{stem}_mask.mat'), {'mask': MASK // 255})
+    layout = layouts.eg1800(str(tmp_path))
+    assert list(found(layout)) == ['00002']
+    assert [reason.split(' (')[0] for _, reason in layout.problems] == [
+        'a mask without an image', 'has the name of another', 'has the name of another']
