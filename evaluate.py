@@ -25,6 +25,8 @@ with cli.starting():
 
 def main() -> int:
     args = make_parser().parse_args()
+    if args.json:
+        files.check_output(args.json, force=True, flag='--json')
     if not args.watch and (args.timeout or args.max_steps):
         raise UserError('--timeout and --max_steps are for --watch; pass it with them')
     if args.steady and not args.clips:
@@ -188,9 +190,13 @@ def watch(args: argparse.Namespace) -> int:
         records.path_of(train_dir, split_of(args)))]
     if done:
         print(f'going on after {len(done)} checkpoints evaluated before')
-    max_steps = args.max_steps or hparams.read(train_dir).training.max_steps
-    count = len(done)
-    if done and max(done) >= max_steps:
+
+    def finished() -> bool:
+        last = args.max_steps or hparams.read(train_dir).training.max_steps
+        return bool(done) and max(done) >= last and not any(
+            step <= last for step in watching.pending(train_dir, done))
+    if finished():
+        print('all of them are evaluated; --max_steps waits for later ones')
         return 0
     for checkpoint in watching.watch(train_dir, done, args.timeout):
         try:
@@ -200,10 +206,10 @@ def watch(args: argparse.Namespace) -> int:
                   f'--keep_checkpoint_max there', file=sys.stderr)
             continue
         finish(args, record)
-        count += 1
-        if record['global_step'] >= max_steps:
+        done.append(record['global_step'])
+        if finished():
             return 0
-    if not count:
+    if not done:
         raise UserError(f'--timeout {args.timeout:g}: no checkpoint came in {train_dir}')
     return 0
 

@@ -12,9 +12,10 @@ from mmnet import cli
 with cli.starting():
     import numpy as np
 
-    from mmnet import checkpoints, files, flags, hparams, inputs, teacher, training, workers
+    from mmnet import (checkpoints, files, flags, hparams, inputs, pretrained, teacher, training,
+                       workers)
     from mmnet.cli import SEEDS
-    from mmnet.data.pairs import Pair, find_photos, find_sets, hold_out
+    from mmnet.data.pairs import Pair, find_photos, find_sets, hold_out, set_names
     from mmnet.errors import UserError
     from mmnet.hparams import HParams
 
@@ -43,7 +44,8 @@ def main() -> int:
 def find_training_sets(args: argparse.Namespace, settings: HParams) -> Sets:
     """Finds the pairs or photos to train on; leaves out those held out for validation."""
     if args.soc:
-        return {path: find_photos(path, args.skip_bad_pairs) for path in args.dataset_path}
+        return {name: find_photos(path, args.skip_bad_pairs)
+                for name, path in zip(set_names(args.dataset_path), args.dataset_path)}
     sets = find_sets(args.dataset_path, args.dataset_split_name, args.skip_bad_pairs)
     return {name: hold_out(pairs, settings.training.validation_fraction)[0]
             for name, pairs in sets.items()}
@@ -53,7 +55,7 @@ def self_supervised(args: argparse.Namespace) -> HParams:
     """Returns the hyperparameters of --soc, which continues a trained network."""
     if not args.init_checkpoint:
         raise UserError('--soc: starts from a trained network; give it with --init_checkpoint')
-    checkpoint = checkpoints.resolve(args.init_checkpoint, '--init_checkpoint')
+    checkpoint = checkpoints.resolve(pretrained.find(args.init_checkpoint), '--init_checkpoint')
     return hparams.adapted(args, hparams.read_beside(checkpoint))
 
 

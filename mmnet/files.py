@@ -44,14 +44,28 @@ def write_text(text: str, path: str) -> None:
         file.write(text)
 
 
-def check_output(path: str, force: bool) -> None:
-    """Refuses an output file that exists already, unless it may be replaced.
+def check_output(path: str, force: bool, flag: str = '--output') -> None:
+    """Refuses an output file that cannot be written, or exists already and may not be replaced.
+
+    Args:
+        path: of the file.
+        force: whether it may be replaced.
+        flag: the flag that the path came with.
 
     Raises:
         UserError: names the file.
     """
+    if os.path.isdir(path):
+        raise UserError(f'{flag} {path}: is a folder; name a file')
     if os.path.exists(path) and not force:
-        raise UserError(f'--output {path}: exists already; pass --force to replace it')
+        raise UserError(f'{flag} {path}: exists already; pass --force to replace it')
+    if os.path.exists(path) and not os.path.isfile(path):
+        return      # a device or a pipe, which `replacing` writes to
+    folder = os.path.dirname(os.path.realpath(path))
+    if not os.path.isdir(folder):
+        raise UserError(f'{flag} {path}: {folder} is no folder; make it first')
+    if not os.access(folder, os.W_OK):
+        raise UserError(f'{flag} {path}: {folder} may not be written to')
 
 
 def make_directory(path: str) -> None:
@@ -139,6 +153,8 @@ def locked(directory: str, wait: bool = True) -> Iterator[None]:
         BlockingIOError: if another process holds the lock and `wait` is false.
     """
     make_directory(directory)
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise UserError(f'{directory}: may not be written to')
     try:
         descriptor = os.open(directory, os.O_RDONLY)
     except OSError as error:

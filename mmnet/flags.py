@@ -5,7 +5,8 @@ from typing import Dict, List, Tuple
 
 from mmnet import cli, hparams, models, pretrained
 from mmnet.cli import Parser, number, positive
-from mmnet.settings import Setting, declared_settings
+from mmnet.errors import UserError
+from mmnet.settings import Setting, Settings, declared_settings
 
 # A setting by name: each network that has it, and how that network declares it.
 Uses = Dict[str, List[Tuple[str, Setting]]]
@@ -87,6 +88,18 @@ def add_variation_flags(parser: argparse._ActionsContainer) -> None:
     parser.add_argument('--backgrounds', nargs='+', help='put people before new backgrounds: '
                         'drawn, pairs for those of other training photos, or folders of photos '
                         'without people')
+
+
+def check_image_size(model: str, size: int, settings: Settings) -> None:
+    """Refuses an --image_size that a network cannot take.
+
+    Raises:
+        UserError: names sizes that would do.
+    """
+    try:
+        models.check_size(model, size, settings)
+    except ValueError as error:
+        raise UserError(f'--image_size {size}: {error}')
 
 
 def _add_settings(parser: argparse._ActionsContainer, uses: Uses,

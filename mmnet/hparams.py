@@ -5,8 +5,8 @@
      "quantization": {"weight_bits": 8, ...},               or null
      "training": {"batch_size": 32, ...}}                   everything else
 
-Within a train directory, only `training` may change. Even there, `soc` stays as it is, and
-`ema_decay` is neither added nor removed.
+Within a train directory, only `training` may change. Even there, `soc` and `validation_fraction`
+stay as they are, and `ema_decay` is neither added nor removed.
 
     run = hparams.read('TRAIN_DIR')
     run.network.width_multiplier, run.training.batch_size
@@ -313,17 +313,29 @@ def _training(args: argparse.Namespace, defaults: Mapping[str, Any]) -> Training
     for name in LISTS:
         if values.get(name) is not None:
             values[name] = tuple(values[name])
+    if values.get('learning_rate_schedule') == 'cosine':
+        if args.learning_rate_decay not in (None, 1):
+            raise UserError('--learning_rate_schedule cosine: has no --learning_rate_decay; leave '
+                            'one of them out')
+        # A network may be published with a decay.
+        values['learning_rate_decay'] = 1.0
     training = make(Training, values, 'training')
-    if training.learning_rate_schedule == 'cosine' and training.learning_rate_decay != 1:
-        raise UserError('--learning_rate_schedule cosine: has no --learning_rate_decay; leave one '
-                        'of them out')
-    for name, needed in NEEDS.items():
-        if getattr(args, name, None) and not getattr(training, needed):
-            raise UserError(f'--{name}: changes nothing without --{needed}; give that, too')
+    check_needs(args, training)
     if training.warm_up_steps >= training.max_steps:
         raise UserError(f'--warm_up_steps {training.warm_up_steps}: must be below --max_steps '
                         f'{training.max_steps}')
     return training
+
+
+def check_needs(args: argparse.Namespace, training: Training) -> None:
+    """Refuses flags that change nothing without another one.
+
+    Raises:
+        UserError: names both.
+    """
+    for name, needed in NEEDS.items():
+        if getattr(args, name, None) and not getattr(training, needed):
+            raise UserError(f'--{name}: changes nothing without --{needed}; give that, too')
 
 
 def _tuple(name: str, value: Any) -> Tuple:
@@ -385,6 +397,11 @@ def check_same_network(hparams: HParams, train_dir: str) -> None:
         raise UserError(f'--train_dir {train_dir}: holds a training '
                         f'with{"" if theirs.training.averaged else "out"} --ema_decay; '
                         f'choose another directory or the same setting')
+    held, wanted = (each.training.validation_fraction for each in (theirs, hparams))
+    if held != wanted:
+        raise UserError(f'--train_dir {train_dir}: holds a training with '
+                        f'{f"--validation_fraction {held}" if held else "no --validation_fraction"}'
+                        f'; choose another directory or the same photos to hold out')
     for name, ours in hparams.identity().items():
         there = theirs.identity().get(name)
         if there != ours:

@@ -42,6 +42,9 @@ def main() -> int:
     if args.background and 'composite' not in args.write:
         raise UserError(f'--background {args.background}: is for composites; pass --write '
                         f'composite, too')
+    if args.foreground and args.write == ['alpha']:
+        raise UserError('--foreground: is for cut-outs and composites; pass --write cutout or '
+                        'composite, too')
     background = inference.parse_background(args.background or 'blur')
     sources = find_sources(args.input, args.output_dir)
     if args.steady and not any(is_moving(source.path) for source in sources):

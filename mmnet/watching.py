@@ -4,7 +4,7 @@ import os
 import sys
 import tempfile
 import time
-from typing import Iterator, List, Optional
+from typing import Collection, Iterator, List, Optional
 
 import numpy as np
 import tensorflow as tf
@@ -119,7 +119,7 @@ def evaluate_checkpoint(evaluator: Evaluator, network: CheckpointPredictor, chec
     return record
 
 
-def watch(train_dir: str, done: List[int], timeout: Optional[float]) -> Iterator[str]:
+def watch(train_dir: str, done: Collection[int], timeout: Optional[float]) -> Iterator[str]:
     """Yields every checkpoint of a training as it appears, oldest first.
 
     Names on standard error the checkpoints that training deleted before their turn.
@@ -152,6 +152,12 @@ def watch(train_dir: str, done: List[int], timeout: Optional[float]) -> Iterator
             if timeout is not None and time.time() - waiting_since > timeout:
                 return
             time.sleep(POLL_SECONDS)
+
+
+def pending(train_dir: str, done: Collection[int]) -> List[int]:
+    """Lists the steps of the checkpoints that are there and not done yet."""
+    there = map(checkpoints.step_of, filter(checkpoints.exists, checkpoints.listed(train_dir)))
+    return [step for step in there if step not in done]
 
 
 def wait_for_file(path: str, timeout: Optional[float]) -> bool:

@@ -14,7 +14,7 @@ with cli.starting():
     import numpy as np
     import tensorflow as tf
 
-    from mmnet import losses, models, training
+    from mmnet import flags, losses, models, training
     from mmnet.models.authors import authors_network
 
 
@@ -67,6 +67,8 @@ def main() -> int:
     parser.add_argument('--batch_size', type=cli.positive(int), default=32, help='images in a step')
     parser.add_argument('--steps', type=cli.positive(int), default=10, help='steps of each')
     args = parser.parse_args()
+    for size in args.image_size:
+        flags.check_image_size('mmnet', size, models.network_spec('mmnet').settings())
     for size in args.image_size:
         theirs = make_step(authors_step, size, args.batch_size)
         ours = make_step(our_step, size, args.batch_size)

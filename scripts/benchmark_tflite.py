@@ -166,6 +166,8 @@ def main() -> int:
     for path in args.files:
         if not os.path.isfile(path):
             raise UserError(f'{path}: no such file')
+    if args.json:
+        files.check_output(args.json, force=True, flag='--json')
     report: Dict[str, List[Dict[str, Any]]] = {}
     for runtime in args.runtimes:
         report[runtime] = [summary(path, times) for path, times in

@@ -24,7 +24,7 @@ with cli.starting():
     import tensorflow as tf
     from tqdm import tqdm
 
-    from mmnet import inputs, losses, models, training, workers
+    from mmnet import flags, inputs, losses, models, training, workers
     from mmnet.data.augment import PRESETS, Variation
     from mmnet.graph import as_float, build_objective
     from mmnet.hparams import HParams, Training, published
@@ -114,10 +114,7 @@ def main() -> int:
     if args.measure:
         measure(args)
         return 0
-    try:
-        models.check_size('mmnet', args.image_size, models.network_spec('mmnet').settings())
-    except ValueError as error:
-        raise UserError(f'--image_size {args.image_size}: {error}')
+    flags.check_image_size('mmnet', args.image_size, models.network_spec('mmnet').settings())
     counts = [1, *(each for each in args.workers if each > 1)]
     for count in counts:
         if args.batch_size % count:

@@ -13,7 +13,8 @@ from mmnet import cli
 with cli.starting():
     import tensorflow as tf
 
-    from mmnet import files, models
+    from mmnet import files, flags, models
+    from mmnet.errors import UserError
     from mmnet.models.authors import authors_network
 
 
@@ -23,20 +24,27 @@ def main() -> int:
     parser.add_argument('output', help='the .tflite file to write')
     parser.add_argument('--image_size', type=cli.positive(int), default=256,
                         help='side of the input square')
-    parser.add_argument('--width_multiplier', type=cli.positive(float), default=0.75,
-                        help='deeplab\'s width multiplier')
-    parser.add_argument('--output_stride', type=int, choices=(8, 16), default=16,
-                        help='deeplab\'s output stride')
+    parser.add_argument('--width_multiplier', type=cli.positive(float),
+                        help='deeplab\'s width multiplier; by default 0.75')
+    parser.add_argument('--output_stride', type=int, choices=(8, 16),
+                        help='deeplab\'s output stride; by default 16')
+    parser.add_argument('--force', action='store_true', help='replace the output file')
     args = parser.parse_args()
+    files.check_output(args.output, args.force)
+    settings = {'width_multiplier': args.width_multiplier or 0.75,
+                'output_stride': args.output_stride or 16} if args.model == 'deeplab' else {}
+    if not settings and (args.width_multiplier or args.output_stride):
+        raise UserError('--width_multiplier and --output_stride are for deeplab; mmnet is '
+                        'MMNet-1.0')
+    flags.check_image_size(args.model, args.image_size,
+                           models.network_spec(args.model).settings(**settings))
     # The converter is a program in the same folder as Python.
     os.environ['PATH'] = os.path.dirname(sys.executable) + os.pathsep + os.environ.get('PATH', '')
     images = tf.placeholder(tf.float32, [1, args.image_size, args.image_size, 3])
     if args.model == 'mmnet':
         logits, _ = authors_network(images, is_training=False)
     else:
-        logits, _ = models.build('deeplab', images, is_training=False,
-                                 width_multiplier=args.width_multiplier,
-                                 output_stride=args.output_stride)
+        logits, _ = models.build('deeplab', images, is_training=False, **settings)
     alpha = tf.nn.softmax(logits)
     with tf.Session() as session:
         session.run(tf.global_variables_initializer())

@@ -21,6 +21,8 @@ def main() -> int:
     parser.add_argument('--json', help='write the figures, not multiplied, to this file; '
                         'replaces it')
     args = parser.parse_args()
+    if args.json:
+        files.check_output(args.json, force=True, flag='--json')
     sets = find_sets(args.dataset_path, args.dataset_split_name, args.skip_bad_pairs)
     labels = grabcut.trimap(args.dataset_path, args.trimap_split_name, args.image_size,
                             args.skip_bad_pairs)

@@ -125,8 +125,11 @@ def check_output_dir(output_dir: str) -> None:
     Raises:
         UserError: for a folder with other files in it.
     """
-    if os.path.isdir(output_dir) and os.listdir(output_dir) and \
-            not os.path.isdir(os.path.join(output_dir, 'runs')):
+    there = glob.glob(os.path.join(glob.escape(output_dir), 'runs', '*', ''))
+    # A run that was killed at its start has an empty folder.
+    ours = there and all(not os.listdir(path) or os.path.exists(os.path.join(path, runs.NOTE))
+                         for path in there)
+    if os.path.isdir(output_dir) and os.listdir(output_dir) and not ours:
         raise UserError(f'--output_dir {output_dir}: holds other files; name another folder')
 
 

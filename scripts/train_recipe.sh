@@ -23,8 +23,15 @@ if [ ${#places[@]} -lt 2 ]; then
     exit 2
 fi
 for flag in "$@"; do
-    if [[ $flag == --model* || $flag == --width_multiplier* ]]; then
-        echo "train_recipe.sh: error: $flag: the recipe is MMNet-1.0's; leave it out" >&2
+    if [[ ${flag%%=*} =~ ^--(model|width_multiplier|image_size|max_steps|dataset_path|train_dir)$ ]]
+    then
+        echo "train_recipe.sh: error: $flag: is the recipe's own; leave it out" >&2
+        exit 2
+    fi
+done
+for name in STEPS_64 STEPS_128 STEPS_256 STEPS_ROUNDED; do
+    if [[ -n ${!name:-} && ! ${!name} =~ ^[1-9][0-9]*$ ]]; then
+        echo "train_recipe.sh: error: $name ${!name}: is no number of steps" >&2
         exit 2
     fi
 done

@@ -39,6 +39,10 @@ def test_outputs_are_not_replaced_unasked(tmp_path):
     with pytest.raises(UserError, match='--output.*--force'):
         files.check_output(path, force=False)
     files.check_output(path, force=True)
+    files.check_output('/dev/null', force=True)
+    for unusable, named in ((tmp_path / 'no' / 'a.txt', 'is no folder'), (tmp_path, 'is a folder')):
+        with pytest.raises(UserError, match=f'--json {unusable}: .*{named}'):
+            files.check_output(str(unusable), force=True, flag='--json')
 
 
 def test_a_directory_remembers_what_it_was_made_with(tmp_path):

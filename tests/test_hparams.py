@@ -86,6 +86,30 @@ def test_several_data_sets_and_their_weights(tmp_path):
             ['--dataset_path', 'a', 'b', '--train_dir', 'run', '--dataset_weights', '1']))
 
 
+def test_a_cosine_takes_the_place_of_a_published_decay():
+    def settings(*given):
+        return hparams.from_flags(flags.train_parser().parse_args(
+            ['--model', 'portraitnet', '--dataset_path', 'a', '--train_dir', 'run', *given]))
+    assert settings().training.learning_rate_decay == 0.95
+    cosine = ('--learning_rate_schedule', 'cosine')
+    assert settings(*cosine).training.learning_rate_decay == 1
+    with pytest.raises(UserError, match='cosine: has no --learning_rate_decay'):
+        settings(*cosine, '--learning_rate_decay', '0.9')
+
+
+def test_photos_that_were_held_out_stay_so(tmp_path):
+    def settings(*given):
+        return hparams.from_flags(flags.train_parser().parse_args(
+            ['--dataset_path', 'a', '--train_dir', 'run', *given]))
+    held = settings('--validation_fraction', '0.1')
+    hparams.write(held, str(tmp_path))
+    (tmp_path / 'model.ckpt-1.index').write_text('')
+    hparams.check_same_network(held, str(tmp_path))
+    for other in (settings(), settings('--validation_fraction', '0.2')):
+        with pytest.raises(UserError, match='with --validation_fraction 0.1;'):
+            hparams.check_same_network(other, str(tmp_path))
+
+
 @pytest.mark.parametrize('content', [FIRST, SECOND, THIRD])
 def test_files_of_older_trainings_are_read(content, tmp_path):
     (tmp_path / hparams.FILE_NAME).write_text(json.dumps(content))

@@ -299,6 +299,16 @@ def test_plain_conversions_for_comparison(tmp_path):
         assert counts['SPACE_TO_BATCH_ND'] > 0 and counts['SOFTMAX'] == 1
 
 
+@pytest.mark.parametrize('flags, named', [
+    ([], '--force'), (['--force', '--image_size', 100], '--image_size 100: '),
+    (['--force', '--output_stride', 8], 'are for deeplab')])
+def test_plain_conversions_refuse(tmp_path, flags, named):
+    path = tmp_path / 'mine.tflite'
+    path.write_text('mine')
+    status, _, err = run('scripts/convert_plain.py', 'mmnet', path, *flags)
+    assert status == 1 and named in err and err.count('\n') == 1 and path.read_text() == 'mine'
+
+
 def test_runtimes_are_compared_with_the_graph(trained):
     _, root = trained
     status, out, err = run('scripts/compare_runtimes.py', root / 'int8.tflite', '--checkpoint_path',

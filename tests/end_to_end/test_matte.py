@@ -181,6 +181,7 @@ def test_steady_mattes_of_a_video_and_of_clips(trained, tmp_path):
     (['a.png', '--steady'], '--steady: is for videos'),
     (['a.png', '--write', 'composite', '--background', 'no such'], '--background no such'),
     (['a.png', '--background', 'white'], '--write composite'),
+    (['a.png', '--foreground', '--write', 'alpha'], '--write cutout or composite'),
     (['a.png', '--model', 'nowhere'], '--model nowhere'),
     (['a.png', '--write', 'cutout,gif'], '"gif" is none of alpha, composite, cutout')])
 def test_what_cannot_be_done_is_said_in_a_line(trained, tmp_path, args, named):

@@ -114,8 +114,12 @@ def test_bad_input_is_named_before_anything_is_trained(data, args, named):
     assert not (data / 'new').exists()
 
 
-def test_a_folder_of_other_files_is_refused(data):
-    status, _, err = run('scripts/reproduce.py', 'table4', '--dataset_path', data / 'one',
-                         '--output_dir', data, '--no_latency')
-    assert status == 1 and 'holds other files; name another folder' in err
-    assert err.count('\n') == 1 and not (data / 'results.json').exists()
+def test_a_folder_of_other_files_is_refused(data, tmp_path):
+    # TensorBoard's folders are often called runs.
+    (tmp_path / 'runs' / 'monday').mkdir(parents=True)
+    (tmp_path / 'runs' / 'monday' / 'events').write_text('somebody\'s')
+    for folder in (data, tmp_path):
+        status, _, err = run('scripts/reproduce.py', 'table4', '--dataset_path', data / 'one',
+                             '--output_dir', folder, '--no_latency')
+        assert status == 1 and 'holds other files; name another folder' in err
+        assert err.count('\n') == 1 and not (folder / 'results.json').exists()

@@ -160,3 +160,12 @@ def test_missing_arguments_end_in_a_line(name):
     for args in ([], ['only'], ['--flag', 'x', 'y']):
         status, _, err = script(name, *args)
         assert status == 2 and err.startswith('usage: ') and err.count('\n') == 1
+
+
+def test_what_the_recipe_sets_itself_is_refused():
+    for flag in ('--model', '--image_size=64', '--train_dir', '--max_steps'):
+        status, _, err = script('train_recipe.sh', 'dataset', 'run', flag, 'x')
+        assert status == 2 and f'{flag}: is the recipe\'s own' in err and err.count('\n') == 1
+    status, _, err = script('train_recipe.sh', 'dataset', 'run',
+                            env={**os.environ, 'STEPS_256': '1e3'})
+    assert status == 2 and 'STEPS_256 1e3: is no number of steps' in err

@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from mmnet import checkpoints, files, graph, hparams, losses, models
+from mmnet import checkpoints, files, graph, hparams, losses, models, records
 from mmnet.data import decode
 from mmnet.data.pairs import find_pairs, find_sets, hold_out
 from tests.helpers import (SMALL, evaluate, folder, records_of, run, start, train,
@@ -155,6 +155,11 @@ def test_watching_evaluates_every_checkpoint_once_and_names_deleted_ones(trained
     assert status == 0 and out.count('step 8') == 0
     status, _, err = evaluate(dataset, copy, '--watch', '--max_steps', 100, '--timeout', 1)
     assert status == 0 and len(records_of(copy)) == 2
+    # That the last one is evaluated does not mean that all are.
+    records.write_record(records.path_of(str(tmp_path), 'test'), records_of(copy)[1])
+    shutil.move(str(tmp_path / 'eval_test.jsonl'), str(copy / 'eval_test.jsonl'))
+    status, _, err = evaluate(dataset, copy, '--watch')
+    assert status == 0 and [record['global_step'] for record in records_of(copy)] == [0, 8]
     # Figures of other photos cannot be compared with these.
     other, before = tmp_path / 'other', records_of(copy)
     write_split(other, 'test', 2, 9)
