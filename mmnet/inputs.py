@@ -14,7 +14,7 @@ from mmnet.cli import SEEDS
 from mmnet.data.augment import PRESETS, Variation
 from mmnet.data.pairs import Pair, find_photos
 from mmnet.data.pipeline import training_dataset
-from mmnet.data.pixels import load_sets
+from mmnet.data.pixels import Load, check_memory, load_sets
 from mmnet.datasets.scenes import find_sources, load_scenes
 from mmnet.hparams import Training
 from mmnet.workers import Ranks
@@ -52,7 +52,7 @@ def load(sets: Mapping[str, List[Pair]], options: Training, image_size: int,
         image_size: side of the square that the network takes.
         cache_dir, skip_bad_pairs: see `load_pixels`.
         previous_alpha: whether the network has a memory.
-        workers: see `load_sets`.
+        workers: of this machine; without a cache, each of them loads the pixels.
 
     Raises:
         UserError: for photos that cannot be read, and for a lack of memory.
@@ -62,8 +62,10 @@ def load(sets: Mapping[str, List[Pair]], options: Training, image_size: int,
     folders = {path: find_photos(path, skip_bad_pairs, '--unlabelled')
                for path in options.unlabelled or ()}
     size = int(image_size * (OVERSAMPLING if options.framing else 1))
-    pixels = load_sets(sets, size, cache_dir, skip_bad_pairs, bool(options.backgrounds),
-                       workers)
+    if cache_dir is None:
+        check_memory([Load(sum(map(len, sets.values())), size, bool(options.backgrounds)),
+                      Load(sum(map(len, folders.values())), image_size, False)], workers)
+    pixels = load_sets(sets, size, cache_dir, skip_bad_pairs, bool(options.backgrounds))
     backgrounds, probability = None, 0.0
     if options.backgrounds:
         probability = options.background_probability
@@ -71,8 +73,7 @@ def load(sets: Mapping[str, List[Pair]], options: Training, image_size: int,
                                   skip_bad_pairs)
     variation = Variation(PRESETS[options.augmentation], image_size, options.framing,
                           options.zoom_out, backgrounds, probability, previous_alpha)
-    return Photos(pixels, variation, load_sets(folders, image_size, cache_dir, skip_bad_pairs,
-                                               workers=workers))
+    return Photos(pixels, variation, load_sets(folders, image_size, cache_dir, skip_bad_pairs))
 
 
 def make_dataset(photos: Photos, options: Training, first_step: int = 0,

@@ -49,13 +49,13 @@ class Task(NamedTuple):
 def main() -> int:
     parser = cli.Parser(__doc__)
     parser.add_argument('dest', help='the folder to make; train.py takes it as --dataset_path')
-    parser.add_argument('--train', type=cli.positive(int), default=1000,
-                        help='portraits to train on')
-    parser.add_argument('--test', type=cli.positive(int), default=100,
-                        help='portraits to measure on')
+    parser.add_argument('--train', type=cli.positive(int),
+                        help='portraits to train on; by default 1000')
+    parser.add_argument('--test', type=cli.positive(int),
+                        help='portraits to measure on; by default 100')
     parser.add_argument('--clips', type=cli.positive(int), help='number of clips to draw '
                         'with exact mattes, as DEST/<clip>/{image,mask}, instead of portraits')
-    parser.add_argument('--frames', type=cli.positive(int), default=48, help='of each clip')
+    parser.add_argument('--frames', type=cli.positive(int), help='of each clip; by default 48')
     parser.add_argument('--width', type=cli.positive(int), default=192, help='in pixels')
     parser.add_argument('--height', type=cli.positive(int), default=256, help='in pixels')
     parser.add_argument('--seed', type=cli.seed, default=0,
@@ -64,12 +64,17 @@ def main() -> int:
     if min(args.width, args.height) < 32:
         raise UserError(f'--width {args.width} --height {args.height}: too small for a portrait; '
                         f'at least 32')
-    files.reserve_directory(args.dest, MADE_WITH, {'width': args.width, 'height': args.height,
-                                                   'seed': args.seed,
-                                                   **({'frames': args.frames} if args.clips
-                                                      else {})})
+    made_with = {'width': args.width, 'height': args.height, 'seed': args.seed}
     if args.clips:
+        if args.train or args.test:
+            raise UserError('--train and --test: are for portraits; leave them out with --clips')
+        args.frames = args.frames or 48
+        files.reserve_directory(args.dest, MADE_WITH, {**made_with, 'frames': args.frames})
         return draw_clips(args)
+    if args.frames:
+        raise UserError('--frames: is for clips; pass --clips with it')
+    args.train, args.test = args.train or 1000, args.test or 100
+    files.reserve_directory(args.dest, MADE_WITH, made_with)
     for split in SPLITS:
         for kind in ('image', 'mask'):
             files.make_directory(os.path.join(args.dest, split, kind))

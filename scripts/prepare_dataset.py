@@ -44,6 +44,9 @@ def main() -> int:
     args = make_parser().parse_args()
     if args.format == 'folder':
         layout = layouts.folder(args.source, args.image_folder, args.mask_folder, args.mask_suffix)
+    elif (args.image_folder, args.mask_folder, args.mask_suffix) != ('image', 'mask', ''):
+        raise UserError(f'--image_folder, --mask_folder and --mask_suffix: are for the format '
+                        f'folder; leave them out for {args.format}')
     else:
         layout = layouts.LAYOUTS[args.format](args.source)
     items, problems = assign_splits(layout, args)

@@ -25,6 +25,7 @@ with cli.starting():
     from mmnet import environments, files, grabcut, hparams, inference
     from mmnet.data import decode
     from mmnet.data.pairs import Pair, describe, find_sets, hold_out
+    from mmnet.data.pixels import load_sets
     from mmnet.errors import UserError
     from mmnet.reproduction import paper, plots, runs, tables
     from mmnet.reproduction.runs import Run, Setup
@@ -66,6 +67,9 @@ def main() -> int:
     unfinished = [run for run in wanted if run.finished(test_data) is None]
     if args.dry_run:
         return dry_run(wanted, unfinished)
+    if unfinished:
+        # A test photo that cannot be decoded is found now, not after a night of training.
+        load_sets(tests, 32)
 
     for number, run in enumerate(unfinished, start=1):
         print(f'== {number}/{len(unfinished)}: {run.name}', flush=True)

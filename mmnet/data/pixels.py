@@ -8,7 +8,8 @@ import functools
 import hashlib
 import os
 from multiprocessing.pool import ThreadPool
-from typing import IO, Callable, Container, Iterator, List, Mapping, Optional, Tuple, Union
+from typing import (IO, Callable, Container, Iterator, List, Mapping, NamedTuple, Optional,
+                    Sequence, Tuple, Union)
 
 import numpy as np
 from tqdm import tqdm
@@ -25,21 +26,27 @@ NOTE = '.json'
 AT_ONCE = 256
 
 
+class Load(NamedTuple):
+    """Photos to load: how many, the side they are resized to, and whether with foregrounds."""
+    photos: int
+    size: int
+    foregrounds: bool
+
+
 def load_sets(sets: Mapping[str, List[Pair]], size: int, cache_dir: Optional[str] = None,
-              skip_bad_pairs: Optional[bool] = None, foregrounds: bool = False,
-              workers: int = 1) -> List[np.ndarray]:
+              skip_bad_pairs: Optional[bool] = None,
+              foregrounds: bool = False) -> List[np.ndarray]:
     """Loads the pixels of several data sets; see `load_pixels`. Each has a cache of its own.
 
     Args:
         sets: pairs by the name of their data set.
         size, cache_dir, skip_bad_pairs, foregrounds: see `load_pixels`.
-        workers: of this machine; without a cache, each of them loads the pixels.
 
     Raises:
         UserError: as `load_pixels`, and for sets that are together larger than memory.
     """
     if cache_dir is None:
-        _check_memory(sum(map(len, sets.values())), size, _channels(foregrounds), workers)
+        check_memory([Load(sum(map(len, sets.values())), size, foregrounds)])
     return [load_pixels(pairs, size, cache_dir, skip_bad_pairs, foregrounds)
             for pairs in sets.values()]
 
@@ -92,13 +99,23 @@ def _channels(foregrounds: bool) -> int:
     return 7 if foregrounds else 4
 
 
-def _check_memory(count: int, size: int, channels: int, workers: int) -> None:
-    """Refuses pixels that this machine's memory cannot hold, before they are allocated."""
-    needed = count * size * size * channels * workers
+def check_memory(loads: Sequence[Load], workers: int = 1) -> None:
+    """Refuses pixels that this machine's memory cannot hold, before they are read.
+
+    Args:
+        loads: what is loaded without a cache.
+        workers: of this machine, each of which loads all of it.
+
+    Raises:
+        UserError: says how much memory is needed.
+    """
+    needed = workers * sum(count * size * size * _channels(foregrounds)
+                           for count, size, foregrounds in loads)
     memory = os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
     if needed > memory:
         each = f' in each of {workers} workers' if workers > 1 else ''
-        raise UserError(f'--image_size {size}: the pixels of {count} photos{each} take '
+        count = sum(load.photos for load in loads)
+        raise UserError(f'--image_size {loads[0].size}: the pixels of {count} photos{each} take '
                         f'{needed / 1e9:.1f} GB, and this machine has {memory / 1e9:.1f} GB of '
                         f'memory; choose a smaller size, or keep them in a file with --cache_dir')
 

@@ -7,7 +7,7 @@ import pytest
 
 from mmnet import compositing
 from mmnet.data import decode, pairs
-from mmnet.data.pixels import load_pixels, load_sets
+from mmnet.data.pixels import Load, check_memory, load_pixels, load_sets
 from mmnet.errors import UserError
 from tests.helpers import folder, write_split
 
@@ -175,4 +175,10 @@ def test_pixels_larger_than_memory_are_refused_before_they_are_allocated(dataset
     with pytest.raises(UserError, match='--image_size 1000000.*GB.*--cache_dir'):
         load_sets(found, 1000000)
     with pytest.raises(UserError, match='10 photos in each of 1000000000 workers take'):
-        load_sets(found, 32, workers=10 ** 9)
+        check_memory([Load(10, 32, False)], workers=10 ** 9)
+    # Neither alone is too much.
+    most = Load(int(os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / (7 * 100 ** 2)) - 1,
+                100, True)
+    check_memory([most])
+    with pytest.raises(UserError, match='--cache_dir'):
+        check_memory([most, most])

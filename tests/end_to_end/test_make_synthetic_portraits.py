@@ -46,5 +46,8 @@ def test_other_files_are_left_alone(tmp_path):
     status, _, err = run(SCRIPT, tmp_path, *SMALL)
     assert status == 1 and 'holds other files' in err and err.count('\n') == 1
     assert os.listdir(str(tmp_path)) == ['mine.txt']
-    status, _, err = run(SCRIPT, tmp_path / 'new', '--width', 8)
-    assert status == 1 and '--width 8' in err and err.count('\n') == 1
+    for flags, named in ((['--width', 8], '--width 8'), (['--frames', 3], 'pass --clips with it'),
+                         (['--clips', 1, '--test', 1], 'leave them out with --clips')):
+        status, _, err = run(SCRIPT, tmp_path / 'new', *flags)
+        assert status == 1 and named in err and err.count('\n') == 1
+        assert not (tmp_path / 'new').exists()

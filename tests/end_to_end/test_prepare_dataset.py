@@ -280,6 +280,7 @@ def test_it_goes_on_and_overwrites_nothing(tmp_path):
 
 
 @pytest.mark.parametrize('name, flags, named', [
+    ('ccp', ['--mask_suffix', '_x'], 'leave them out for ccp'),
     ('aisegment', [], 'clip_img'), ('supervisely', [], 'img folder'),
     ('folder', ['--image_folder', 'x'], 'x: no such folder'),
     ('folder', ['--test_list', '/nowhere'], '--test_list /nowhere')])

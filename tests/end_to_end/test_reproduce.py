@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import time
 
@@ -112,6 +113,16 @@ def test_bad_input_is_named_before_anything_is_trained(data, args, named):
                          '--output_dir', data / 'new', *args[1:])
     assert status in (1, 2) and named in err and err.count('\n') == 1, err
     assert not (data / 'new').exists()
+
+
+def test_a_damaged_test_photo_is_named_before_anything_is_trained(data, tmp_path):
+    shutil.copytree(str(data / 'one'), str(tmp_path / 'one'))
+    path = tmp_path / 'one' / 'test' / 'image' / '001.jpg'
+    path.write_bytes(path.read_bytes()[:-200])
+    status, _, err = run('scripts/reproduce.py', 'table4', '--dataset_path', tmp_path / 'one',
+                         '--output_dir', tmp_path / 'new', '--no_latency')
+    assert status == 1 and '001.jpg: cannot be decoded' in err
+    assert not (tmp_path / 'new').exists()
 
 
 def test_a_folder_of_other_files_is_refused(data, tmp_path):
