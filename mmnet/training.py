@@ -3,6 +3,7 @@
 The step itself is `model_fn`; an Estimator owns the loop.
 """
 
+import contextlib
 import errno
 import os
 import re
@@ -10,7 +11,7 @@ import signal
 import sys
 import tempfile
 import time
-from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional
+from typing import Any, Callable, ContextManager, Dict, Iterator, List, Mapping, Optional, Union
 
 import numpy as np
 import tensorflow as tf
@@ -111,8 +112,8 @@ def fastest_gradients(stock: bool = False) -> ContextManager:
     return cpu_gradients(graph)
 
 
-def minimize(loss: tf.Tensor, learning_rate: tf.Tensor, ema_decay: Optional[float] = None,
-             ranks: Ranks = Ranks()) -> tf.Operation:
+def minimize(loss: tf.Tensor, learning_rate: Union[tf.Tensor, float],
+             ema_decay: Optional[float] = None, ranks: Ranks = Ranks()) -> tf.Operation:
     """Makes a step of Adam, of batch norm's moving statistics, and of the weights' average.
 
     Gradients and moving statistics are averaged over all ranks. A loss or gradient that is not
@@ -231,7 +232,7 @@ def train(hparams: HParams, train_dir: str, input_fn: Callable[[], tf.data.Datas
         the exit status: 0 at `max_steps`, or 128 + the signal that ended training before.
 
     Raises:
-        UserError: when the loss is no longer finite, or when memory or disk is full.
+        UserError: see `failures_named`.
     """
     training = hparams.training
     stop = StopOnSignalHook(ranks)
@@ -253,10 +254,35 @@ def train(hparams: HParams, train_dir: str, input_fn: Callable[[], tf.data.Datas
     if ranks.first:
         hooks.append(SaveHook(train_dir, save_steps=training.save_checkpoints_steps))
     try:
-        estimator.train(input_fn, hooks=hooks, max_steps=training.max_steps,
-                        saving_listeners=[SavedStepsListener(train_dir)] if ranks.first else None)
-        # The launcher kills all ranks soon after one has ended: wait until the first one has saved.
-        ranks.share(None)
+        with failures_named(train_dir, training, progress):
+            estimator.train(
+                input_fn, hooks=hooks, max_steps=training.max_steps,
+                saving_listeners=[SavedStepsListener(train_dir)] if ranks.first else None)
+            # The launcher kills all ranks soon after one has ended: wait until the first one has
+            # saved.
+            ranks.share(None)
+    finally:
+        progress.close()
+        if scratch:
+            scratch.cleanup()
+    if stop.signal is None:
+        return 0
+    if ranks.first:
+        print(f'stopped at step {progress.step}, checkpoint saved; the same command goes on from '
+              f'there', file=sys.stderr)
+    return 128 + stop.signal
+
+
+@contextlib.contextmanager
+def failures_named(train_dir: str, training: Training, progress: 'ProgressHook') -> Iterator[None]:
+    """Says what TensorFlow's errors mean for a training.
+
+    Raises:
+        UserError: when the loss is no longer finite, when memory or disk is full, or when another
+            worker ended.
+    """
+    try:
+        yield
     except (tf.errors.UnknownError, tf.errors.AbortedError) as error:
         if LOST not in error.message:
             raise
@@ -277,16 +303,6 @@ def train(hparams: HParams, train_dir: str, input_fn: Callable[[], tf.data.Datas
             raise UserError(f'--train_dir {train_dir}: no space left on the disk; make room, and '
                             f'the same command goes on from {good[-1] if good else "the start"}')
         raise UserError(f'--batch_size {training.batch_size}: out of memory; try a smaller one')
-    finally:
-        progress.close()
-        if scratch:
-            scratch.cleanup()
-    if stop.signal is None:
-        return 0
-    if ranks.first:
-        print(f'stopped at step {progress.step}, checkpoint saved; the same command goes on from '
-              f'there', file=sys.stderr)
-    return 128 + stop.signal
 
 
 class ProgressHook(tf.train.SessionRunHook):
