@@ -79,6 +79,7 @@ def test_a_stripped_checkpoint_holds_the_average_and_nothing_else(tmp_path):
     np.testing.assert_allclose(cooler / (1 - cooler), (alpha / (1 - alpha)) ** 2, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('flags', [(), ('--per_channel',)])
 def test_a_rounded_network_at_another_temperature(tmp_path, flags):
     """Odds are squared as in floats: nothing is rounded anew."""
@@ -106,6 +107,7 @@ def test_a_rounded_network_at_another_temperature(tmp_path, flags):
     np.testing.assert_allclose(cooler / (1 - cooler), (alpha / (1 - alpha)) ** 2, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_temperature_needs_a_last_convolution(tmp_path):
     """MODNet adds a logit of zeros for the background after its last one."""
     run = run_of('--model', 'modnet')
@@ -116,6 +118,7 @@ def test_a_temperature_needs_a_last_convolution(tmp_path):
     assert not (tmp_path / 'cooler').exists()
 
 
+@pytest.mark.slow
 def test_several_checkpoints_become_their_mean(tmp_path):
     rng, paths, values = np.random.RandomState(0), [], []
     for name, flags in (('one', ()), ('two', ()), ('other', ('--no_dilation',))):

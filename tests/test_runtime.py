@@ -62,7 +62,9 @@ def test_damaged_files_end_in_a_line_and_never_take_the_program_along(tmp_path, 
     assert refused > 10
 
 
-@pytest.mark.parametrize('precision, io', [('float32', None), ('int8', None), ('int8', 'float32')])
+@pytest.mark.parametrize('precision, io', [
+    ('float32', None), pytest.param('int8', None, marks=pytest.mark.slow),
+    pytest.param('int8', 'float32', marks=pytest.mark.slow)])
 def test_runtimes_agree_and_are_quiet(tmp_path, precision, io):
     """The same file in LiteRT, which another environment has, and in TensorFlow 1.15."""
     run = run_of() if precision == 'float32' else run_of('--quantize')

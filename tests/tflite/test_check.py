@@ -30,6 +30,7 @@ def test_example_images_have_structure_and_stay_the_same():
         assert image.min() == 0 and image.max() == 255 and image.std() > 20
 
 
+@pytest.mark.slow
 def test_a_file_with_a_grid_for_each_channel_computes_what_the_graph_does(tmp_path):
     run = run_of('--quantize', '--per_channel', '--weight_bits', '6')
     exported = export(checkpoint_of(run, tmp_path), run, 32, 'int8', 'logistic')

@@ -48,6 +48,7 @@ def test_errors_are_those_of_halves():
     assert report.largest == pytest.approx(exact.max(), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_mmnet_is_safe_and_a_table_is_refused(tmp_path):
     run = run_of()
     exported = export(checkpoint_of(run, tmp_path), run, 32, 'float32', 'logistic')
