@@ -20,6 +20,9 @@ with cli.starting():
     from mmnet.records import Record
     from mmnet.runtime import Interpreter, following
 
+# The split to measure, unless a flag says otherwise.
+SPLIT = 'test'
+
 # Only checkpoints need TensorFlow, so the functions that read them import what needs it.
 
 
@@ -31,6 +34,9 @@ def main() -> int:
         raise UserError('--timeout and --max_steps are for --watch; pass it with them')
     if args.steady and not args.clips:
         raise UserError('--steady: steadies the frames of clips; pass --clips with it')
+    if args.dataset_split_name != SPLIT and (args.clips or args.validation):
+        raise UserError(f'--dataset_split_name {args.dataset_split_name}: is not read with --clips '
+                        f'or --validation; leave it out')
     if args.clips:
         return evaluate_clips(args)
     if args.checkpoint_path is None:
@@ -52,7 +58,7 @@ def main() -> int:
 def make_parser() -> cli.Parser:
     parser = cli.Parser('Measures checkpoints of a training, or an exported file, on a split. A '
                         'checkpoint\'s network is read from the hparams.json beside it.')
-    cli.add_data_flags(parser, split='test')
+    cli.add_data_flags(parser, split=SPLIT)
     measured = parser.add_mutually_exclusive_group(required=True)
     measured.add_argument('--checkpoint_path', type=pretrained.find, help='a train directory (its '
                           'latest checkpoint), one checkpoint, or pretrained:NAME')

@@ -435,7 +435,9 @@ def test_bad_schedules_are_named(dataset, tmp_path, flags, named):
 def test_validation_needs_photos_held_out(trained):
     dataset, run_dir, _ = trained
     for flags, named in ((['--checkpoint_path', run_dir], '--validation_fraction'),
-                         (['--always_foreground'], '--checkpoint_path')):
+                         (['--always_foreground'], '--checkpoint_path'),
+                         (['--checkpoint_path', run_dir, '--dataset_split_name', 'train'],
+                          '--dataset_split_name train: is not read')):
         status, _, err = run('evaluate.py', '--dataset_path', dataset, '--validation', *flags)
         assert status == 1 and named in err and err.count('\n') == 1
 
