@@ -26,6 +26,8 @@ DEMO_PACKAGES = os.path.join(ROOT, 'scripts', 'demo', 'node_modules', 'playwrigh
 # A training that starts fast: TensorFlow's own gradients make a smaller graph, ten seconds less.
 SMALL = ['--image_size', 32, '--width_multiplier', 0.5, '--batch_size', 4,
          '--save_summary_steps', 2, '--batch_norm_decay', 0.9, '--seed', 1, '--stock_gradients']
+# MMNet without these starts faster, above all when it is quantized.
+SMALLER_GRAPH = ['--no_enhancement', '--no_refinement', '--no_dilation']
 
 
 def draw_pair(rng, width=72, height=96):

@@ -19,7 +19,8 @@ from mmnet.errors import UserError
 from mmnet.tflite import check, flatbuffer
 from mmnet.tflite.export import export
 from tests.helpers import (
-    MEDIAPIPE, ROOT, evaluate, export_file, run, run_here, run_in_litert, train, write_split)
+    MEDIAPIPE, ROOT, SMALLER_GRAPH, evaluate, export_file, run, run_here, run_in_litert, train,
+    write_split)
 
 # One worker makes the files that these tests share.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group('export')]
@@ -239,12 +240,11 @@ def test_a_file_that_computes_something_else_is_noticed(trained, tmp_path):
         check.compare(path, exported)
 
 
-def test_fewer_bits_can_be_trained_but_not_exported(trained, tmp_path):
-    dataset, _ = trained
+def test_fewer_bits_can_be_trained_but_not_exported(dataset, tmp_path):
     status, _, err = train(dataset, tmp_path / 'run', '--quantize')
     assert status == 1 and '--init_checkpoint' in err and '--quant_delay' in err
     status, _, err = train(dataset, tmp_path / 'run', '--quantize', '--activation_bits', 4,
-                           '--quant_delay', 1, '--max_steps', 2)
+                           '--quant_delay', 1, '--max_steps', 2, *SMALLER_GRAPH)
     assert status == 0, err
     status, out, err = evaluate(dataset, tmp_path / 'run')
     assert status == 0 and 'step 2 ' in out, err
