@@ -64,8 +64,21 @@ def check_output(path: str, force: bool, flag: str = '--output') -> None:
     folder = os.path.dirname(os.path.realpath(path))
     if not os.path.isdir(folder):
         raise UserError(f'{flag} {path}: {folder} is no folder; make it first')
-    if not os.access(folder, os.W_OK):
-        raise UserError(f'{flag} {path}: {folder} may not be written to')
+    check_writable(folder, f'{flag} {path}: ')
+
+
+def check_writable(directory: str, context: str = '') -> None:
+    """Refuses a directory in which no file can be made.
+
+    Args:
+        directory: its path.
+        context: what the message begins with.
+
+    Raises:
+        UserError: names the directory.
+    """
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise UserError(f'{context}{directory} may not be written to')
 
 
 def make_directory(path: str) -> None:
@@ -153,8 +166,6 @@ def locked(directory: str, wait: bool = True) -> Iterator[None]:
         BlockingIOError: if another process holds the lock and `wait` is false.
     """
     make_directory(directory)
-    if not os.access(directory, os.W_OK | os.X_OK):
-        raise UserError(f'{directory}: may not be written to')
     try:
         descriptor = os.open(directory, os.O_RDONLY)
     except OSError as error:

@@ -243,7 +243,7 @@ def _by_place(folder: str) -> Files:
 
 
 def _named(files: Iterable[Tuple[str, str]]) -> Files:
-    """Collects names and paths."""
+    """Collects files by name; those that share one become problems."""
     found: Dict[str, List[str]] = {}
     for name, path in files:
         found.setdefault(name, []).append(path)
