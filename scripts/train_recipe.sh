@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
-# Trains MMNet-1.0 so that it learns most from few pairs, and exports it:
+# Trains MMNet-1.0 on your photos so that it learns most from few pairs, and exports it:
 #   scripts/train_recipe.sh DATASET… TRAIN_DIR [FLAG…]
-# It trains at 64×64, where a step is cheap, and goes on at 128×128 and 256×256. It rounds the last
-# two to 8 bits, halves the temperature of all four (TRAIN_DIR/*_finished), and writes
+# It goes on from the networks that come with the code, at 256×256 and at 128×128. With SCRATCH=1 it
+# begins with nothing at 64×64, where a step is cheap, and goes on at 128×128 and 256×256. It rounds
+# both networks to 8 bits, halves the temperature of all four (TRAIN_DIR/*_finished), and writes
 # TRAIN_DIR/mmnet_dm1.0_{128,256}_{float32,int8}.tflite. FLAGs are further flags of train.py. Ctrl-C
 # is safe at any time: the same command goes on from there. On GPUs, raise these for better results:
-# STEPS_64 (3000), STEPS_128 (2200), STEPS_256 (1200), STEPS_ROUNDED (100).
+# STEPS_128, STEPS_256 (1500; from nothing 2200, 1200), STEPS_64 (3000), STEPS_ROUNDED (100).
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 usage="usage: train_recipe.sh DATASET… TRAIN_DIR [FLAG…]; FLAGs are those of train.py"
 if [ "${1:-}" = --help ]; then
-    sed -n '2,8s/^# *//p' "$0"
+    sed -n '2,9s/^# *//p' "$0"
     exit 0
 fi
 places=()
@@ -40,10 +41,14 @@ unset 'places[-1]'
 "$root/scripts/setup.sh"
 python=$root/.venv/bin/python
 
-# What every training shares.
+# What every training shares. Networks that know people already need less variety.
 recipe=(--dataset_path "${places[@]}" --batch_norm_decay 0.99 --learning_rate_schedule cosine
-    --framing 0.5 --zoom_out 0.4 --backgrounds drawn pairs --background_probability 0.7
-    --augmentation mmnet_texture --seed 1)
+    --backgrounds drawn pairs --augmentation mmnet_texture --seed 1)
+if [ -n "${SCRATCH:-}" ]; then
+    recipe+=(--framing 0.5 --zoom_out 0.4 --background_probability 0.7)
+else
+    recipe+=(--framing 0.3 --zoom_out 0.15 --background_probability 0.4)
+fi
 
 # set_aside PATH: moves it away, and what was moved away before stays.
 set_aside() {
@@ -88,13 +93,21 @@ export_file() {
         "$python" "$root/export_tflite.py" --checkpoint_path "$trained" --output "$file" --force "$@"
 }
 
-# FLAGs replace the recipe's, but not what makes a stage of it: they may name what 64 starts from.
-train 64 '' "${recipe[@]}" --learning_rate 8e-3 --warm_up_steps 100 --ema_decay 0.998 "$@" \
-    --image_size 64 --max_steps "${STEPS_64:-3000}"
-train 128 64 "${recipe[@]}" --learning_rate 4e-3 --warm_up_steps 50 --ema_decay 0.998 "$@" \
-    --image_size 128 --max_steps "${STEPS_128:-2200}"
-train 256 128 "${recipe[@]}" --learning_rate 3e-3 --warm_up_steps 20 --ema_decay 0.99 \
-    --batch_size 16 "$@" --image_size 256 --max_steps "${STEPS_256:-1200}"
+# FLAGs replace the recipe's, but not what makes a stage of it. They may name what to start from.
+if [ -n "${SCRATCH:-}" ]; then
+    train 64 '' "${recipe[@]}" --learning_rate 8e-3 --warm_up_steps 100 --ema_decay 0.998 "$@" \
+        --image_size 64 --max_steps "${STEPS_64:-3000}"
+    train 128 64 "${recipe[@]}" --learning_rate 4e-3 --warm_up_steps 50 --ema_decay 0.998 "$@" \
+        --image_size 128 --max_steps "${STEPS_128:-2200}"
+    train 256 128 "${recipe[@]}" --learning_rate 3e-3 --warm_up_steps 20 --ema_decay 0.99 \
+        --batch_size 16 "$@" --image_size 256 --max_steps "${STEPS_256:-1200}"
+else
+    begin=("${recipe[@]}" --learning_rate 3e-3 --warm_up_steps 20 --ema_decay 0.99)
+    train 256 '' "${begin[@]}" --batch_size 8 --init_checkpoint pretrained:mmnet_dm1.0_256 "$@" \
+        --image_size 256 --max_steps "${STEPS_256:-1500}"
+    train 128 '' "${begin[@]}" --batch_size 16 --init_checkpoint pretrained:mmnet_dm1.0_128 "$@" \
+        --image_size 128 --max_steps "${STEPS_128:-1500}"
+fi
 for size in 256 128; do
     train "${size}_rounded" "$size" "${recipe[@]}" --learning_rate 3e-4 --ema_decay 0.95 \
         --batch_size 16 "$@" --quantize --per_channel --image_size "$size" \

@@ -160,6 +160,20 @@ def test_missing_arguments_end_in_a_line(name):
         assert status == 2 and err.startswith('usage: ') and err.count('\n') == 1
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize('scratch, shown', [
+    ('', '--init_checkpoint pretrained:mmnet_dm1.0_256 --batch_size 4 --image_size 256 '
+     '--max_steps 1500'),
+    ('1', '--ema_decay 0.998 --batch_size 4 --image_size 64 --max_steps 3000')])
+def test_the_recipe_begins_with_the_published_network_or_with_nothing(tmp_path, scratch, shown):
+    """The command that it prints first; it gets as far as the dataset."""
+    status, out, err = script('train_recipe.sh', 'nowhere', tmp_path / 'run', '--batch_size', 4,
+                              env={**os.environ, 'SCRATCH': scratch})
+    assert status == 1 and 'nowhere/train/image' in err
+    command, = [line for line in out.split('\n') if line.startswith('== train.py')]
+    assert command.endswith(shown)
+
+
 def test_what_the_recipe_sets_itself_is_refused():
     for flag in ('--model', '--image_size=64', '--train_dir', '--max_steps'):
         status, _, err = script('train_recipe.sh', 'dataset', 'run', flag, 'x')

@@ -63,7 +63,9 @@ def test_flags_of_all_rows_are_known():
 
 def test_the_parts_are_those_of_the_recipe_s_script():
     with open(os.path.join(ROOT, 'scripts', 'train_recipe.sh')) as file:
-        shared = file.read().split('recipe=(')[1].split(')')[0].replace('"${places[@]}"', 'data')
+        text = file.read().replace('"${places[@]}"', 'data')
+    # What all trainings share, and what is added from scratch.
+    shared = ' '.join(text.split(start)[1].split(')')[0] for start in ('recipe=(', 'recipe+=('))
     script = flags.train_parser().parse_args([*shared.split(), '--train_dir', 'run'])
     together = parsed(paper.make_row('With all parts'))
     for name in ('backgrounds', 'background_probability', 'framing', 'zoom_out', 'augmentation',
