@@ -355,7 +355,8 @@ def test_several_sets_and_photos_held_out(tmp_path):
     assert status == 0, err
     assert records_of(train_dir, 'validation')[-1]['images'] == sum(held)
     os.remove(os.path.join(paths[1], 'train', 'mask', '003.png'))
-    status, _, err = run('train.py', *sets, '--train_dir', train_dir, *SMALL, '--max_steps', 4)
+    status, _, err = run('train.py', *sets, '--train_dir', train_dir, *SMALL, '--max_steps', 4,
+                         '--validation_fraction', 0.3)
     assert status == 1 and 'b/train: 1 bad' in err and 'Traceback' not in err
 
 
