@@ -67,7 +67,10 @@ def finished(monkeypatch):
     found = []
     pymatting = importlib.import_module('pymatting.foreground.estimate_foreground_ml')
     monkeypatch.setattr(pymatting, 'estimate_foreground_ml', interrupted)
-    return found
+    # A program that a script has put into the background ignores SIGINT.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield found
+    signal.signal(signal.SIGINT, before)
 
 
 IMAGE, HALF = np.zeros([8, 8, 3], np.uint8), np.full([8, 8], 0.5, np.float32)
