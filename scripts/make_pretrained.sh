@@ -26,7 +26,8 @@ mkdir -p "$work"
 
 "$python" "$root/scripts/make_synthetic_portraits.py" "$work/drawn" --test 50 \
     --train "${PORTRAITS:-1000}" --width 384 --height 512 --seed 7
-SCRATCH=1 "$root/scripts/train_recipe.sh" "$ccp" "$work/drawn" "$work/training" --dataset_weights 3 1 "$@"
+SCRATCH=1 "$root/scripts/train_recipe.sh" "$ccp" "$work/drawn" "$work/training" \
+    --dataset_weights 3 1 "$@"
 
 # It gets its name once it is whole.
 partial=$work/pretrained.partial
