@@ -38,7 +38,7 @@ def main() -> int:
             except BlockingIOError:
                 raise UserError(f'--train_dir {args.train_dir}: another training runs there; wait '
                                 f'for it or choose another directory')
-            files.check_writable(args.train_dir, '--train_dir ')
+            files.check_writable(args.train_dir, '--train_dir')
         return train(args, settings, sets, ranks)
 
 

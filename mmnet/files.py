@@ -64,21 +64,21 @@ def check_output(path: str, force: bool, flag: str = '--output') -> None:
     folder = os.path.dirname(os.path.realpath(path))
     if not os.path.isdir(folder):
         raise UserError(f'{flag} {path}: {folder} is no folder; make it first')
-    check_writable(folder, f'{flag} {path}: ')
+    check_writable(folder, flag)
 
 
-def check_writable(directory: str, context: str = '') -> None:
+def check_writable(directory: str, flag: str) -> None:
     """Refuses a directory in which no file can be made.
 
     Args:
         directory: its path.
-        context: what the message begins with.
+        flag: the flag that it came with.
 
     Raises:
         UserError: names the directory.
     """
     if not os.access(directory, os.W_OK | os.X_OK):
-        raise UserError(f'{context}{directory} may not be written to')
+        raise UserError(f'{flag} {directory}: may not be written to; choose another folder')
 
 
 def make_directory(path: str) -> None:

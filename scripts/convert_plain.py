@@ -17,6 +17,9 @@ with cli.starting():
     from mmnet.errors import UserError
     from mmnet.models.authors import authors_network
 
+# Mobile DeepLabv3's, unless flags say otherwise.
+WIDTH, STRIDE = 0.75, 16
+
 
 def main() -> int:
     parser = cli.Parser(__doc__.split('\n')[0])
@@ -25,14 +28,14 @@ def main() -> int:
     parser.add_argument('--image_size', type=cli.positive(int), default=256,
                         help='side of the input square')
     parser.add_argument('--width_multiplier', type=cli.positive(float),
-                        help='deeplab\'s width multiplier; by default 0.75')
+                        help=f'deeplab\'s width multiplier; by default {WIDTH}')
     parser.add_argument('--output_stride', type=int, choices=(8, 16),
-                        help='deeplab\'s output stride; by default 16')
+                        help=f'deeplab\'s output stride; by default {STRIDE}')
     parser.add_argument('--force', action='store_true', help='replace the output file')
     args = parser.parse_args()
     files.check_output(args.output, args.force)
-    settings = {'width_multiplier': args.width_multiplier or 0.75,
-                'output_stride': args.output_stride or 16} if args.model == 'deeplab' else {}
+    settings = {'width_multiplier': args.width_multiplier or WIDTH,
+                'output_stride': args.output_stride or STRIDE} if args.model == 'deeplab' else {}
     if not settings and (args.width_multiplier or args.output_stride):
         raise UserError('--width_multiplier and --output_stride are for deeplab; mmnet is '
                         'MMNet-1.0')

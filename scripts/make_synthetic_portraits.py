@@ -24,6 +24,8 @@ with cli.starting():
     from mmnet.errors import UserError
 
 MADE_WITH = 'synthetic.json'
+# Portraits of each split, and frames of each clip, unless flags say otherwise.
+TRAIN, TEST, FRAMES = 1000, 100, 48
 # A portrait's seed includes its split, so no test portrait is ever a training portrait.
 SPLITS = ('train', 'test')
 
@@ -50,12 +52,13 @@ def main() -> int:
     parser = cli.Parser(__doc__)
     parser.add_argument('dest', help='the folder to make; train.py takes it as --dataset_path')
     parser.add_argument('--train', type=cli.positive(int),
-                        help='portraits to train on; by default 1000')
+                        help=f'portraits to train on; by default {TRAIN}')
     parser.add_argument('--test', type=cli.positive(int),
-                        help='portraits to measure on; by default 100')
+                        help=f'portraits to measure on; by default {TEST}')
     parser.add_argument('--clips', type=cli.positive(int), help='number of clips to draw '
                         'with exact mattes, as DEST/<clip>/{image,mask}, instead of portraits')
-    parser.add_argument('--frames', type=cli.positive(int), help='of each clip; by default 48')
+    parser.add_argument('--frames', type=cli.positive(int),
+                        help=f'of each clip; by default {FRAMES}')
     parser.add_argument('--width', type=cli.positive(int), default=192, help='in pixels')
     parser.add_argument('--height', type=cli.positive(int), default=256, help='in pixels')
     parser.add_argument('--seed', type=cli.seed, default=0,
@@ -68,12 +71,12 @@ def main() -> int:
     if args.clips:
         if args.train or args.test:
             raise UserError('--train and --test: are for portraits; leave them out with --clips')
-        args.frames = args.frames or 48
+        args.frames = args.frames or FRAMES
         files.reserve_directory(args.dest, MADE_WITH, {**made_with, 'frames': args.frames})
         return draw_clips(args)
     if args.frames:
         raise UserError('--frames: is for clips; pass --clips with it')
-    args.train, args.test = args.train or 1000, args.test or 100
+    args.train, args.test = args.train or TRAIN, args.test or TEST
     files.reserve_directory(args.dest, MADE_WITH, made_with)
     for split in SPLITS:
         for kind in ('image', 'mask'):

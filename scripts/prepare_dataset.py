@@ -41,10 +41,12 @@ SKIPPED = 'skipped.txt'
 
 
 def main() -> int:
-    args = make_parser().parse_args()
+    parser = make_parser()
+    args = parser.parse_args()
     if args.format == 'folder':
         layout = layouts.folder(args.source, args.image_folder, args.mask_folder, args.mask_suffix)
-    elif (args.image_folder, args.mask_folder, args.mask_suffix) != ('image', 'mask', ''):
+    elif any(getattr(args, name) != parser.get_default(name)
+             for name in ('image_folder', 'mask_folder', 'mask_suffix')):
         raise UserError(f'--image_folder, --mask_folder and --mask_suffix: are for the format '
                         f'folder; leave them out for {args.format}')
     else:

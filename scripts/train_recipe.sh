@@ -32,7 +32,7 @@ for flag in "$@"; do
 done
 for name in STEPS_64 STEPS_128 STEPS_256 STEPS_ROUNDED; do
     if [[ -n ${!name:-} && ! ${!name} =~ ^[1-9][0-9]*$ ]]; then
-        echo "train_recipe.sh: error: $name ${!name}: is no number of steps" >&2
+        echo "train_recipe.sh: error: $name ${!name}: is no number of steps; give a whole number above 0" >&2
         exit 2
     fi
 done
@@ -72,8 +72,8 @@ train() {
 }
 
 # finish NAME: keeps the averaged weights, and halves their temperature. On 192 selfies that no
-# training saw, MAD falls by 10 % and gradient error by 1 %. Further training
-# would undo it, so rounding comes first.
+# training saw, MAD falls by 10 % and gradient error by 1 %. Further training would undo it, so
+# rounding comes first.
 finish() {
     local trained=$train_dir/$1 finished=$train_dir/$1_finished
     if [ ! "$finished/checkpoint" -nt "$trained/checkpoint" ]; then

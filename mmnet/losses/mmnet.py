@@ -35,9 +35,7 @@ class Weights(Settings):
 def gradient_loss(alpha: tf.Tensor, alpha_gt: tf.Tensor) -> tf.Tensor:
     """Computes how far the derivatives S∗A and Sᵀ∗A of two alphas differ; returns a scalar.
 
-    It is the mean absolute difference of Equations 8 and 9.
-
-    Zeros pad the borders.
+    It is the mean absolute difference of Equations 8 and 9. Zeros pad the borders.
     """
     # The filters are linear: the difference of the derivatives is that of the difference.
     return tf.reduce_mean(tf.abs(

@@ -1,7 +1,7 @@
 """MODNet (Ke et al., AAAI 2022): semantic estimation, detail prediction, semantic-detail fusion.
 
-Each branch is a function. Channels are those of the released network. Details are those
-of the paper (arXiv:2011.11961) or of the release.
+Each branch is a function. Channels are those of the released network. Details are those of the
+paper (arXiv:2011.11961) or of the release.
 """
 
 import dataclasses
