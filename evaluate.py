@@ -28,8 +28,6 @@ SPLIT = 'test'
 
 def main() -> int:
     args = make_parser().parse_args()
-    if args.json:
-        files.check_output(args.json, force=True, flag='--json')
     if not args.watch and (args.timeout or args.max_steps):
         raise UserError('--timeout and --max_steps are for --watch; pass it with them')
     if args.steady and not args.clips:
@@ -75,8 +73,7 @@ def make_parser() -> cli.Parser:
                         'matte.py --steady does')
     parser.add_argument('--metrics', choices=('paper', 'all'), default='paper',
                         help='all adds the metrics of other papers')
-    parser.add_argument('--json', help='write the figures, not multiplied, to this file; '
-                        'replaces it')
+    cli.add_json_flag(parser)
     cli.add_runtime_flag(parser)
     parser.add_argument('--batch_size', type=cli.positive(int), default=32, help='images at a time')
     parser.add_argument('--watch', action='store_true',

@@ -26,7 +26,7 @@ import sys
 import warnings
 from typing import Callable, Iterator, Optional
 
-from mmnet import pretrained
+from mmnet import files, pretrained
 from mmnet.errors import UserError
 
 INTERRUPTED = 130
@@ -184,6 +184,15 @@ def add_matting_flags(parser: Parser, action: str = 'store') -> None:
     add_runtime_flag(parser)
     parser.add_argument('--refine', action='store_true', help='sharpen the alpha along the '
                         'photo\'s edges with a guided filter')
+
+
+def add_json_flag(parser: Parser) -> None:
+    """Adds the flag that names a file for figures; one that cannot be written is refused."""
+    def path(text: str) -> str:
+        files.check_output(text, force=True, flag='--json')
+        return text
+    parser.add_argument('--json', type=path,
+                        help='write the figures, not multiplied, to this file; replaces it')
 
 
 def add_runtime_flag(parser: Parser) -> None:

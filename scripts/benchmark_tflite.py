@@ -157,7 +157,7 @@ def main() -> int:
     parser.add_argument('--warm_up', type=cli.not_negative(int), default=10,
                         help='runs before them')
     parser.add_argument('--per_op', action='store_true', help='time every operator as well')
-    parser.add_argument('--json', help='write the figures to this file; replaces it')
+    cli.add_json_flag(parser)
     parser.add_argument('--worker', choices=list(RUNTIMES), help='for this script\'s own use')
     args = parser.parse_args()
     if args.worker:
@@ -166,8 +166,6 @@ def main() -> int:
     for path in args.files:
         if not os.path.isfile(path):
             raise UserError(f'{path}: no such file')
-    if args.json:
-        files.check_output(args.json, force=True, flag='--json')
     report: Dict[str, List[Dict[str, Any]]] = {}
     for runtime in args.runtimes:
         report[runtime] = [summary(path, times) for path, times in

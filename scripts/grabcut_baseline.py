@@ -18,11 +18,8 @@ def main() -> int:
                         help='the split whose masks make the trimap')
     parser.add_argument('--image_size', type=cli.positive(int), default=grabcut.SIZE,
                         help='side of the square that photos are resized to')
-    parser.add_argument('--json', help='write the figures, not multiplied, to this file; '
-                        'replaces it')
+    cli.add_json_flag(parser)
     args = parser.parse_args()
-    if args.json:
-        files.check_output(args.json, force=True, flag='--json')
     sets = find_sets(args.dataset_path, args.dataset_split_name, args.skip_bad_pairs)
     labels = grabcut.trimap(args.dataset_path, args.trimap_split_name, args.image_size,
                             args.skip_bad_pairs)

@@ -33,11 +33,8 @@ def main() -> int:
     parser.add_argument('--video', action='store_true', help='score clips, by dtSSD, too')
     parser.add_argument('--band', type=cli.positive(float), default=scores.BAND,
                         help='radius of the transition band in pixels')
-    parser.add_argument('--json', help='write the figures, not multiplied, to this file; '
-                        'replaces it')
+    cli.add_json_flag(parser)
     args = parser.parse_args()
-    if args.json:
-        files.check_output(args.json, force=True, flag='--json')
     clips = (find_clips(args.predictions, args.truth) if args.video else
              {args.predictions: match(args.predictions, args.truth)})
     with tqdm(total=sum(map(len, clips.values())), desc='scoring', unit=' mattes', leave=False,
