@@ -79,8 +79,8 @@ def make_parser() -> cli.Parser:
     parser.add_argument('--watch', action='store_true',
                         help='measure every checkpoint as training writes it')
     parser.add_argument('--max_steps', type=cli.positive(int),
-                        help='with --watch: leave after a checkpoint of this step; by default the '
-                        'training\'s own')
+                        help='with --watch: exit once the checkpoint of this step is measured; by '
+                        'default the training\'s last step')
     parser.add_argument('--timeout', type=cli.positive(float),
                         help='with --watch: exit after this many seconds without a new '
                         'checkpoint; by default never')

@@ -35,7 +35,7 @@ def train_parser() -> Parser:
                          f'({hparams.DEFAULT_MODEL})')
     add_network_flags(network)
     _add_settings(network, models.all_settings('settings'), training_only=True)
-    training = parser.add_argument_group('training; defaults are the paper\'s')
+    training = parser.add_argument_group('training; defaults are those of each network\'s paper')
     add_variation_flags(training)
     training.add_argument('--unlabelled', nargs='+', help='folders of photos without masks, for '
                           '--teacher')
@@ -123,7 +123,9 @@ def _add_settings(parser: argparse._ActionsContainer, uses: Uses,
 def _add_published(parser: argparse._ActionsContainer, declared: Dict[str, Setting]) -> None:
     """Adds a flag for every setting that all networks share, their defaults in its help."""
     for each in declared.values():
-        defaults = [] if each.default in (None, False) else [f'{each.default}']
+        # 0 equals False, but says something.
+        silent = each.default is None or each.default is False
+        defaults = [] if silent else [f'{each.default}']
         defaults += [f'{name} {spec.published[each.name]}' for name, spec in
                      models.NETWORKS.items() if each.name in spec.published]
         _add_flag(parser, [each], each.help + (f' ({", ".join(defaults)})' if defaults else ''))

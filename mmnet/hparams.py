@@ -78,7 +78,7 @@ class Training(Settings):
     scale_learning_rate: bool = setting(
         False, 'multiply the learning rate by the number of workers; use it with --warm_up_steps')
     learning_rate_decay: float = setting(
-        1.0, 'factor by which the learning rate falls in 20 epochs, smoothly', above=0)
+        1.0, 'the learning rate is multiplied by this in every 20 epochs, smoothly', above=0)
     learning_rate_schedule: str = setting(
         'exponential', 'exponential falls by --learning_rate_decay; cosine falls to 0 at '
         '--max_steps along half a cosine', choices=('exponential', 'cosine'))

@@ -14,8 +14,8 @@ from tests.helpers import ROOT
 # From the bottom to the top: a module imports only from floors below its own, or from its own
 # package. `flags` and the scripts stand on top.
 FLOORS = [
-    {'errors'}, {'pretrained'},
-    {'cli', 'compositing', 'files', 'runtime', 'scores'},
+    {'errors'}, {'files', 'pretrained'},
+    {'cli', 'compositing', 'runtime', 'scores'},
     {'environments', 'metrics', 'pictures', 'records', 'settings', 'video', 'workers'},
     {'data', 'losses'},
     {'models', 'cpu_gradients', 'datasets', 'evaluation', 'grabcut'},

@@ -21,7 +21,7 @@ BOUNDARY_WIDTH = 4 / 224
 class Weights(Settings):
     """The weights of Equation 13, and the constants of Equations 2 and 9."""
     boundary_loss_weight: float = setting(
-        0.3, 'β of Equation 13; PortraitNet-B has λ = 0.1', minimum=0)
+        0.3, 'β of Equation 13; PortraitNet-B takes 0.1', minimum=0)
     consistency_loss_weight: float = setting(
         2.0, 'α of Equation 13; 0 leaves out the second, cleaner image', minimum=0)
     temperature: float = setting(
