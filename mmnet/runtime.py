@@ -135,8 +135,8 @@ class Interpreter:
         alpha = self.loaded.run([each[np.newaxis] for each in taken])[0]
         if alpha.dtype == np.float32:
             return alpha
-        scale, zero_point = self.loaded.alpha['quantization']
-        return (alpha.astype(np.float32) - zero_point) * np.float32(scale)
+        # The file counts in steps of 1/256 and cannot store 1. In a matte, the byte 255 is 1.
+        return alpha * np.float32(1 / 255)
 
 
 def _interpreter_of(path: str, runtime: str) -> Any:

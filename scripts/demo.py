@@ -76,13 +76,10 @@ def build(folder: str, model: str, interpreter: Interpreter) -> None:
 
 
 def describe(model: str, interpreter: Interpreter) -> dict:
-    """Returns what the page must know of a network: LiteRT.js does not tell how bytes are scaled.
-    """
-    image, alpha = interpreter.loaded.inputs[0], interpreter.loaded.alpha
-    scale, zero_point = (1.0, 0) if alpha['dtype'] == np.float32 else alpha['quantization']
+    """Returns what the page must know of a network."""
     return {'name': os.path.splitext(os.path.basename(model))[0], 'size': interpreter.size,
-            'image': np.dtype(image['dtype']).name, 'remembers': interpreter.remembers,
-            'alpha': {'scale': float(scale), 'zero_point': int(zero_point)}}
+            'image': np.dtype(interpreter.loaded.inputs[0]['dtype']).name,
+            'remembers': interpreter.remembers}
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):

@@ -5,7 +5,8 @@ import time
 import numpy as np
 import pytest
 
-from mmnet import runtime
+from mmnet import pretrained, runtime
+from mmnet.datasets import synthetic
 from mmnet.errors import UserError
 from mmnet.runtime import Interpreter
 from mmnet.tflite import encode, flatbuffer
@@ -83,6 +84,16 @@ def test_runtimes_agree_and_are_quiet(tmp_path, precision, io):
         assert process.returncode == 0 and process.stderr == '', process.stderr
         np.testing.assert_allclose(np.load(str(picture)), alpha,
                                    atol=1e-5 if precision == 'float32' else 1 / 256)
+
+
+def test_bytes_are_opaque_where_they_are_largest():
+    interpreter = Interpreter(pretrained.find('pretrained:mmnet_dm1.0_128_int8'))
+    portrait = synthetic.draw_portrait(np.random.RandomState(5), 128, 128)
+    photo = np.round(255 * portrait.image).astype(np.uint8)
+    stored = interpreter.loaded.run([photo[np.newaxis]])[0]
+    alpha = interpreter.alpha(photo)
+    np.testing.assert_allclose(alpha, stored / 255, atol=1e-7)
+    assert stored.dtype == np.uint8 and alpha.max() == 1
 
 
 def test_a_file_that_never_ends_is_given_up(tmp_path, monkeypatch):

@@ -73,7 +73,7 @@ export async function loadNetwork(accelerator) {
  * A network with a memory is given its last alpha if both pictures are frames of one video, the
  * second argument.
  */
-function alphaFunction(model, {size, image, remembers, alpha}) {
+function alphaFunction(model, {size, image, remembers}) {
   const small = canvas(size, size);
   const matte = canvas(size, size);
   const pixels = small.getContext('2d', {willReadFrequently: true});
@@ -100,9 +100,10 @@ function alphaFunction(model, {size, image, remembers, alpha}) {
     }
     const [output] = await model.run(tensors);
     const values = await output.data();
+    const opaque = values instanceof Float32Array ? 255 : 1;
     for (let i = 0; i < values.length; ++i) {
       // The array clamps and rounds.
-      result.data[4 * i + 3] = 255 * alpha.scale * (values[i] - alpha.zero_point);
+      result.data[4 * i + 3] = opaque * values[i];
       last.alpha[i] = result.data[4 * i + 3] * unit;
     }
     last.video = video;
