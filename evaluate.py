@@ -175,8 +175,8 @@ def prepare(args: argparse.Namespace, train_dir: str) -> Callable[[str], Record]
             find_sets(args.dataset_path, args.dataset_split_name, args.skip_bad_pairs))
     data, path = describe(sets), records.path_of(train_dir, split_of(args))
     if args.watch and records.of_other_photos(path, data):
-        raise UserError(f'{path}: is of other photos; move it away to watch with these, or measure '
-                        f'one checkpoint without --watch')
+        raise UserError(f'{path}: holds figures of other photos; move it and best/ away to watch '
+                        f'with these, or measure one checkpoint without --watch')
     evaluator = make_evaluator(args, sets, trained.image_size)
     network = watching.CheckpointPredictor(trained)
     return lambda checkpoint: watching.evaluate_checkpoint(

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import sys
-from typing import Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import tensorflow as tf
 
@@ -132,7 +132,8 @@ def prepare_resume(train_dir: str) -> Tuple[Optional[str], List[str]]:
         the checkpoint to go on from, or None, and the damaged ones.
 
     Raises:
-        UserError: if there are checkpoints but all are damaged.
+        UserError: if there are checkpoints but all are damaged, or if the newest has no state to
+            go on from.
     """
     for leftover in glob.glob(os.path.join(glob.escape(train_dir), 'model.ckpt-*_temp_*')):
         shutil.rmtree(leftover, ignore_errors=True)
@@ -148,6 +149,9 @@ def prepare_resume(train_dir: str) -> Tuple[Optional[str], List[str]]:
     if damaged and not whole:
         raise UserError(f'{train_dir}: none of its {len(damaged)} checkpoints can be read; move '
                         f'the directory away to start anew')
+    if whole and 'global_step' not in dict(tf.train.list_variables(whole[-1])):
+        raise UserError(f'--train_dir {train_dir}: holds weights without the state of a training; '
+                        f'choose another directory, and pass --init_checkpoint {train_dir}')
     if whole != listed(train_dir):
         _list(train_dir, whole)
     return (whole[-1] if whole else None), damaged
@@ -234,35 +238,44 @@ def copy(checkpoint: str, directory: str) -> str:
 
 
 def keep_best(checkpoint: str, train_dir: str, scores: Dict) -> bool:
-    """Keeps a checkpoint in `<train_dir>/best` unless a better one of its split is there.
+    """Keeps a checkpoint in `<train_dir>/best` unless a better one or other photos' is there.
 
     `best` can be evaluated and exported like a train directory. It holds the checkpoint,
-    `hparams.json` and `scores.json`, and belongs to the split that was evaluated first. The
+    `hparams.json` and `scores.json`, and belongs to the photos that were evaluated first. The
     untrained network of step 0 does not count: its flat alpha has no edges to misplace.
 
     Args:
         checkpoint: a readable copy, wherever it is.
         train_dir: the checkpoint's train directory.
-        scores: the checkpoint's record, with `split`, `global_step` and `gradient_error`.
+        scores: the checkpoint's record, with `split`, `data`, `global_step` and `gradient_error`.
 
     Returns:
         whether the checkpoint is the best so far.
     """
     best_dir = os.path.join(train_dir, BEST)
-    best = files.read_json(os.path.join(best_dir, SCORES))
     if scores['global_step'] == 0 or not math.isfinite(scores['gradient_error']):
         return False
-    if isinstance(best, dict) and {'split', 'gradient_error'} <= set(best) and \
-            math.isfinite(best['gradient_error']) and \
-            (best['split'] != scores['split'] or
-             best['gradient_error'] <= scores['gradient_error']):
-        return False
-    files.make_directory(best_dir)
-    hparams.write(hparams.read(train_dir), best_dir)
-    kept = copy(checkpoint, best_dir)
-    _list(best_dir, [kept])
-    files.write_json(scores, os.path.join(best_dir, SCORES))
-    for path in glob.glob(os.path.join(glob.escape(best_dir), 'model.ckpt-*')):
-        if not path.startswith(kept + '.'):
-            os.remove(path)
+    # Evaluations of two splits may run side by side, and share the directory.
+    with files.locked(best_dir):
+        best = files.read_json(os.path.join(best_dir, SCORES))
+        if _stands(best, scores):
+            return False
+        hparams.write(hparams.read(train_dir), best_dir)
+        kept = copy(checkpoint, best_dir)
+        _list(best_dir, [kept])
+        files.write_json(scores, os.path.join(best_dir, SCORES))
+        for path in glob.glob(os.path.join(glob.escape(best_dir), 'model.ckpt-*')):
+            if not path.startswith(kept + '.'):
+                os.remove(path)
     return True
+
+
+def _stands(best: Any, scores: Dict) -> bool:
+    """Returns whether the scores of the best checkpoint keep it there."""
+    if not isinstance(best, dict) or not {'split', 'gradient_error'} <= set(best) or \
+            not math.isfinite(best['gradient_error']):
+        return False
+    # Older scores do not name their photos.
+    same_photos = (best['split'] == scores['split'] and
+                   best.get('data', scores.get('data')) == scores.get('data'))
+    return not same_photos or best['gradient_error'] <= scores['gradient_error']

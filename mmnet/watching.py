@@ -108,15 +108,16 @@ def evaluate_checkpoint(evaluator: Evaluator, network: CheckpointPredictor, chec
         with files.locked(summary_dir):
             path = path_of(train_dir, split)
             if of_other_photos(path, data):
-                print(f'{path}: is of other photos, so these figures are not written there',
+                print(f'{path}: holds figures of other photos, so these are not added',
                       file=sys.stderr)
                 return record
-            write_record(path, record)
             write_summaries(summary_dir, record, strip)
             # best/ holds scores already; it does not get a best/ of its own.
-            if not os.path.exists(os.path.join(train_dir, checkpoints.SCORES)):
-                record['best'] = checkpoints.keep_best(copy, train_dir, record)
-    return record
+            nested = os.path.exists(os.path.join(train_dir, checkpoints.SCORES))
+            best = {} if nested else {'best': checkpoints.keep_best(copy, train_dir, record)}
+            # The record comes last, because --watch passes over a checkpoint that has one.
+            write_record(path, record)
+    return {**record, **best}
 
 
 def watch(train_dir: str, done: Collection[int], timeout: Optional[float]) -> Iterator[str]:

@@ -30,7 +30,9 @@ shift 2
 
 if [ "$program" = train.py ]; then
     place=(--train_dir "$train_dir")
-elif [ -e "$train_dir" ] && [ ! -d "$train_dir" ] || [ -e "$train_dir.index" ]; then
+# No training writes to best/, which holds scores.
+elif [ -e "$train_dir" ] && [ ! -d "$train_dir" ] || [ -e "$train_dir.index" ] ||
+    [ -e "$train_dir/scores.json" ]; then
     place=(--checkpoint_path "$train_dir")
 else
     place=(--checkpoint_path "$train_dir" --watch)

@@ -5,7 +5,7 @@ import shutil
 import pytest
 import tensorflow as tf
 
-from mmnet import checkpoints, hparams
+from mmnet import checkpoints, files, hparams, pretrained
 from mmnet.errors import UserError
 
 
@@ -13,6 +13,7 @@ def save(directory, steps):
     """Writes a checkpoint for each step, a variable that holds it inside."""
     with tf.Graph().as_default(), tf.Session() as session:
         value = tf.get_variable('value', shape=[1000])
+        session.run(tf.train.get_or_create_global_step().initializer)
         saver = tf.train.Saver(max_to_keep=10)
         for step in steps:
             value.load([step] * 1000, session)
@@ -163,6 +164,34 @@ def test_a_newest_checkpoint_without_its_files_is_named(tmp_path, extension, cap
     assert f'{paths[1]}: damaged' in capsys.readouterr().err
     with pytest.raises(UserError, match='model.ckpt-2'):
         checkpoints.resolve(paths[1])
+
+
+def test_the_best_belongs_to_its_photos_and_one_evaluation_at_a_time(tmp_path, monkeypatch):
+    (tmp_path / hparams.FILE_NAME).write_text(json.dumps(
+        {'model': 'mmnet', 'image_size': 32, 'network': {}, 'training': {}}))
+    paths = save(tmp_path, [1, 2])
+
+    def offer(step, error, data):
+        return checkpoints.keep_best(paths[step - 1], str(tmp_path), {
+            'split': 'test', 'global_step': step, 'gradient_error': error, 'data': data})
+    assert offer(1, 0.5, 'easy photos') and not offer(2, 0.1, 'hard photos')
+
+    copy = checkpoints.copy
+
+    def copy_alone(*args):
+        with pytest.raises(BlockingIOError), \
+                files.locked(str(tmp_path / 'best'), wait=False):
+            pass
+        return copy(*args)
+    monkeypatch.setattr(checkpoints, 'copy', copy_alone)
+    assert offer(2, 0.4, 'easy photos')
+
+
+def test_weights_without_a_training_are_nothing_to_go_on_from(tmp_path):
+    published = pretrained.find('pretrained:mmnet_dm1.0_128')
+    shutil.copytree(published, str(tmp_path / 'published'))
+    with pytest.raises(UserError, match='without the state of a training; .*--init_checkpoint'):
+        checkpoints.prepare_resume(str(tmp_path / 'published'))
 
 
 def test_nan_is_never_the_best_and_never_in_the_way(tmp_path):
