@@ -57,7 +57,8 @@ def run(main: Callable[[], Optional[int]]) -> None:
     """Runs a program's `main` and exits with the status it returns.
 
     A `UserError` becomes one line and status 1; Ctrl-C becomes one line and status 130. SIGTERM
-    ends the program with status 143 after it has cleaned up.
+    ends the program with status 143 after it has cleaned up. Where nobody reads the output any
+    more, the program ends quietly.
     """
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
@@ -67,6 +68,10 @@ def run(main: Callable[[], Optional[int]]) -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         _exit_interrupted()
+    except BrokenPipeError:
+        # The reader of the output, such as `head`, has left. Python would flush into it once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
 
 
 def _exit_interrupted() -> None:

@@ -104,10 +104,11 @@ class Evaluator:
                 row, error = self._measure(alpha, example)
                 first[name].append({**means, **row})
                 if self._moving:
-                    if errors.setdefault(name, error).shape != error.shape:
+                    before = errors.get(name)
+                    if before is not None and before.shape != error.shape:
                         raise UserError(f'{name}: its frames differ in size; give all frames of a '
                                         f'clip the same one')
-                    first[name][-1]['dtssd'] = scores.flicker(error, errors[name])
+                    first[name][-1]['dtssd'] = scores.flicker(error, before)
                     errors[name] = error
                 if index in self._strip_indices:
                     strip.append((example, alpha))

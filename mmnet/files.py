@@ -63,7 +63,7 @@ def check_output(path: str, force: bool, flag: str = '--output') -> None:
         return      # a device or a pipe, which `replacing` writes to
     folder = os.path.dirname(os.path.realpath(path))
     if not os.path.isdir(folder):
-        raise UserError(f'{flag} {path}: {folder} is no folder; make it first')
+        raise UserError(f'{flag} {path}: there is no folder {folder}; make it first')
     check_writable(folder, flag)
 
 

@@ -126,6 +126,7 @@ def _with_unlabelled_and_past(images: tf.Tensor,
     pasts: List[tf.Tensor] = []
     if batch.previous is not None:
         count, photos = (each.shape.as_list()[0] for each in (images, batch.previous))
+        # Evaluation does not know N, and shows each photo once.
         pasts = [batch.previous] * (1 if count == photos else count // photos)
     if batch.unlabelled is not None:
         images = tf.concat([images, batch.unlabelled], axis=0)

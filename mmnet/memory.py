@@ -12,7 +12,7 @@ from mmnet.data.previous import SHIFT
 
 # The share of pasts that are the network's own.
 OWN = 0.5
-# How the frame before differs from a still, at most: light, as a factor, and a sensor's noise.
+# The largest differences between a still and the frame before it: light, as a factor, and noise.
 LIGHT, NOISE = 0.1, 0.03
 
 

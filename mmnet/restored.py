@@ -73,8 +73,8 @@ def strip(sources: Sequence[str], dest: str, temperature: float = 1.0) -> None:
     training = network.hparams.training
     for source, each in zip(sources, networks):
         if each.hparams.identity() != network.hparams.identity():
-            raise UserError(f'{source}: is of another network than {sources[-1]}; only weights of '
-                            f'one network have a mean')
+            raise UserError(f'{source}: belongs to another network than {sources[-1]}; only '
+                            f'checkpoints of one network can be averaged')
 
     def names(paths: Optional[Tuple[str, ...]]) -> Optional[Tuple[str, ...]]:
         return paths and tuple(os.path.basename(os.path.normpath(path)) for path in paths)

@@ -167,9 +167,9 @@ def grad(alpha: np.ndarray, alpha_gt: np.ndarray) -> float:
 def conn(alpha: np.ndarray, alpha_gt: np.ndarray) -> float:
     """Computes the connectivity error Σ|φ(α) − φ(α_gt)| ÷ 1000.
 
-    A pixel's level l is the last one at which it belongs to the largest 4-connected component
-    of the pixels that both mattes have there, from the lowest level on without a gap. φ(α) is
-    1 − (α − l) where α exceeds l by 0.15 or more, and 1 elsewhere.
+    At each level, the pixels that both mattes have form components, and the largest 4-connected
+    one counts. A pixel's l is the last level before it first drops out. φ(α) is 1 − (α − l) where α
+    exceeds l by 0.15 or more, and 1 elsewhere.
     """
     level = np.zeros(alpha.shape)
     inside = np.ones(alpha.shape, bool)

@@ -37,7 +37,7 @@ unpack() {
         fail "packages cannot be downloaded; $arm/apt.log says why; apt-get update may help"
     mkdir -p "$arm/$folder"
     for package in "$cache"/archives/*.deb; do
-        [ -e "$package" ] || fail "apt-get downloaded nothing for $folder; $arm/apt.log has its words"
+        [ -e "$package" ] || fail "apt-get downloaded nothing for $folder; $arm/apt.log says why"
         # Programs of this machine take its own C library.
         if [[ $folder == qemu && $package == */libc6_* ]]; then continue; fi
         dpkg-deb --extract "$package" "$arm/$folder"

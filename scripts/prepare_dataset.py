@@ -171,6 +171,8 @@ def prepare(item: layouts.Item, dest: str, softened: bool) -> Optional[Tuple[str
         except ValueError as error:
             return item.image, f'the mask cannot be softened ({error})'
     if item.full_length:
+        if not (mask > 127).any():
+            return item.image, 'the mask is empty'
         image, mask = upper_bodies(image, mask)
     for path in (image_path, mask_path):
         files.make_directory(os.path.dirname(path))

@@ -27,8 +27,6 @@ done
 [[ $steps =~ ^[1-9][0-9]*$ ]] || fail "--steps $steps: is not a whole number above 0"
 
 say() { printf '\n== %s\n' "$*"; }
-# TensorFlow 1.15 prints a hundred lines of deprecation warnings; errors still show.
-export PYTHONWARNINGS=ignore TF_CPP_MIN_LOG_LEVEL=3
 python=$root/.venv/bin/python
 # Clears the line of the progress bar before each line of the evaluation beside it.
 clear_bar() { if [ -t 1 ]; then sed -u $'s/^/\r\033[K/'; else cat; fi; }

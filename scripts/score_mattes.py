@@ -81,11 +81,14 @@ def match(predictions: str, truth: str) -> List[Mattes]:
     """Finds the prediction of every true matte, in the order of their numbers.
 
     Raises:
-        UserError: names a matte without its counterpart.
+        UserError: names a matte without its counterpart, or with two.
     """
     found, found_gt = by_stem(predictions), by_stem(truth)
     for stem in [stem for stem in found if stem.endswith(ENDING) and stem not in found_gt]:
-        found[stem[:-len(ENDING)]] = found.pop(stem)
+        plain = stem[:-len(ENDING)]
+        if plain in found:
+            raise UserError(f'{found[plain]} and {found[stem]}: two predictions; remove one')
+        found[plain] = found.pop(stem)
     for stem in sorted(set(found) - set(found_gt)):
         raise UserError(f'{found[stem]}: has no true matte in {truth}')
     for stem in sorted(set(found_gt) - set(found)):

@@ -85,6 +85,8 @@ wanted_stamp() { echo "$PWD $(cat pyproject.toml "$@" | cksum)"; }
 install_into() {
     local environment=$1 arguments=() file
     shift
+    # An environment that is half made must not count as any commit's.
+    rm -f "$environment/installed"
     for file in "$@"; do arguments+=(-r "$file"); done
     say "installing $* into $environment"
     "$environment/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade \

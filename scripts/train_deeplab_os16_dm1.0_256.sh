@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Trains MD16-1.0 at 256×256: train_deeplab_os16_dm1.0_256.sh DATASET TRAIN_DIR [FLAG…]
-# Table 2, MD16-1.0: gradient error 3.22 in the paper.
+# Trains MD16-1.00 at 256×256: train_deeplab_os16_dm1.0_256.sh DATASET TRAIN_DIR [FLAG…]
+# Table 2, MD16-1.00: gradient error 3.22 in the paper.
 exec "$(dirname "${BASH_SOURCE[0]}")/row.sh" train.py \
     --model deeplab --image_size 256 --width_multiplier 1.0 --output_stride 16 -- "$@"

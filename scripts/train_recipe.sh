@@ -32,7 +32,7 @@ for flag in "$@"; do
 done
 for name in STEPS_64 STEPS_128 STEPS_256 STEPS_ROUNDED; do
     if [[ -n ${!name:-} && ! ${!name} =~ ^[1-9][0-9]*$ ]]; then
-        echo "train_recipe.sh: error: $name ${!name}: is no number of steps; give a whole number above 0" >&2
+        echo "train_recipe.sh: error: $name ${!name}: is not a number of steps; give a whole number above 0" >&2
         exit 2
     fi
 done

@@ -37,6 +37,18 @@ def test_exit_status(monkeypatch, capsys):
         cli.run(lambda: 1 // 0)
 
 
+def test_a_reader_that_leaves_ends_a_program_quietly():
+    program = subprocess.Popen(
+        [sys.executable, '-c', 'from mmnet import cli\n'
+         'def main():\n    for line in range(100000):\n        print(line)\ncli.run(main)'],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
+    assert program.stdout.readline() == b'0\n'
+    program.stdout.close()
+    assert program.stderr.read() == b''
+    program.stderr.close()
+    assert program.wait() == 128 + signal.SIGPIPE
+
+
 @pytest.mark.parametrize('kind, text, value', [
     (cli.positive(int), '3', 3), (cli.positive(float), '1e-3', 1e-3),
     (cli.not_negative(int), '0', 0), (cli.fraction, '0.5', 0.5)])

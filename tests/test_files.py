@@ -40,7 +40,8 @@ def test_outputs_are_not_replaced_unasked(tmp_path):
         files.check_output(path, force=False)
     files.check_output(path, force=True)
     files.check_output('/dev/null', force=True)
-    for unusable, named in ((tmp_path / 'no' / 'a.txt', 'is no folder'), (tmp_path, 'is a folder')):
+    for unusable, named in ((tmp_path / 'no' / 'a.txt', 'there is no folder'),
+                            (tmp_path, 'is a folder')):
         with pytest.raises(UserError, match=f'--json {unusable}: .*{named}'):
             files.check_output(str(unusable), force=True, flag='--json')
 

@@ -139,5 +139,5 @@ def test_several_checkpoints_become_their_mean(tmp_path):
     for name, value in values[0].items():
         np.testing.assert_allclose(reader.get_tensor(name), (value + values[1][name]) / 2,
                                    atol=1e-6)
-    with pytest.raises(UserError, match='one/model.ckpt-7: is of another network than'):
+    with pytest.raises(UserError, match='one/model.ckpt-7: belongs to another network than'):
         restored.strip([paths[0], paths[2]], str(tmp_path / 'none'))

@@ -115,9 +115,9 @@ def check_memory(loads: Sequence[Load], workers: int = 1) -> None:
     if needed > memory:
         each = f' in each of {workers} workers' if workers > 1 else ''
         count = sum(load.photos for load in loads)
-        raise UserError(f'--image_size {loads[0].size}: the pixels of {count} photos{each} take '
+        raise UserError(f'--dataset_path: the pixels of {count} photos{each} take '
                         f'{needed / 1e9:.1f} GB, and this machine has {memory / 1e9:.1f} GB of '
-                        f'memory; choose a smaller size, or keep them in a file with --cache_dir')
+                        f'memory; lower --image_size, or keep them in a file with --cache_dir')
 
 
 def _decode_all(pairs: List[Pair], size: int, skip_bad_pairs: Optional[bool], foregrounds: bool,

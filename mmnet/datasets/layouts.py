@@ -86,7 +86,7 @@ def eg1800(source: str) -> Layout:
         name = split + 'list'
         if name in matrices.paths:
             splits.update(dict.fromkeys(_read_numbers(matrices.paths[name], name), split))
-    layout = _paired(photos, masks, read_mask=_read_matlab_mask)
+    layout = _paired(photos, masks, read_mask=partial(_read_labels, name='mask'))
     if not splits:
         return layout
     listed = [dataclasses.replace(item, split=splits[item.stem]) for item in layout.items
@@ -126,7 +126,7 @@ def ccp(source: str) -> Layout:
     labels = _by_stem(os.path.join(source, 'annotations', 'pixel-level'), ('.mat',))
     photos = photos._replace(paths={stem: path for stem, path in photos.paths.items()
                                     if stem in labels.paths})
-    layout = _paired(photos, labels, read_mask=_read_labels)
+    layout = _paired(photos, labels, read_mask=partial(_read_labels, name='groundtruth'))
     return Layout([dataclasses.replace(item, full_length=True) for item in layout.items],
                   layout.problems)
 
@@ -135,7 +135,7 @@ def upper_body(mask: np.ndarray) -> Tuple[int, int, int, int]:
     """Finds the upper half of a person, three parts wide and four high.
 
     Args:
-        mask: uint8 `[H, W]`, not empty.
+        mask: uint8 `[H, W]`, with a pixel above 127.
 
     Returns:
         left, top, right and bottom within the mask, in pixels.
@@ -293,12 +293,8 @@ def _read_numbers(path: str, name: str) -> List[str]:
         raise UserError(f'{path}: cannot be read as a list of numbers ({error})')
 
 
-def _read_matlab_mask(path: str) -> np.ndarray:
-    return (_matrix(path, 'mask') > 0).astype(np.uint8) * 255
-
-
-def _read_labels(path: str) -> np.ndarray:
-    return (_matrix(path, 'groundtruth') > 0).astype(np.uint8) * 255
+def _read_labels(path: str, name: str) -> np.ndarray:
+    return (_matrix(path, name) > 0).astype(np.uint8) * 255
 
 
 def _read_annotation(path: str) -> np.ndarray:

@@ -16,7 +16,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import tensorflow as tf
 
-from mmnet import checkpoints, files, flags, hparams, scores
+from mmnet import checkpoints, files, flags, hparams, pretrained, scores
 from mmnet.errors import UserError
 from mmnet.records import VALIDATION
 from mmnet.reproduction.paper import Row, make_row
@@ -178,12 +178,16 @@ def comparable(record: Mapping[str, Any], setup: Setup, train_data: Mapping[str,
 
 
 def without_places(given: Sequence[str]) -> List[str]:
-    """Leaves out flags, with their values, that say where and how long, but not how to train."""
+    """Leaves out flags, with their values, that say where and how long, but not how to train.
+
+    The networks that come with the code are no place: to start from one is how to train.
+    """
     kept = list(given)
     for name in ('--train_dir', '--max_steps', '--init_checkpoint', '--save_checkpoints_steps',
                  '--keep_checkpoint_max', '--save_summary_steps', '--cache_dir'):
-        while name in kept:
-            place = kept.index(name)
+        places = [place for place, each in enumerate(kept) if each == name and
+                  not kept[place + 1].startswith(pretrained.PREFIX)]
+        for place in reversed(places):
             del kept[place:place + 2]
     return kept
 

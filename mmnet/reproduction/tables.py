@@ -269,11 +269,11 @@ def margin(smaller: float, larger: float) -> str:
 
 def verdict(smaller: Sequence[float], larger: Sequence[float], by_chance: bool = True) -> str:
     """Says whether the first sample is smaller, and whether chance may explain the difference."""
-    margin = float(np.mean(larger) - np.mean(smaller))
-    held = 'yes' if margin > 0 else 'no'
+    difference = float(np.mean(larger) - np.mean(smaller))
+    held = 'yes' if difference > 0 else 'no'
     if not by_chance:
         return held
     if min(len(smaller), len(larger)) < 2:
         return f'{held} (one seed)'
     error = np.sqrt(np.var(smaller, ddof=1) / len(smaller) + np.var(larger, ddof=1) / len(larger))
-    return held if abs(margin) > CHANCE * error else f'{held}, within chance'
+    return held if abs(difference) > CHANCE * error else f'{held}, within chance'

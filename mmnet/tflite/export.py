@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from mmnet import checkpoints, losses, models
 from mmnet.errors import UserError
-from mmnet.graph import build_network
+from mmnet.graph import build_network, open_session
 from mmnet.hparams import HParams
 from mmnet.tflite import encode, metadata, rearrange, softmax, trace
 from mmnet.tflite.layers import LayerGraph
@@ -82,7 +82,7 @@ def export(checkpoint: str, hparams: HParams, image_size: int, precision: str,
     """
     if precision in FLOATS:
         hparams = dataclasses.replace(hparams, quantization=None)
-    session = tf.Session(graph=tf.Graph())
+    session = open_session(tf.Graph())
     with session.graph.as_default():
         images = tf.placeholder(tf.float32, [1, image_size, image_size, hparams.channels])
         try:

@@ -51,17 +51,21 @@ class Operator:
     options: Dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
+def aligned_bytes(builder: flatbuffers.Builder, content: bytes) -> int:
+    """Packs bytes at a multiple of 16; returns the offset of the vector."""
+    builder.StartVector(1, len(content), 16)
+    builder.head -= len(content)
+    builder.Bytes[builder.head:builder.head + len(content)] = content
+    return builder.EndVector(len(content))
+
+
 class _AlignedBuffer(schema.BufferT):
     """A constant at a multiple of 16 bytes, where runtimes want it."""
 
     def Pack(self, builder: flatbuffers.Builder) -> int:
         vector = None
         if self.data is not None:
-            content = self.data.tobytes()
-            builder.StartVector(1, len(content), 16)
-            builder.head -= len(content)
-            builder.Bytes[builder.head:builder.head + len(content)] = content
-            vector = builder.EndVector(len(content))
+            vector = aligned_bytes(builder, self.data.tobytes())
         schema.BufferStart(builder)
         if vector is not None:
             schema.BufferAddData(builder, vector)

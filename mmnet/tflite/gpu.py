@@ -6,7 +6,7 @@ that the layers before it gave, and round every product and sum.
     reports = check(exported, image)
 """
 
-from typing import Callable, Dict, List, NamedTuple
+from typing import Callable, Dict, List, NamedTuple, Union
 
 import numpy as np
 import tensorflow as tf
@@ -89,7 +89,7 @@ def run_in_halves(network: LayerGraph, image: np.ndarray) -> List[LayerReport]:
     return reports
 
 
-Run = Callable[[Layer, List[tf.Tensor]], tf.Tensor]
+RunLayer = Callable[[Layer, List[tf.Tensor]], Union[tf.Tensor, List[tf.Tensor]]]
 
 
 def _weights(layer: Layer, like: tf.Tensor) -> List[tf.Tensor]:
@@ -136,7 +136,7 @@ def _activation(layer: Layer) -> Callable[[tf.Tensor], tf.Tensor]:
     return {'NONE': tf.identity, 'RELU': tf.nn.relu, 'RELU6': tf.nn.relu6}[layer.activation]
 
 
-RUN: Dict[str, Run] = {
+RUN: Dict[str, RunLayer] = {
     'CONV_2D': _conv,
     'DEPTHWISE_CONV_2D': _depthwise,
     'TRANSPOSE_CONV': _transpose_conv,

@@ -13,6 +13,7 @@ from tensorflow_lite_support.metadata import metadata_schema_py_generated as sch
 from tensorflow_lite_support.metadata.python.metadata import MetadataDisplayer, MetadataPopulator
 
 from mmnet.hparams import HParams
+from mmnet.tflite.flatbuffer import aligned_bytes
 
 NAME = 'TFLITE_METADATA'
 # The oldest parser that knows everything in it: custom metadata came with this version.
@@ -110,11 +111,7 @@ def _segmenter(builder: flatbuffers.Builder) -> int:
     options.StartObject(2)
     options.PrependInt8Slot(0, NO_ACTIVATION, 0)
     options.Finish(options.EndObject(), SEGMENTER_IDENTIFIER)
-    content = options.Output()
-    builder.StartVector(1, len(content), 16)
-    builder.head -= len(content)
-    builder.Bytes[builder.head:builder.head + len(content)] = content
-    data, name = builder.EndVector(len(content)), builder.CreateString(SEGMENTER)
+    data, name = aligned_bytes(builder, options.Output()), builder.CreateString(SEGMENTER)
     builder.StartObject(2)
     builder.PrependUOffsetTRelativeSlot(0, name, 0)
     builder.PrependUOffsetTRelativeSlot(1, data, 0)

@@ -208,7 +208,7 @@ def test_bad_wishes_end_in_a_line_and_leave_no_file(trained, tmp_path):
     status, _, err = export_file(tmp_path, path)
     assert status == 1 and 'no checkpoint' in err
     status, _, err = export_file(root / 'float', tmp_path / 'no' / 'model.tflite')
-    assert status == 1 and 'is no folder; make it first' in err and err.count('\n') == 1
+    assert status == 1 and 'there is no folder' in err and err.count('\n') == 1
     assert os.listdir(str(tmp_path)) == []
     path.write_bytes(b'precious')
     status, _, err = export_file(root / 'float', path)

@@ -180,4 +180,4 @@ def test_what_the_recipe_sets_itself_is_refused():
         assert status == 2 and f'{flag}: is the recipe\'s own' in err and err.count('\n') == 1
     status, _, err = script('train_recipe.sh', 'dataset', 'run',
                             env={**os.environ, 'STEPS_256': '1e3'})
-    assert status == 2 and 'STEPS_256 1e3: is no number of steps' in err
+    assert status == 2 and 'STEPS_256 1e3: is not a number of steps' in err

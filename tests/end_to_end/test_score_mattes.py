@@ -98,6 +98,8 @@ def spoil(root, kind):
         (root / 'p' / 'c' / '2.png').write_text('no picture')
     elif kind == 'two of a name':
         Image.new('L', (30, 20)).save(str(root / 'p' / 'c' / '2.jpg'))
+    elif kind == 'two predictions':
+        Image.new('L', (30, 20)).save(str(root / 'p' / 'c' / '2_alpha.png'))
     elif kind == 'tiny':
         for folder in 'pt':
             Image.new('L', (5, 20), 255).save(str(root / folder / 'c' / '2.png'))
@@ -106,7 +108,8 @@ def spoil(root, kind):
 @pytest.mark.parametrize('kind, named', [
     ('no truth', '2.png: has no true matte'), ('no prediction', '2.png: has no prediction'),
     ('another size', 'p/c/2.png: has 31×20 pixels'), ('no picture', 'p/c/2.png: cannot be read'),
-    ('two of a name', '2.jpg'), ('tiny', 'too small')])
+    ('two of a name', '2.jpg'), ('two predictions', '2_alpha.png: two predictions'),
+    ('tiny', 'too small')])
 def test_bad_mattes_are_named(tmp_path, kind, named):
     for folder in 'pt':
         write_mattes(tmp_path / folder / 'c', random_mattes(0))

@@ -26,6 +26,13 @@ def test_commands_of_a_float_run():
     assert '--precision float32' in export
 
 
+def test_a_start_from_a_published_network_is_part_of_what_a_run_was_made_with():
+    given = runs.Run(make_row('With pretraining'), 1, SETUP).made_with()['flags']
+    assert 'pretrained:mmnet_dm1.0_256' in given
+    given = runs.Run(make_row('MMNet-1.0Q*'), 1, SETUP).made_with()['flags']
+    assert '--quantize' in given and '--init_checkpoint' not in given
+
+
 def test_8_bits_go_on_from_the_float_row():
     run = runs.Run(make_row('MMNet-1.0Q*'), 1, SETUP)
     train, _, export, evaluate_file = [' '.join(command) for command in run.commands()]
