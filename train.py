@@ -62,15 +62,11 @@ def self_supervised(args: argparse.Namespace) -> HParams:
 
 def train(args: argparse.Namespace, settings: HParams, sets: Sets, ranks: workers.Ranks) -> int:
     """Starts or resumes training; returns the exit status."""
-    checkpoint, damaged = (checkpoints.prepare_resume(args.train_dir) if ranks.first
-                           else (None, []))
-    for path in damaged:
-        print(f'{path}: damaged, going on from an older checkpoint', file=sys.stderr)
-    # Only the first rank's machine may have the directory. All ranks need one order of the photos.
-    checkpoint = ranks.share(checkpoint)
+    checkpoint = find_checkpoint(args.train_dir, ranks)
     step = checkpoints.step_of(checkpoint) if checkpoint else 0
     options = settings.training
     if options.seed is None and ranks.size > 1:
+        # All ranks need one order of the photos.
         options = dataclasses.replace(options, seed=ranks.share(np.random.randint(SEEDS)))
     if step >= options.max_steps:
         if ranks.first:
@@ -94,6 +90,15 @@ def train(args: argparse.Namespace, settings: HParams, sets: Sets, ranks: worker
         hparams.write(settings, args.train_dir)
     return training.train(settings, args.train_dir, lambda: inputs.make_dataset(
         photos, options, step, ranks), len(photos), step, guide, ranks)
+
+
+def find_checkpoint(train_dir: str, ranks: workers.Ranks) -> Optional[str]:
+    """Finds the checkpoint to go on from, the same for all ranks; names the damaged ones."""
+    checkpoint, damaged = checkpoints.prepare_resume(train_dir) if ranks.first else (None, [])
+    for path in damaged:
+        print(f'{path}: damaged, going on from an older checkpoint', file=sys.stderr)
+    # Only the first rank's machine may have the directory.
+    return ranks.share(checkpoint)
 
 
 def announce(settings: HParams, sets: Sets, checkpoint: Optional[str], train_dir: str,

@@ -152,7 +152,7 @@ class HParams(Settings):
     training: Training
     quantization: Optional[Quantization] = None
     image_size: int = setting(256, 'side of the square that photos are resized to', above=0,
-                              below=LARGEST_SIZE + 1)
+                              maximum=LARGEST_SIZE)
     previous_alpha: bool = setting(
         False, 'give the network the alpha of a video\'s last frame as a fourth input channel')
 

@@ -18,7 +18,7 @@ from mmnet import files, models
 from mmnet.errors import UserError
 from mmnet.graph import as_float
 from mmnet.models import portraitnet
-from mmnet.models.mobilenet_v2 import round_channels
+from mmnet.models.mobilenet_v2 import EPSILON, round_channels
 from mmnet.tflite import flatbuffer
 
 # Weights [H, W, I, O], or [H, W, C, 1] if depthwise, and bias [O].
@@ -38,8 +38,8 @@ INPUTS = {
     'modnet': (1.0, np.zeros(3)),
     'portraitnet': (2 / (255 * portraitnet.SCALE), 2 * portraitnet.MEAN / 255 - 1),
 }
-# Of our networks' batch norm, and of slim's own in .npz files.
-EPSILON, SLIM_EPSILON = 1e-5, 1e-3
+# Of batch norm in .npz files, which is slim's own.
+SLIM_EPSILON = 1e-3
 
 
 def read(path: str) -> List[Convolution]:

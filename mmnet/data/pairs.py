@@ -10,14 +10,15 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tup
 
 from tqdm import tqdm
 
+from mmnet import scores
 from mmnet.data.decode import UNREADABLE, open_picture, orientation
 from mmnet.errors import UserError
 
 EXTENSIONS = ('.jpg', '.jpeg', '.png')
 # Orientations that swap width and height.
 TURNED = (5, 6, 7, 8)
-# Gradient error takes 9×9 pixels, without padding.
-SMALLEST_MASK = 9
+# The filters of the gradient error are as large, and nothing is padded.
+SMALLEST_MASK = 2 * scores.RADIUS + 1
 
 
 class Pair(NamedTuple):

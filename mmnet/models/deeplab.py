@@ -10,7 +10,7 @@ import tensorflow as tf
 from tensorflow.contrib import slim
 
 from mmnet.models import layers
-from mmnet.models.mobilenet_v2 import mobilenet_v2
+from mmnet.models.mobilenet_v2 import EPSILON, mobilenet_v2
 from mmnet.settings import Settings, setting
 
 
@@ -41,7 +41,7 @@ def deeplab(images: tf.Tensor, is_training: bool,
     """
     layers.check_size(images, settings.output_stride)
     with slim.arg_scope(layers.batch_norm_scope(
-            is_training, settings.batch_norm_decay, epsilon=1e-5, activation_fn=tf.nn.relu6,
+            is_training, settings.batch_norm_decay, epsilon=EPSILON, activation_fn=tf.nn.relu6,
             weights_initializer=tf.truncated_normal_initializer(stddev=0.09))):
         net, end_points = mobilenet_v2(images, settings.width_multiplier, settings.output_stride)
         with slim.arg_scope([slim.conv2d], activation_fn=tf.nn.relu):

@@ -19,6 +19,9 @@ class Bottlenecks(NamedTuple):
     stride: int
 
 
+# Of batch norm, in the backbone and in the networks around it; imported weights are made for it.
+EPSILON = 1e-5
+
 TABLE = [
     Bottlenecks(1, 16, 1, 1),
     Bottlenecks(6, 24, 2, 2),

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tensorflow.contrib import slim
 
 from mmnet.models import layers
-from mmnet.models.mobilenet_v2 import mobilenet_v2
+from mmnet.models.mobilenet_v2 import EPSILON, mobilenet_v2
 from mmnet.settings import Settings, setting
 
 STRIDE = 32
@@ -51,7 +51,7 @@ def modnet(images: tf.Tensor, is_training: bool,
     layers.check_size(images, STRIDE)
     images = layers.normalize(images, mean=[0.5] * 3, scale=2.0)
     with slim.arg_scope(layers.batch_norm_scope(
-            is_training, settings.batch_norm_decay, epsilon=1e-5, activation_fn=tf.nn.relu6,
+            is_training, settings.batch_norm_decay, epsilon=EPSILON, activation_fn=tf.nn.relu6,
             weights_initializer=slim.variance_scaling_initializer(mode='FAN_OUT'))):
         net, end_points = mobilenet_v2(images, last_convolution=True)
         with tf.variable_scope('MODNet'):

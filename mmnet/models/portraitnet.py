@@ -11,7 +11,7 @@ import tensorflow as tf
 from tensorflow.contrib import slim
 
 from mmnet.models import layers
-from mmnet.models.mobilenet_v2 import mobilenet_v2
+from mmnet.models.mobilenet_v2 import EPSILON, mobilenet_v2
 from mmnet.settings import Settings, setting
 
 STRIDE = 32
@@ -62,7 +62,7 @@ def portraitnet(images: tf.Tensor, is_training: bool,
     """
     layers.check_size(images, STRIDE)
     with slim.arg_scope(layers.batch_norm_scope(
-            is_training, settings.batch_norm_decay, epsilon=1e-5, activation_fn=tf.nn.relu6,
+            is_training, settings.batch_norm_decay, epsilon=EPSILON, activation_fn=tf.nn.relu6,
             weights_initializer=slim.variance_scaling_initializer(mode='FAN_OUT'))):
         net, end_points = mobilenet_v2(layers.normalize(images, MEAN / 255, SCALE * 255),
                                        expand_first=True)
