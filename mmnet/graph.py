@@ -70,6 +70,9 @@ def build_objective(batch: losses.Batch, hparams: HParams, is_training: bool,
         hparams: of the run.
         is_training: whether to build the graph of a training step.
         teacher: takes images and returns alphas to learn from, as `teacher.load` does.
+
+    Raises:
+        ValueError: for images of a size that the network cannot take.
     """
     spec, training = models.network_spec(hparams.model), hparams.training
     if is_training and batch.previous is not None and not hparams.quantization:

@@ -125,7 +125,11 @@ def find_sources(inputs: List[str], output_dir: str) -> List[Source]:
 
 
 def in_folder(folder: str, output_dir: str) -> List[Source]:
-    """Lists all photos and videos in a folder and its subfolders, except what was written there."""
+    """Lists all photos and videos in a folder and its subfolders, except what was written there.
+
+    Raises:
+        UserError: if there are none.
+    """
     sources = []
     for parent, folders, names in os.walk(folder):
         folders[:] = sorted(each for each in folders if not each.startswith('.') and
@@ -214,6 +218,9 @@ def process_video(path: str, paths: Dict[str, str], predictor: inference.Predict
     """Writes a video's results; Ctrl-C ends a camera's recording and gives up a file.
 
     Frames are decoded, matted, and put together in three threads, and ffmpeg encodes them.
+
+    Raises:
+        UserError: if the video cannot be read or a result cannot be written.
     """
     number = camera_number(path)
     predictor = following(predictor)
@@ -280,7 +287,17 @@ def matted(images: Iterable[np.ndarray], predictor: inference.Predictor,
 
 def results(image: np.ndarray, alpha: np.ndarray, background: inference.Background,
             args: argparse.Namespace) -> Dict[str, np.ndarray]:
-    """Makes a picture's results, uint8, by kind."""
+    """Makes a picture's results by kind.
+
+    Args:
+        image: uint8 RGB `[H, W, 3]`.
+        alpha: float32 `[H, W]` in [0, 1].
+        background: for composites.
+        args: of the program.
+
+    Returns:
+        uint8: `alpha` `[H, W]`, `cutout` `[H, W, 4]`, `composite` `[H, W, 3]`, as far as asked for.
+    """
     foreground = compositing.foreground_colours(image, alpha) if args.foreground else image
     make = {'alpha': lambda: pictures.grey(alpha),
             'cutout': lambda: compositing.cut_out(foreground, alpha),

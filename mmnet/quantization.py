@@ -52,6 +52,9 @@ def quantize(images: tf.Tensor, logits: tf.Tensor, weight_bits: int, activation_
 
     Returns:
         the quantized logits.
+
+    Raises:
+        ValueError: for logits that no convolution makes, and for an operation without a range.
     """
     if not is_training:
         # No checkpoint holds the step that a delay counts; evaluation needs the ranges only.

@@ -49,6 +49,12 @@ def model_fn(features: Dict[str, tf.Tensor], labels: tf.Tensor, mode: str,
         mode: `tf.estimator.ModeKeys.TRAIN`; evaluation has a loop of its own.
         params: `hparams`, `train_dir`, `dataset_size` in images, `teacher`, which may be None, and
             the `ranks` that train.
+
+    Returns:
+        the step and its loss; on the first rank, also what TensorBoard shows.
+
+    Raises:
+        UserError: see `restore_matching`.
     """
     assert mode == tf.estimator.ModeKeys.TRAIN
     hparams: HParams = params['hparams']

@@ -74,15 +74,18 @@ class Run:
 
     @property
     def name(self) -> str:
+        """The run in words, such as `MMNet-1.00*, seed 1`."""
         return f'{self.row.label}, seed {self.seed}'
 
     @property
     def steps(self) -> int:
+        """The steps to train; rows of 8 bits take a third of `max_steps`."""
         steps = self.setup.max_steps
         return max(1, steps // QUANTIZED_DIVISOR) if self.row.float_row else steps
 
     @property
     def precision(self) -> str:
+        """The precision of the exported file."""
         return 'int8' if self.row.float_row else 'float32'
 
     @property
