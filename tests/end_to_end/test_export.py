@@ -318,7 +318,7 @@ def test_runtimes_are_compared_with_the_graph(trained):
     assert list(rows) == ['TensorFlow 1.15', 'LiteRT, Interpreter', 'LiteRT, CompiledModel',
                           'MediaPipe']
     # Later layers amplify the values that a runtime rounds differently.
-    assert all(float(mean) < 0.02 and 0 < float(milliseconds) < 1000
+    assert all(float(mean) < 0.02 and float(milliseconds) > 0
                for _, mean, _, milliseconds in rows.values())
     status, _, err = run('scripts/compare_runtimes.py', root / 'int8.tflite', '--checkpoint_path',
                          'pretrained:mmnet_dm1.0_128')
