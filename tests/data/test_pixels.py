@@ -172,7 +172,7 @@ def test_a_cache_with_a_damaged_note_is_made_again(dataset, tmp_path, note):
 
 def test_pixels_larger_than_memory_are_refused_before_they_are_allocated(dataset):
     found = pairs.find_sets([dataset], 'train')
-    with pytest.raises(UserError, match='--image_size 1000000.*GB.*--cache_dir'):
+    with pytest.raises(UserError, match='--dataset_path: .*GB.*--image_size.*--cache_dir'):
         load_sets(found, 1000000)
     with pytest.raises(UserError, match='10 photos in each of 1000000000 workers take'):
         check_memory([Load(10, 32, False)], workers=10 ** 9)
