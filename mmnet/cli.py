@@ -24,7 +24,7 @@ import os
 import signal
 import sys
 import warnings
-from typing import Callable, Iterator, Optional
+from typing import Any, Callable, Iterator, Optional
 
 from mmnet import files, pretrained
 from mmnet.errors import UserError
@@ -95,13 +95,16 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f'{self.prog}: error: {message}; --help lists the flags\n')
 
 
+def silent(default: Any) -> bool:
+    """Returns whether a default says nothing in a help text; 0 equals False, but says something."""
+    return default in (None, '', []) or default is False
+
+
 class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
     """Shows a default only if it says something, and keeps the line breaks of a description."""
 
     def _get_help_string(self, action: argparse.Action) -> Optional[str]:
-        # 0 equals False, but says something.
-        silent = action.default in (None, '', []) or action.default is False
-        if silent or action.required:
+        if silent(action.default) or action.required:
             return action.help
         return super()._get_help_string(action)
 

@@ -123,9 +123,7 @@ def _add_settings(parser: argparse._ActionsContainer, uses: Uses,
 def _add_published(parser: argparse._ActionsContainer, declared: Dict[str, Setting]) -> None:
     """Adds a flag for every setting that all networks share, their defaults in its help."""
     for each in declared.values():
-        # 0 equals False, but says something.
-        silent = each.default is None or each.default is False
-        defaults = [] if silent else [f'{each.default}']
+        defaults = [] if cli.silent(each.default) else [f'{each.default}']
         defaults += [f'{name} {spec.published[each.name]}' for name, spec in
                      models.NETWORKS.items() if each.name in spec.published]
         _add_flag(parser, [each], each.help + (f' ({", ".join(defaults)})' if defaults else ''))

@@ -77,12 +77,10 @@ class Loaded(NamedTuple):
     """A file that a runtime has loaded.
 
     Attributes:
-        inputs, alpha: what the file takes and returns: `shape`, `dtype`, `quantization`. The
-            inputs are the image and maybe the previous alpha.
-        run: takes arrays like the inputs and returns one like `alpha`.
+        inputs: what the file takes, the image and maybe the previous alpha: `shape` and `dtype`.
+        run: takes arrays like the inputs and returns the alpha, float32 or uint8.
     """
     inputs: List[Dict[str, Any]]
-    alpha: Dict[str, Any]
     run: Callable[[List[np.ndarray]], np.ndarray]
 
 
@@ -207,7 +205,7 @@ def _load(path: str, runtime: str) -> Loaded:
         names = ', '.join(str(np.dtype(kind)) for kind in kinds)
         raise UserError(f'{path}: takes {names} and returns {np.dtype(alpha["dtype"])}; a file of '
                         f'export_tflite.py has float32 or uint8')
-    return Loaded(inputs, alpha, run)
+    return Loaded(inputs, run)
 
 
 def _zeros(inputs: List[Dict[str, Any]]) -> List[np.ndarray]:

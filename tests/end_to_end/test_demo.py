@@ -107,7 +107,7 @@ def test_a_folder_for_any_static_host(tmp_path):
     assert {'index.html', 'network.tflite', 'network.json', 'litert'} <= set(os.listdir(str(page)))
     about = json.loads((page / 'network.json').read_text())
     assert about['size'] == 128 and about['image'] == 'float32'
-    assert about['image'] == 'float32' and not about['remembers']
+    assert not about['remembers']
     # Whatever the page asks for lies beside it.
     assert 'http' not in (page / 'index.html').read_text()
     # A host without headers of its own gives the page one thread, and the same alpha.

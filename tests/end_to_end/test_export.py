@@ -208,7 +208,8 @@ def test_bad_wishes_end_in_a_line_and_leave_no_file(trained, tmp_path):
     status, _, err = export_file(tmp_path, path)
     assert status == 1 and 'no checkpoint' in err
     status, _, err = export_file(root / 'float', tmp_path / 'no' / 'model.tflite')
-    assert status == 1 and 'there is no folder' in err and err.count('\n') == 1
+    assert status == 1 and re.search('there is no folder .*; make it first\n$', err)
+    assert err.count('\n') == 1
     assert os.listdir(str(tmp_path)) == []
     path.write_bytes(b'precious')
     status, _, err = export_file(root / 'float', path)
@@ -318,7 +319,7 @@ def test_runtimes_are_compared_with_the_graph(trained):
     assert list(rows) == ['TensorFlow 1.15', 'LiteRT, Interpreter', 'LiteRT, CompiledModel',
                           'MediaPipe']
     # Later layers amplify the values that a runtime rounds differently.
-    assert all(float(mean) < 0.02 and float(milliseconds) > 0
+    assert all(float(mean) < 0.02 and 0 < float(milliseconds) < 1000
                for _, mean, _, milliseconds in rows.values())
     status, _, err = run('scripts/compare_runtimes.py', root / 'int8.tflite', '--checkpoint_path',
                          'pretrained:mmnet_dm1.0_128')

@@ -164,7 +164,8 @@ def test_watching_evaluates_every_checkpoint_once_and_names_deleted_ones(trained
     other, before = tmp_path / 'other', records_of(copy)
     write_split(other, 'test', 2, 9)
     status, _, err = evaluate(other, copy, '--watch')
-    assert status == 1 and 'eval_test.jsonl: holds figures of other photos; move it' in err
+    assert status == 1
+    assert 'eval_test.jsonl: holds figures of other photos; move it and best/ away' in err
     status, out, err = evaluate(other, copy)
     assert status == 0 and 'step 8 ' in out and 'holds figures of other photos, so these' in err
     assert records_of(copy) == before
