@@ -7,7 +7,7 @@ make_clips.py writes them, with a folder `mask`.
 """
 
 import os
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from mmnet import cli
 
@@ -119,24 +119,18 @@ def listed(folder: str) -> List[str]:
 def score(mattes: List[Mattes], args, progress) -> Dict[str, Any]:
     """Scores pictures, or the frames of a clip; returns means by name."""
     rows: List[Dict[str, float]] = []
-
-    def frames() -> Iterator[Tuple[np.ndarray, np.ndarray]]:
-        first: Tuple[int, ...] = ()
-        for paths in mattes:
-            alpha, alpha_gt = read(*paths)
-            first = first or alpha.shape
-            if args.video and alpha.shape != first:
+    before: Optional[np.ndarray] = None
+    for paths in mattes:
+        alpha, alpha_gt = read(*paths)
+        rows.append(scores.scores(alpha, alpha_gt, args.band))
+        if args.video:
+            error = alpha - alpha_gt
+            if before is not None and before.shape != error.shape:
                 raise UserError(f'{paths[1]}: its size differs from the clip\'s first frame')
-            rows.append(scores.scores(alpha, alpha_gt, args.band))
-            progress.update()
-            yield alpha, alpha_gt
-    flicker = {}
-    if args.video:
-        flicker['dtssd'] = scores.dtssd(frames())
-    else:
-        for _ in frames():
-            pass
-    return {**scores.mean_scores(rows), **flicker}
+            rows[-1]['dtssd'] = scores.flicker(error, before)
+            before = error
+        progress.update()
+    return scores.mean_scores(rows)
 
 
 def read(path: str, path_gt: str) -> Tuple[np.ndarray, np.ndarray]:
