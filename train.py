@@ -81,8 +81,8 @@ def train(args: argparse.Namespace, settings: HParams, sets: Sets, ranks: worker
     if ranks.first:
         announce(settings, sets, checkpoint, args.train_dir, ranks)
         if options.init_checkpoint and not checkpoint:
-            # Reading the photos may take an hour; a typing error is found before.
-            training.variables_of(options.init_checkpoint)
+            # Reading the photos may take an hour; a wrong checkpoint is found before.
+            training.check_start(settings)
     guide = teacher.load(options.teacher, '--teacher') if options.teacher else None
     photos = inputs.load(sets, options, settings.image_size, args.cache_dir, args.skip_bad_pairs,
                          settings.previous_alpha and not options.soc, ranks.local_size)

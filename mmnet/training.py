@@ -4,6 +4,7 @@ The step itself is `model_fn`; an Estimator owns the loop.
 """
 
 import contextlib
+import dataclasses
 import errno
 import os
 import re
@@ -11,7 +12,8 @@ import signal
 import sys
 import tempfile
 import time
-from typing import Any, Callable, ContextManager, Dict, Iterator, List, Mapping, Optional, Union
+from typing import (Any, Callable, ContextManager, Dict, Iterator, List, Mapping, NamedTuple,
+                    Optional, Union)
 
 import numpy as np
 import tensorflow as tf
@@ -21,7 +23,7 @@ from mmnet import checkpoints, files, losses, pretrained, summaries
 from mmnet.cpu_gradients import cpu_gradients
 from mmnet.errors import UserError
 from mmnet.evaluation import STRIP_EXAMPLES
-from mmnet.graph import FROZEN, as_float, build_objective
+from mmnet.graph import FROZEN, as_float, build_network, build_objective
 from mmnet.hparams import HParams, Training
 from mmnet.quantization import range_variables
 from mmnet.teacher import Teacher
@@ -165,33 +167,75 @@ def restore_matching(checkpoint: str) -> None:
     Raises:
         UserError: for a checkpoint that cannot be read or fits nothing.
     """
-    checkpoint, shapes = pretrained.find(checkpoint), variables_of(checkpoint)
+    match = match_variables(checkpoint)
     ours = {variable.op.name: variable for variable in tf.model_variables()}
-    theirs = {name: _source_of(name, shapes) for name in ours}
-    matching = [name for name, variable in ours.items()
-                if shapes.get(theirs[name]) == variable.shape.as_list()]
-    widened = [name for name, variable in ours.items()
-               if theirs[name] in shapes and
-               shapes[theirs[name]] == _without_memory(variable.shape.as_list())]
-    if not matching:
-        raise UserError(f'--init_checkpoint {checkpoint}: none of its {len(shapes)} variables has '
-                        f'a name and shape of this network; check --model and --width_multiplier')
     for frozen in (False, True):
-        tf.train.init_from_checkpoint(checkpoint, {
-            theirs[name]: ours[name] for name in matching
+        tf.train.init_from_checkpoint(match.checkpoint, {
+            match.theirs[name]: ours[name] for name in match.same
             if name.startswith(FROZEN + '/') == frozen})
-    reader = tf.train.load_checkpoint(checkpoint)
-    for name in widened:
-        value = reader.get_tensor(theirs[name])
+    reader = tf.train.load_checkpoint(match.checkpoint)
+    for name in match.widened:
+        value = reader.get_tensor(match.theirs[name])
         value = np.pad(value, [(0, 0), (0, 0), (0, 1), (0, 0)], mode='constant')
         # As init_from_checkpoint does; a moving average starts from the initial value.
         ours[name]._initial_value = tf.constant(value)
         ours[name]._initializer_op = ours[name].assign(ours[name]._initial_value)
-    print(f'restored {len(matching) + len(widened)} of {len(ours)} variables from {checkpoint}')
-    for name in sorted({*ours} - {*matching, *widened}):
-        there = (f'has shape {shapes[theirs[name]]} there' if theirs[name] in shapes
-                 else 'is not there')
+    restored = {*match.same, *match.widened}
+    print(f'restored {len(restored)} of {len(ours)} variables from {match.checkpoint}')
+    for name in sorted({*ours} - restored):
+        there = (f'has shape {match.shapes[match.theirs[name]]} there'
+                 if match.theirs[name] in match.shapes else 'is not there')
         print(f'  not restored: {name} {there}')
+
+
+def check_start(hparams: HParams) -> None:
+    """Makes sure that a network can start from its --init_checkpoint, before photos are read.
+
+    Raises:
+        UserError: see `match_variables`.
+    """
+    assert hparams.training.init_checkpoint
+    size = hparams.image_size
+    with tf.Graph().as_default():
+        # Rounding takes seconds to build, and leaves the names of the weights as they are.
+        build_network(tf.placeholder(tf.float32, [1, size, size, hparams.channels]),
+                      dataclasses.replace(hparams, quantization=None), is_training=False)
+        match_variables(hparams.training.init_checkpoint)
+
+
+class Match(NamedTuple):
+    """What the model variables of a graph and a checkpoint have in common.
+
+    Attributes:
+        checkpoint: its path.
+        shapes: of its variables, by name.
+        theirs: the name there of each model variable.
+        same: model variables that the checkpoint has with the same shape.
+        widened: those that it has without the channel of a memory.
+    """
+    checkpoint: str
+    shapes: Dict[str, List[int]]
+    theirs: Dict[str, str]
+    same: List[str]
+    widened: List[str]
+
+
+def match_variables(checkpoint: str) -> Match:
+    """Matches the model variables of the current graph with those of a checkpoint.
+
+    Raises:
+        UserError: for a checkpoint that cannot be read or fits nothing.
+    """
+    shapes = variables_of(checkpoint)
+    ours = {variable.op.name: variable.shape.as_list() for variable in tf.model_variables()}
+    theirs = {name: _source_of(name, shapes) for name in ours}
+    same = [name for name in ours if shapes.get(theirs[name]) == ours[name]]
+    if not same:
+        raise UserError(f'--init_checkpoint {checkpoint}: none of its {len(shapes)} variables has '
+                        f'a name and shape of this network; check --model and --width_multiplier')
+    widened = [name for name in ours if theirs[name] in shapes and
+               shapes[theirs[name]] == _without_memory(ours[name])]
+    return Match(pretrained.find(checkpoint), shapes, theirs, same, widened)
 
 
 def variables_of(checkpoint: str) -> Dict[str, List[int]]:

@@ -273,6 +273,12 @@ def test_deeplab_starts_from_a_backbone_checkpoint(dataset, tmp_path):
 
     status, _, err = train(dataset, tmp_path / 'other', '--init_checkpoint', tmp_path / 'backbone')
     assert status == 1 and 'none of its' in err and '--model' in err
+    # It is found before the photos are read.
+    write_split(tmp_path, 'train', 4)
+    photo = tmp_path / 'train' / 'image' / '000.jpg'
+    photo.write_bytes(photo.read_bytes()[:-1000])
+    status, _, err = train(tmp_path, tmp_path / 'other', '--init_checkpoint', tmp_path / 'backbone')
+    assert status == 1 and 'none of its' in err
     status, _, err = train(dataset, tmp_path / 'other', '--init_checkpoint', tmp_path / 'nothing')
     assert status == 1 and 'cannot be read as a checkpoint' in err
 
