@@ -78,7 +78,8 @@ def export(checkpoint: str, hparams: HParams, image_size: int, precision: str,
             uint8 unless `io` says otherwise.
 
     Raises:
-        UserError: for a checkpoint of another network, and for an image size it cannot take.
+        UserError: for a checkpoint of another network, for an image size it cannot take, and for
+            an operation that no file can hold.
     """
     if precision in FLOATS:
         hparams = dataclasses.replace(hparams, quantization=None)
@@ -90,16 +91,18 @@ def export(checkpoint: str, hparams: HParams, image_size: int, precision: str,
         except ValueError as error:
             raise UserError(f'--image_size {image_size}: {error}')
         checkpoints.restore(checkpoints.saver(hparams.training.averaged), session, checkpoint)
-        network = trace.trace(session, images, logits)
         alpha = losses.foreground_alpha(logits)
-    network = softmax.HEADS[head](network)
-    if precision in FLOATS:
-        network = rearrange.rearrange(network)
     io = 'float32' if precision in FLOATS else io or 'uint8'
     described = metadata.describe(hparams, checkpoints.step_of(checkpoint), image_size, precision,
                                   io)
     entries = {metadata.NAME: described}
     if precision == 'float16':
         entries.update(HALVES)
-    content = encode.encode(network, precision, f'{hparams.model} {precision}', io, entries)
+    try:
+        network = softmax.HEADS[head](trace.trace(session, images, logits))
+        if precision in FLOATS:
+            network = rearrange.rearrange(network)
+        content = encode.encode(network, precision, f'{hparams.model} {precision}', io, entries)
+    except ValueError as error:
+        raise UserError(f'{checkpoint}: {hparams.model} cannot be exported; {error}')
     return Export(metadata.append_labels(content), precision, network, session, images, alpha)

@@ -241,6 +241,14 @@ def test_a_file_that_computes_something_else_is_noticed(trained, tmp_path):
         check.compare(path, exported)
 
 
+def test_a_network_that_no_file_can_hold_is_named(trained):
+    _, root = trained
+    settings = dataclasses.replace(hparams.read(str(root / 'quantized')), quantization=None)
+    checkpoint = str(root / 'quantized' / 'model.ckpt-6')
+    with pytest.raises(UserError, match='mmnet cannot be exported; .* no quantization range'):
+        export(checkpoint, settings, 32, 'int8', 'logistic')
+
+
 def test_fewer_bits_can_be_trained_but_not_exported(dataset, tmp_path):
     status, _, err = train(dataset, tmp_path / 'run', '--quantize')
     assert status == 1 and '--init_checkpoint' in err and '--quant_delay' in err
