@@ -35,7 +35,7 @@ def train_parser() -> Parser:
                          f'({hparams.DEFAULT_MODEL})')
     add_network_flags(network)
     _add_settings(network, models.all_settings('settings'), training_only=True)
-    training = parser.add_argument_group('training; defaults are those of each network\'s paper')
+    training = parser.add_argument_group('training; defaults follow each network\'s paper')
     add_variation_flags(training)
     training.add_argument('--unlabelled', nargs='+', help='folders of photos without masks, for '
                           '--teacher')
