@@ -22,6 +22,8 @@ with cli.starting():
 
 # The split to measure, unless a flag says otherwise.
 SPLIT = 'test'
+# Images at a time, unless a flag says otherwise.
+BATCH_SIZE = 32
 
 # Only checkpoints need TensorFlow, so the functions that read them import what needs it.
 
@@ -35,6 +37,10 @@ def main() -> int:
     if args.dataset_split_name != SPLIT and (args.clips or args.validation):
         raise UserError(f'--dataset_split_name {args.dataset_split_name}: is not read with --clips '
                         f'or --validation; leave it out')
+    if args.runtime and not args.tflite_path:
+        raise UserError('--runtime: runs exported files; give one with --tflite_path')
+    if args.batch_size and args.clips:
+        raise UserError('--batch_size: clips are measured frame by frame; leave it out')
     if args.clips:
         return evaluate_clips(args)
     if args.checkpoint_path is None:
@@ -75,7 +81,8 @@ def make_parser() -> cli.Parser:
                         help='all adds the metrics of other papers')
     cli.add_json_flag(parser)
     cli.add_runtime_flag(parser)
-    parser.add_argument('--batch_size', type=cli.positive(int), default=32, help='images at a time')
+    parser.add_argument('--batch_size', type=cli.positive(int),
+                        help=f'images at a time ({BATCH_SIZE})')
     parser.add_argument('--watch', action='store_true',
                         help='measure every checkpoint as training writes it')
     parser.add_argument('--max_steps', type=cli.positive(int),
@@ -106,7 +113,8 @@ def evaluate_other(args: argparse.Namespace) -> int:
         # Any size will do; OpenCV enlarges a single pixel wrongly.
         size, predict, again = 2, evaluation.always_foreground, None
     else:
-        predictor = Interpreter(args.tflite_path, environments.enter(args.runtime)).predictor()
+        runtime = environments.enter(args.runtime or cli.RUNTIME)
+        predictor = Interpreter(args.tflite_path, runtime).predictor()
         size, predict = predictor.size, evaluation.image_by_image(predictor.alpha)
         again = evaluation.with_own_past(predictor.alpha) if predictor.remembers else None
     sets = find_sets(args.dataset_path, args.dataset_split_name, args.skip_bad_pairs)
@@ -136,7 +144,7 @@ def evaluate_clips(args: argparse.Namespace) -> int:
 def make_evaluator(args: argparse.Namespace, sets: Mapping[str, List[Pair]],
                    size: int) -> evaluation.Evaluator:
     """Prepares the metrics of the data sets."""
-    return evaluation.Evaluator(sets, size, args.batch_size, args.skip_bad_pairs,
+    return evaluation.Evaluator(sets, size, args.batch_size or BATCH_SIZE, args.skip_bad_pairs,
                                 args.metrics == 'all')
 
 
@@ -188,7 +196,8 @@ def watch(args: argparse.Namespace) -> int:
     from mmnet import hparams, watching
     train_dir = args.checkpoint_path
     wait_for_training(train_dir, args.timeout)
-    evaluate = prepare(args, train_dir)
+    files.check_writable(train_dir, '--checkpoint_path')
+    trained, evaluate = hparams.read(train_dir), prepare(args, train_dir)
     done = [record['global_step'] for record in records.read_records(
         records.path_of(train_dir, split_of(args)))]
     if done:
@@ -202,6 +211,10 @@ def watch(args: argparse.Namespace) -> int:
         print('all of them are evaluated; --max_steps waits for later ones')
         return 0
     for checkpoint in watching.watch(train_dir, done, args.timeout):
+        found = hparams.read(train_dir)
+        if found != trained:
+            # Another network may replace a training that ended before its first checkpoint.
+            trained, evaluate = found, prepare(args, train_dir)
         try:
             record = evaluate(checkpoint)
         except FileNotFoundError:

@@ -56,6 +56,9 @@ def self_supervised(args: argparse.Namespace) -> HParams:
     """Returns the hyperparameters of --soc, which continues a trained network."""
     if not args.init_checkpoint:
         raise UserError('--soc: starts from a trained network; give it with --init_checkpoint')
+    if args.dataset_split_name != hparams.Training.dataset_split_name:
+        raise UserError(f'--dataset_split_name {args.dataset_split_name}: is not read with --soc, '
+                        f'which takes all photos in the folder --dataset_path; leave it out')
     checkpoint = checkpoints.resolve(pretrained.find(args.init_checkpoint), '--init_checkpoint')
     return hparams.adapted(args, hparams.read_beside(checkpoint))
 

@@ -30,6 +30,8 @@ from mmnet import files, pretrained
 from mmnet.errors import UserError
 
 INTERRUPTED = 130
+# What runs an exported file, unless --runtime says otherwise.
+RUNTIME = 'litert'
 
 
 @contextlib.contextmanager
@@ -61,6 +63,8 @@ def run(main: Callable[[], Optional[int]]) -> None:
     more, the program ends quietly.
     """
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    # A file name may hold bytes that are not UTF-8, and is printed all the same.
+    sys.stdout.reconfigure(errors='backslashreplace')  # type: ignore[attr-defined]
     try:
         sys.exit(main())
     except UserError as error:
@@ -206,6 +210,6 @@ def add_json_flag(parser: Parser) -> None:
 def add_runtime_flag(parser: Parser) -> None:
     """Adds the flag that says what runs an exported file."""
     parser.add_argument('--runtime', choices=('litert', 'litert_compiled', 'tensorflow'),
-                        default='litert', help='what runs an exported file: LiteRT\'s Interpreter, '
-                        'its newer CompiledModel, or TensorFlow 1.15\'s interpreter, to check that '
-                        'old phones run it')
+                        help='what runs an exported file: LiteRT\'s Interpreter, its newer '
+                        'CompiledModel, or TensorFlow 1.15\'s interpreter, to check that old '
+                        f'phones run it ({RUNTIME})')

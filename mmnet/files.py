@@ -40,7 +40,7 @@ def write_text(text: str, path: str) -> None:
     Raises:
         UserError: if it cannot be written.
     """
-    with replacing(path) as partial, open(partial, 'w') as file:
+    with replacing(path) as partial, open(partial, 'w', errors='surrogateescape') as file:
         file.write(text)
 
 

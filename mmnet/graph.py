@@ -23,10 +23,15 @@ def as_float(pixels: tf.Tensor) -> tf.Tensor:
     return tf.cast(pixels, tf.float32) * (1 / 255)
 
 
-def open_session(graph: tf.Graph) -> tf.Session:
-    """Opens a session that takes only the GPU memory it needs: a training may run beside it."""
+def open_session(graph: tf.Graph, exact: bool = False) -> tf.Session:
+    """Opens a session that takes only the GPU memory it needs: a training may run beside it.
+
+    Args:
+        graph: to run.
+        exact: stay on the CPU. A newer GPU may round products to half the digits (TF32).
+    """
     return tf.Session(graph=graph, config=tf.ConfigProto(
-        gpu_options=tf.GPUOptions(allow_growth=True)))
+        gpu_options=tf.GPUOptions(allow_growth=True), device_count={'GPU': 0} if exact else {}))
 
 
 def build_network(images: tf.Tensor, hparams: HParams,

@@ -39,7 +39,8 @@ def load(path: str, flag: str) -> Predictor:
     """Loads a network from a train directory or a checkpoint.
 
     Raises:
-        UserError: if there is no such checkpoint, or it cannot be read.
+        UserError: if there is no such checkpoint, or it cannot be read; while it runs, also if
+            memory is full.
     """
     network = _restore(checkpoints.resolve(path, flag))
 
@@ -47,7 +48,11 @@ def load(path: str, flag: str) -> Predictor:
 
     def alpha(image: np.ndarray, previous: Optional[np.ndarray] = None) -> np.ndarray:
         taken = np.dstack([image, as_bytes(previous, size)]) if remembers else image
-        return network.session.run(network.alpha, {network.images: taken[np.newaxis]})[0]
+        try:
+            return network.session.run(network.alpha, {network.images: taken[np.newaxis]})[0]
+        except tf.errors.ResourceExhaustedError:
+            raise UserError(f'{flag} {path}: out of memory at {size}×{size}; stop other programs '
+                            f'on this machine or its GPU')
     return Predictor(size, alpha, remembers)
 
 

@@ -59,19 +59,21 @@ def reading(path: str) -> Iterator[Video]:
     """
     if os.path.exists(path) and not os.path.isfile(path):
         raise UserError(f'{path}: is not a regular file; name a video, or a camera as camera:0')
-    header = imageio_ffmpeg.read_frames(path)
+    # ffmpeg takes what stands before a colon for a protocol.
+    source = os.path.abspath(path)
+    header = imageio_ffmpeg.read_frames(source)
     try:
         with _as_user_errors(path):
             meta = next(header)
             fps = exact_rate(meta['fps'])
     finally:
         header.close()
-    reader = imageio_ffmpeg.read_frames(path, output_params=['-vf', f'fps={fps}'])
+    reader = imageio_ffmpeg.read_frames(source, output_params=['-vf', f'fps={fps}'])
     try:
         with _as_user_errors(path):
             next(reader)
         frames = int(meta['duration'] * fps)
-        yield Video(meta['size'], fps, frames or None, path if 'audio_codec' in meta else None,
+        yield Video(meta['size'], fps, frames or None, source if 'audio_codec' in meta else None,
                     _images(path, reader, meta['size'], frames))
     finally:
         reader.close()
@@ -102,8 +104,9 @@ def is_damaged(path: str, *flags: str) -> bool:
         flags: of ffmpeg; `-c copy` reads the video without decoding it.
     """
     process = subprocess.run(
-        [imageio_ffmpeg.get_ffmpeg_exe(), '-v', 'error', '-i', path, '-map', '0:v:0', *flags, '-f',
-         'null', '-'], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        [imageio_ffmpeg.get_ffmpeg_exe(), '-v', 'error', '-i', os.path.abspath(path), '-map',
+         '0:v:0', *flags, '-f', 'null', '-'],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     return process.returncode != 0 or bool(process.stderr.strip())
 
 

@@ -65,9 +65,12 @@ class CheckpointPredictor:
     def _run(self, images: np.ndarray, alphas_gt: np.ndarray,
              previous: np.ndarray) -> Predicted:
         past = {} if self._previous is None else {self._previous: previous}
-        return self._session.run(
-            [self._predicted, self._losses],
-            {self._images: images, self._alphas_gt: alphas_gt, **past})
+        try:
+            return self._session.run(
+                [self._predicted, self._losses],
+                {self._images: images, self._alphas_gt: alphas_gt, **past})
+        except tf.errors.ResourceExhaustedError:
+            raise UserError(f'--batch_size {len(images)}: out of memory; try a smaller one')
 
 
 def evaluate_checkpoint(evaluator: Evaluator, network: CheckpointPredictor, checkpoint: str,
@@ -75,7 +78,8 @@ def evaluate_checkpoint(evaluator: Evaluator, network: CheckpointPredictor, chec
     """Measures a checkpoint, writes its record and summaries, and keeps it if it is the best.
 
     Training may delete the checkpoint at any moment, so all work is done on a copy. Nothing is
-    written if the split's record is of other photos: their figures cannot be compared.
+    written if the split's record is of other photos, whose figures cannot be compared, or if the
+    folder may not be written to.
 
     Args:
         evaluator: of the photos.
@@ -104,6 +108,10 @@ def evaluate_checkpoint(evaluator: Evaluator, network: CheckpointPredictor, chec
         summary_dir = os.path.join(train_dir, 'eval_' + split)
         if not os.path.isdir(train_dir):
             raise UserError(f'{train_dir}: was deleted while its checkpoint was evaluated')
+        if not os.access(train_dir, os.W_OK | os.X_OK):
+            print(f'{train_dir}: may not be written to, so the figures are not added there',
+                  file=sys.stderr)
+            return record
         # Another evaluation may be running beside this one.
         with files.locked(summary_dir):
             path = path_of(train_dir, split)

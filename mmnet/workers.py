@@ -6,6 +6,7 @@ Each rank takes a part of every batch. The ranks average their gradients, so all
 weights. Without horovodrun there is a single rank, and Horovod is not imported.
 """
 
+import glob
 import importlib.util
 import itertools
 import os
@@ -18,6 +19,8 @@ from mmnet.errors import UserError
 # horovodrun tells its processes how many they are, by Gloo or by Open MPI.
 SIZES = ('HOROVOD_SIZE', 'OMPI_COMM_WORLD_SIZE')
 GPUS = 'CUDA_VISIBLE_DEVICES'
+# The GPUs of a machine. TensorFlow, once asked for them, would keep them all.
+GPU_DEVICES = '/dev/nvidia[0-9]*'
 # What TensorFlow reports when another rank is gone.
 LOST = 'Horovod'
 
@@ -104,22 +107,27 @@ def start() -> Ranks:
         raise UserError(f'this Horovod finds {hvd.size()} workers of {size}, because it lacks its '
                         f'launcher\'s library; start with horovodrun --gloo')
     # Before TensorFlow looks for GPUs: all sessions of a process must see the same ones.
-    os.environ[GPUS] = gpu_of(hvd.local_rank(), hvd.local_size(), os.environ.get(GPUS))
+    os.environ[GPUS] = gpu_of(hvd.local_rank(), hvd.local_size(), os.environ.get(GPUS),
+                              len(glob.glob(GPU_DEVICES)))
     return Ranks(hvd.rank(), hvd.size(), hvd.local_rank(), hvd.local_size())
 
 
-def gpu_of(local_rank: int, local_size: int, visible: Optional[str]) -> str:
+def gpu_of(local_rank: int, local_size: int, visible: Optional[str], there: int = 0) -> str:
     """Chooses a rank's GPU.
 
     Args:
         local_rank, local_size: see `Ranks`.
         visible: the names of the GPUs that may be used, with commas between them, up to `-1` if
             it is there; None for all. A single one may be the launcher's choice for this rank.
+        there: how many GPUs the machine has, as far as is known.
 
     Raises:
         UserError: for fewer GPUs than workers.
     """
     if visible is None:
+        if 0 < there < local_size:
+            raise UserError(f'--workers: this machine has {there} GPUs for {local_size} workers; '
+                            f'start fewer workers, or hide the GPUs with {GPUS}=')
         return str(local_rank)
     gpus = list(itertools.takewhile(lambda name: name.strip() not in ('', '-1'),
                                     visible.split(',')))

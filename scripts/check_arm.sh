@@ -5,11 +5,15 @@
 # phone's time. Without FILEs, it runs the networks of mmnet/pretrained. It takes Debian on x86 with
 # gcc, and no root: packages go into the folder .arm.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
 if [ "${1:-}" = --help ]; then
     sed -n '2,6s/^# *//p' "$0"
     exit 0
 fi
+if [ $# -gt 0 ]; then
+    mapfile -d '' files < <(realpath --zero --no-symlinks -- "$@")
+    set -- "${files[@]}"
+fi
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
 fail() { echo "check_arm.sh: error: $*" >&2; exit 1; }
 if [ $# -eq 0 ]; then set -- mmnet/pretrained/*.tflite; fi
 for file in "$@"; do

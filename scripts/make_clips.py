@@ -73,7 +73,7 @@ def main() -> int:
 def make(pair: Pair, args: argparse.Namespace, scenes: Optional[np.ndarray]) -> Optional[str]:
     """Writes the clip of a pair; returns what is wrong with the pair, if anything."""
     # A person's motion depends on the name, so it stays the same when others come and go.
-    rng = np.random.RandomState([args.seed, zlib.crc32(pair.stem.encode())])
+    rng = np.random.RandomState([args.seed, zlib.crc32(os.fsencode(pair.stem))])
     try:
         person = clips.person_of(pair)
     except decode.UNREADABLE as error:

@@ -65,6 +65,15 @@ def test_a_turned_video_comes_upright(tmp_path):
         assert clip.size == (48, 64) and next(clip.images).shape == (64, 48, 3)
 
 
+def test_a_name_with_a_colon_is_no_protocol(tmp_path, monkeypatch):
+    monkeypatch.chdir(str(tmp_path))
+    write_video(tmp_path / 'clip.mp4', moving_bar(5, 64, 48))
+    os.rename('clip.mp4', '12:30.mp4')
+    with video.reading('12:30.mp4') as clip:
+        assert len(list(clip.images)) == 5
+    assert not video.is_damaged('12:30.mp4')
+
+
 def test_exact_rates():
     assert video.exact_rate(29.97) == Fraction(30000, 1001)
     assert video.exact_rate(23.98) == Fraction(24000, 1001)

@@ -98,7 +98,7 @@ def read_mask(path: str, size: Optional[int] = None, labels: bool = False) -> np
 
     Raises:
         any of `UNREADABLE`; ValueError for a mask of class labels, which would read as all
-        background, unless `labels` is true.
+        background, unless they are 0 and 1 and `labels` is true.
     """
     mask = _alpha_of(path)
     if mask.getextrema()[1] == 1:
@@ -127,6 +127,12 @@ def _alpha_of(path: str) -> Image.Image:
         image = image.convert('RGBA')
     if image.mode in ('RGBA', 'LA', 'PA') and not _opaque_grey(image):
         return image.getchannel('A')
+    if image.mode == 'P' and not _opaque_grey(image):
+        # A mask of class labels: the palette only makes them visible.
+        image = Image.fromarray(np.asarray(image))
+        if image.getextrema()[1] > 1:
+            raise ValueError('its palette has colours, and more labels than 0 and 1; save the '
+                             'mask as grey, 0 to 255')
     return image.convert('L')
 
 
@@ -135,9 +141,11 @@ def _upright(image: Image.Image) -> Image.Image:
 
     Pillow's own function also rewrites the EXIF block, and fails where other tags are damaged.
     """
-    image.load()
+    # Asked before decoding, as `pairs.upright_size` does: some files tell more after it.
     turn = TURNS.get(orientation(image))
-    return image if turn is None else image.transpose(turn)
+    image.load()
+    # Pillow itself turns TIFFs.
+    return image if turn is None or image.format == 'TIFF' else image.transpose(turn)
 
 
 def resize_mask(mask: np.ndarray, size: int) -> np.ndarray:

@@ -131,7 +131,7 @@ def hold_out(pairs: List[Pair], fraction: Optional[float]) -> Tuple[List[Pair], 
 
 def drawn_share(text: str) -> float:
     """Draws a number in [0, 1) from a text, the same one on every machine."""
-    return int.from_bytes(hashlib.sha1(text.encode()).digest()[:8], 'big') / 2 ** 64
+    return int.from_bytes(hashlib.sha1(os.fsencode(text)).digest()[:8], 'big') / 2 ** 64
 
 
 def find_photos(folder: str, skip_bad_pairs: Optional[bool] = None,
@@ -166,7 +166,7 @@ def describe(sets: Mapping[str, List[Pair]]) -> Dict[str, Dict[str, Any]]:
         digest = hashlib.sha256()
         for pair in pairs:
             sizes = [os.path.getsize(path) for path in pair.files()]
-            digest.update(f'{pair.stem} {sizes}\n'.encode())
+            digest.update(os.fsencode(f'{pair.stem} {sizes}\n'))
         described[name] = {'pairs': len(pairs), 'fingerprint': digest.hexdigest()[:16]}
     return described
 

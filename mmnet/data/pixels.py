@@ -168,7 +168,7 @@ def _fingerprint(pairs: List[Pair], size: int) -> str:
         for path in pair.files():
             stat = os.stat(path)
             line = f'{os.path.abspath(path)} {stat.st_size} {stat.st_mtime_ns}\n'
-            digest.update(line.encode())
+            digest.update(os.fsencode(line))
     return digest.hexdigest()[:16]
 
 

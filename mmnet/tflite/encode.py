@@ -15,7 +15,7 @@ from tensorflow_lite_support.metadata import schema_py_generated as schema
 from mmnet.tflite import flatbuffer
 from mmnet.tflite.flatbuffer import Operator, Quantization, Tensor
 from mmnet.tflite.layers import Layer, LayerGraph, Range, Value
-from mmnet.tflite.softmax import alpha_table
+from mmnet.tflite.softmax import PROBABILITIES, alpha_table
 
 
 def encode(network: LayerGraph, precision: str, description: str, io: str,
@@ -44,6 +44,9 @@ def encode(network: LayerGraph, precision: str, description: str, io: str,
     for layer in network.layers:
         encoder.add(layer)
     alpha = encoder.converted(network.output, encoder.tensors[network.output], io)
+    if encoder.precision != io == 'float32' and network.output.range == PROBABILITIES:
+        # The grid ends at 255/256, and a person is opaque.
+        alpha = encoder.scaled(alpha, 256 / 255)
     return flatbuffer.write(inputs, {'alpha': alpha}, encoder.operators, description, metadata)
 
 
@@ -149,6 +152,13 @@ class _Encoder:
         result.name = f'{value.name}_{dtype}'
         kind = 'DEQUANTIZE' if dtype == 'float32' else 'QUANTIZE'
         self.append(kind, [tensor], [result], kind.title() + 'Options')
+        return result
+
+    def scaled(self, tensor: Tensor, factor: float) -> Tensor:
+        """Multiplies a tensor of floats."""
+        result = Tensor(f'{tensor.name}_scaled', tensor.shape, 'float32')
+        constant = _constant(f'{tensor.name}_factor', [factor], 'float32')
+        self.append('MUL', [tensor, constant], [result], 'MulOptions')
         return result
 
     def add(self, layer: Layer) -> None:

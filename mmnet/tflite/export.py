@@ -83,7 +83,8 @@ def export(checkpoint: str, hparams: HParams, image_size: int, precision: str,
     """
     if precision in FLOATS:
         hparams = dataclasses.replace(hparams, quantization=None)
-    session = open_session(tf.Graph())
+    # A file is compared with this graph.
+    session = open_session(tf.Graph(), exact=True)
     with session.graph.as_default():
         images = tf.placeholder(tf.float32, [1, image_size, image_size, hparams.channels])
         try:

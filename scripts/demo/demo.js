@@ -97,9 +97,10 @@ async function startCamera() {
     return;
   }
   const video = Object.assign(document.createElement('video'), {srcObject: stream});
-  await play({video, stream});
+  if (!await play({video, stream})) return;
   page.result.classList.toggle('mirrored', facing === 'user');
   const devices = await navigator.mediaDevices.enumerateDevices();
+  if (choice !== choices) return;
   page.turn.hidden = devices.filter(({kind}) => kind === 'videoinput').length < 2;
 }
 
@@ -109,6 +110,7 @@ async function openFile() {
   if (!file) return;
   page.file.value = '';  // The same file may be chosen again.
   stop();
+  const choice = choices;
   const unreadable = () => new UserError(`${file.name} cannot be read as a photo or a video; ` +
                                          'choose a JPEG, PNG, WebP, MP4 or WebM file.');
   if (file.type.startsWith('video/')) {
@@ -119,18 +121,26 @@ async function openFile() {
       throw unreadable();
     });
   } else {
-    source = {image: await createImageBitmap(file).catch(() => {
-      throw unreadable();
-    })};
+    const image = await createImageBitmap(file).catch(() => null);
+    if (choice !== choices) return;
+    if (!image) throw unreadable();
+    source = {image};
     await repaint();
   }
 }
 
-/** Starts moving pictures; every new frame is shown. */
+/** Starts moving pictures; every new frame is shown. Resolves to whether they are still wanted. */
 async function play(moving) {
   Object.assign(moving.video, {muted: true, playsInline: true});
   source = moving;
-  await moving.video.play();
+  try {
+    await moving.video.play();
+  } catch (error) {
+    // Another choice has stopped it.
+    if (source !== moving) return false;
+    throw error;
+  }
+  if (source !== moving) return false;
   const next = moving.video.requestVideoFrameCallback ?
       (callback) => moving.video.requestVideoFrameCallback(callback) : requestAnimationFrame;
   const loop = () => guarded(async () => {
@@ -139,6 +149,7 @@ async function play(moving) {
     next(loop);
   });
   next(loop);
+  return true;
 }
 
 /** Shows a photo again, with a new background or network. Videos go on by themselves. */

@@ -55,6 +55,17 @@ def test_masks_of_class_labels_are_refused(tmp_path):
         decode.read_mask(save(tmp_path, Image.fromarray((GREY > 100).astype(np.uint8))))
 
 
+@pytest.mark.parametrize('label', [1, 15])
+def test_labels_with_a_palette_are_read_as_labels(tmp_path, label):
+    image = Image.fromarray((GREY > 100).astype(np.uint8) * label, mode='P')
+    image.putpalette([0, 0, 0] + 15 * [128, 0, 0])
+    path = save(tmp_path, image)
+    if label == 1:
+        np.testing.assert_array_equal(decode.read_mask(path, labels=True), (GREY > 100) * 255)
+    with pytest.raises(ValueError, match='0 and 1'):
+        decode.read_mask(path)
+
+
 def test_rotated_photos_come_out_upright(tmp_path):
     upright = np.zeros([32, 24, 3], np.uint8)
     upright[:8] = 255
@@ -76,6 +87,33 @@ def test_every_orientation_is_turned_as_pillow_does(tmp_path, orientation):
         expected = np.asarray(ImageOps.exif_transpose(image))
     np.testing.assert_array_equal(decode.read_mask(path), expected)
     assert pairs.upright_size(path) == expected.shape[::-1]
+
+
+@pytest.mark.parametrize('compression', ['raw', 'tiff_lzw'])
+@pytest.mark.parametrize('orientation', range(1, 9))
+def test_a_tiff_is_turned_once(tmp_path, orientation, compression):
+    exif = Image.Exif()
+    exif[decode.ORIENTATION_TAG] = orientation
+    png, tiff = str(tmp_path / 'x.png'), str(tmp_path / 'x.tif')
+    wide = Image.fromarray(GREY[:8])
+    wide.save(png, exif=exif)
+    wide.save(tiff, tiffinfo={decode.ORIENTATION_TAG: orientation}, compression=compression)
+    np.testing.assert_array_equal(decode.read_image(tiff), decode.read_image(png))
+
+
+def test_an_exif_block_behind_the_pixels_turns_neither_size_nor_pixels(tmp_path):
+    exif = Image.Exif()
+    exif[decode.ORIENTATION_TAG] = 6
+    path = tmp_path / 'x.png'
+    Image.new('RGB', (40, 30)).save(str(path), exif=exif)
+    content = path.read_bytes()
+    # A chunk is its length, its name, so many bytes and a checksum.
+    start = content.index(b'eXIf') - 4
+    length, = struct.unpack('>I', content[start:start + 4])
+    block, end = content[start:start + 12 + length], content.index(b'IEND') - 4
+    path.write_bytes(content.replace(block, b'')[:end - len(block)] + block + content[end:])
+    assert pairs.upright_size(str(path)) == (40, 30)
+    assert decode.read_image(str(path)).shape == (30, 40, 3)
 
 
 def test_damaged_exif_tags_do_not_matter(tmp_path):

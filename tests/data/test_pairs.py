@@ -87,6 +87,18 @@ def test_a_missing_split_is_refused(dataset):
         pairs.find_pairs(dataset, 'val')
 
 
+def test_names_need_not_be_utf8(dataset):
+    """Old archives hold names in other encodings."""
+    for kind, extension in (('image', b'.jpg'), ('mask', b'.png')):
+        place = os.fsencode(folder(dataset, kind))
+        os.rename(place + b'/003' + extension, place + b'/Jos\xe9' + extension)
+    found = pairs.find_sets([dataset], 'train')
+    described, = pairs.describe(found).values()
+    assert described['pairs'] == 10
+    kept, held = pairs.hold_out(*found.values(), 0.5)
+    assert len(kept) + len(held) == 10 and kept and held
+
+
 def test_headers_are_read_upright(tmp_path):
     exif = Image.Exif()
     exif[decode.ORIENTATION_TAG] = 6

@@ -165,6 +165,7 @@ def test_self_supervision_on_unlabelled_photos(trained, tmp_path):
 @pytest.mark.parametrize('flags, named', [
     ([], '--init_checkpoint'),
     (['--init_checkpoint', 'portraitnet'], 'modnet can be adapted'),
+    (['--init_checkpoint', 'modnet', '--dataset_split_name', 'test'], '--dataset_split_name test'),
     (['--init_checkpoint', 'modnet', '--dataset_path', 'nowhere'], 'nowhere: no such folder'),
     (['--init_checkpoint', 'modnet', '--dataset_path', '.', '.'], 'is named twice')])
 def test_self_supervision_refuses(trained, tmp_path, flags, named):

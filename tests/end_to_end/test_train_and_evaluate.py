@@ -1,5 +1,7 @@
 """train.py and evaluate.py as a person runs them."""
 
+import dataclasses
+import importlib
 import json
 import os
 import random
@@ -13,7 +15,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from mmnet import checkpoints, files, graph, hparams, losses, models, records
+from mmnet import checkpoints, files, graph, hparams, losses, models, records, watching
 from mmnet.data import decode
 from mmnet.data.pairs import find_pairs, find_sets, hold_out
 from tests.helpers import (SMALL, evaluate, folder, records_of, run, start, train,
@@ -183,6 +185,39 @@ def test_watching_waits_for_training_and_follows_it(dataset, tmp_path):
     assert [record['global_step'] for record in records_of(run_dir)] == [0, 3, 6]
 
 
+def test_watching_notices_that_another_network_took_the_directory(trained, tmp_path, monkeypatch):
+    """A training that ended before its first checkpoint may be replaced by another one."""
+    dataset, run_dir, _ = trained
+    copy = tmp_path / 'run'
+    shutil.copytree(str(run_dir), str(copy), ignore=shutil.ignore_patterns('eval*', 'best'))
+    settings = hparams.read(str(copy))
+    hparams.write(dataclasses.replace(settings, image_size=64), str(copy))
+
+    def replaced(*args):
+        hparams.write(settings, str(copy))
+        yield str(copy / 'model.ckpt-8')
+    monkeypatch.setattr(watching, 'watch', replaced)
+    program = importlib.import_module('evaluate')
+    program.watch(program.make_parser().parse_args(
+        ['--dataset_path', dataset, '--checkpoint_path', str(copy), '--watch']))
+    found, = records_of(copy)
+    status, _, err = evaluate(dataset, run_dir / 'model.ckpt-8', '--json', tmp_path / 'right.json')
+    assert status == 0, err
+    right = json.loads((tmp_path / 'right.json').read_text())
+    assert found['mad'] == pytest.approx(right['mad'], rel=1e-6)
+
+
+@pytest.mark.parametrize('program, megabytes', [('evaluate.py', 24), ('scripts/matte.py', 4)])
+def test_too_little_memory_is_no_traceback(dataset, tmp_path, program, megabytes):
+    network = 'pretrained:mmnet_dm1.0_256'
+    flags = (['--dataset_path', dataset, '--checkpoint_path', network] if program == 'evaluate.py'
+             else [dataset + '/test/image/000.jpg', '--model', network, '--output_dir', tmp_path])
+    process = start(program, *flags,
+                    env={**os.environ, 'TF_CPU_BFC_MEM_LIMIT_IN_MB': str(megabytes)})
+    _, err = process.communicate()
+    assert process.returncode == 1 and 'out of memory' in err and 'Traceback' not in err
+
+
 def test_kill_9_at_any_moment_loses_nothing_but_steps(dataset, tmp_path):
     """Several kills at random moments end with the step count of an undisturbed training."""
     run_dir = tmp_path / 'run'
@@ -320,6 +355,11 @@ def test_evaluating_what_is_not_there(dataset, trained, tmp_path):
                                (run_dir, ['--timeout', 1], 'are for --watch')):
         status, _, err = evaluate(dataset, path, *flags)
         assert status == 1 and named in err and 'tflite' not in err.replace('evaluate', '')
+    # Flags that would change nothing.
+    for flags, named in ((['--runtime', 'litert'], '--runtime: runs exported files'),
+                         (['--clips', '--batch_size', 2], '--batch_size: clips')):
+        status, _, err = evaluate(dataset, run_dir, *flags)
+        assert status == 1 and named in err and err.count('\n') == 1
 
 
 def test_undecodable_test_images_are_named_or_skipped(trained, tmp_path):

@@ -45,6 +45,13 @@ def test_convolutions_are_read_as_real_numbers(kind, precision):
 def test_floats_go_in_and_out_of_8_bits():
     network = head_only('logistic')
     content = encode.encode(network, 'int8', '', 'float32')
-    assert flatbuffer.operator_counts(content) == {'QUANTIZE': 1, 'LOGISTIC': 1, 'DEQUANTIZE': 1}
+    assert flatbuffer.operator_counts(content) == {'QUANTIZE': 1, 'LOGISTIC': 1, 'DEQUANTIZE': 1,
+                                                   'MUL': 1}
     logits = np.linspace(-6, 6, 256, dtype=np.float32).reshape([1, 16, 16, 1])
-    np.testing.assert_allclose(run_here(content, logits), 1 / (1 + np.exp(-logits)), atol=0.02)
+    alphas = run_here(content, logits)
+    np.testing.assert_allclose(alphas, 1 / (1 + np.exp(-logits)), atol=0.02)
+    # LOGISTIC ends at 255/256, but a person is opaque.
+    bytes_of = encode.encode(network, 'int8', '', 'uint8')
+    grid = np.arange(256, dtype=np.uint8).reshape([1, 16, 16, 1])
+    assert alphas.min() >= 0 and alphas.max() <= 1
+    np.testing.assert_allclose(alphas.max(), run_here(bytes_of, grid).max() / 255, atol=1e-6)
