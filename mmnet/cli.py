@@ -63,8 +63,9 @@ def run(main: Callable[[], Optional[int]]) -> None:
     more, the program ends quietly.
     """
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    # A file name may hold bytes that are not UTF-8, and is printed all the same.
-    sys.stdout.reconfigure(errors='backslashreplace')  # type: ignore[attr-defined]
+    if sys.stdout is not None:
+        # A file name may hold bytes that are not UTF-8, and is printed all the same.
+        sys.stdout.reconfigure(errors='backslashreplace')  # type: ignore[attr-defined]
     try:
         sys.exit(main())
     except UserError as error:
