@@ -60,7 +60,8 @@ def strip(sources: Sequence[str], dest: str, temperature: float = 1.0) -> None:
     """Writes the mean of checkpoints' weights as a new checkpoint, small enough to publish.
 
     Their moving averages take the place of the weights, if there are any. Adam's moments are left
-    out, two thirds of the bytes, and so are the folders of the data sets.
+    out, two thirds of the bytes, and so are the folders of the data sets. The training ends at this
+    checkpoint.
 
     Args:
         sources: checkpoints of one network, as returned by `checkpoints.resolve`. The last one
@@ -99,7 +100,8 @@ def strip(sources: Sequence[str], dest: str, temperature: float = 1.0) -> None:
     hparams.write(dataclasses.replace(network.hparams, training=dataclasses.replace(
         training, dataset_path=names(training.dataset_path) or (), teacher=None,
         backgrounds=names(training.backgrounds), unlabelled=names(training.unlabelled),
-        init_checkpoint=None, ema_decay=None)), dest)
+        init_checkpoint=None, ema_decay=None,
+        max_steps=max(1, checkpoints.step_of(sources[-1])))), dest)
 
 
 def _last_layer_variables(network: _Network) -> List[str]:

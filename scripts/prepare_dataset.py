@@ -49,6 +49,10 @@ def main() -> int:
              for name in ('image_folder', 'mask_folder', 'mask_suffix')):
         raise UserError(f'--image_folder, --mask_folder and --mask_suffix: are for the format '
                         f'folder; leave them out for {args.format}')
+    elif args.format == 'eg1800' and os.path.realpath(args.dest).startswith(
+            os.path.join(os.path.realpath(args.source), '')):
+        raise UserError(f'{args.dest}: lies in {args.source}, all of which eg1800 reads; choose a '
+                        f'folder elsewhere')
     else:
         layout = layouts.LAYOUTS[args.format](args.source)
     items, problems = assign_splits(layout, args)
@@ -84,7 +88,8 @@ def make_parser() -> cli.Parser:
     parser.add_argument('--soften', action='store_true', help='make hard masks soft along their '
                         'edges, by closed-form matting: some seconds for each pair')
     split = parser.add_argument_group(
-        'split', 'EG1800\'s lists, P3M-10k and PPM-100 say themselves what is for testing.')
+        'split', 'Clothing Co-Parsing, EG1800\'s lists, P3M-10k and PPM-100 say themselves what is '
+        'for testing.')
     split.add_argument('--test_list', help='a text file of the names to test on, one on each line; '
                        'all others are for training')
     split.add_argument('--test_fraction', type=cli.fraction, default=0.1,

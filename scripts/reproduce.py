@@ -14,7 +14,7 @@ import glob
 import os
 import shlex
 import sys
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Tuple
 
 from mmnet import cli
 
@@ -151,9 +151,14 @@ def check_flags(wanted: List[Run], train_flags: List[str]) -> None:
         UserError: for a flag that belongs to this program or does not fit a row.
     """
     for flag in train_flags:
-        if flag.split('=')[0] in OWN_FLAGS:
+        name = flag.split('=')[0]
+        if name in OWN_FLAGS:
             raise UserError(f'{flag}: is given to every row by reproduce.py itself; leave it out '
                             f'behind --')
+        for run in wanted:
+            if name in run.row.flags:
+                raise UserError(f'{flag}: makes the row {run.row.label} what it is; leave it out '
+                                f'behind --, or the row out by --rows')
     for run in wanted:
         hparams.from_flags(runs.parsed(run))
 
@@ -186,11 +191,9 @@ def hours(seconds: float) -> str:
 
 
 def measure_latency(args: argparse.Namespace) -> None:
-    """Times all files of the first seed in turn, unless that was done for the very same files."""
+    """Times a file of each row in turn, unless that was done for the very same files."""
     path = os.path.join(args.output_dir, LATENCY)
-    exported = glob.glob(os.path.join(glob.escape(args.output_dir), 'runs',
-                                      f'*_seed{args.seeds[0]}', '*.tflite'))
-    shas = {each: runs.sha256(each) for each in sorted(exported)}
+    shas = {each: runs.sha256(each) for each in files_to_time(args.output_dir)}
     there = files.read_json(path)
     if isinstance(there, dict) and set(shas.values()) <= set(there.get('files', {})):
         return
@@ -206,6 +209,16 @@ def measure_latency(args: argparse.Namespace) -> None:
     files.write_json({'machine': runs.machine(), 'commit': runs.commit_of(ROOT),
                       'files': measured}, path)
     os.remove(report_path)
+
+
+def files_to_time(output_dir: str) -> List[str]:
+    """Lists the exported file of every row, that of its lowest seed: seeds are equally fast."""
+    seeds: Dict[str, Tuple[int, str]] = {}
+    for path in glob.glob(os.path.join(glob.escape(output_dir), 'runs', '*_seed*', '*.tflite')):
+        row, seed = os.path.basename(os.path.dirname(path)).rsplit('_seed', 1)
+        found = (int(seed), path)
+        seeds[row] = min(seeds.get(row, found), found)
+    return sorted(path for _, path in seeds.values())
 
 
 def report(args: argparse.Namespace, targets: List[str], setup: Setup, train_data: Dict[str, Any],

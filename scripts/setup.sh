@@ -40,6 +40,8 @@ done
 [ -e .venv/gpu ] && kind=gpu
 
 is_37() { "$1" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 7))' 2>/dev/null; }
+# An environment whose making was interrupted may have Python and no pip.
+has_pip() { "$1" -m pip --version >/dev/null 2>&1; }
 # LiteRT has wheels for these versions.
 is_new() { "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null; }
 
@@ -104,7 +106,7 @@ make_new() {
     if [ -e "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
         return
     fi
-    if [ ! -x "$environment/bin/python" ] || ! is_new "$environment/bin/python"; then
+    if ! is_new "$environment/bin/python" || ! has_pip "$environment/bin/python"; then
         python=$(find_new_python)
         [ -n "$python" ] || fail "no Python 3.10 to 3.13 found on PATH or in pyenv, and no uv to" \
             "install one; install uv (pip install uv) or such a Python and run this again"
@@ -180,19 +182,25 @@ if [ -e "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
     exit 0
 fi
 
-if [ ! -x .venv/bin/python ] || ! is_37 .venv/bin/python; then
+if ! is_37 .venv/bin/python || ! has_pip .venv/bin/python; then
     python=$(find_python)
     [ -n "$python" ] || fail "no Python 3.7 found on PATH, in pyenv or conda, and no uv to install" \
         "one; install uv (pip install uv) or Python 3.7 and run this again"
     say "making .venv with $python"
     "$python" -m venv --clear .venv
 fi
+if [ "$kind" = gpu ]; then
+    touch .venv/gpu
+    # Both builds of TensorFlow have the same files; only one of them may be there.
+    if .venv/bin/python -m pip show --quiet tensorflow 2>/dev/null; then
+        .venv/bin/python -m pip uninstall --quiet --yes tensorflow tensorflow-gpu
+    fi
+fi
 install_into .venv "${files[@]}"
 if [ -n "$horovod" ]; then
     install_horovod
     touch .venv/horovod
 fi
-if [ "$kind" = gpu ]; then touch .venv/gpu; fi
 if [ -n "$plots" ]; then touch .venv/plots; fi
 if [ -n "$dev" ]; then touch .venv/dev; fi
 echo "$wanted" >"$stamp"

@@ -23,7 +23,13 @@ if [ ${#places[@]} -lt 2 ]; then
     echo "$usage" >&2
     exit 2
 fi
+warm_up=
 for flag in "$@"; do
+    if [ "$warm_up" = next ]; then warm_up=$flag; fi
+    case $flag in
+        --warm_up_steps) warm_up=next ;;
+        --warm_up_steps=*) warm_up=${flag#*=} ;;
+    esac
     if [[ ${flag%%=*} =~ ^--(model|width_multiplier|image_size|max_steps|dataset_path|train_dir)$ ]]
     then
         echo "train_recipe.sh: error: $flag: is the recipe's own; leave it out" >&2
@@ -33,6 +39,17 @@ done
 for name in STEPS_64 STEPS_128 STEPS_256 STEPS_ROUNDED; do
     if [[ -n ${!name:-} && ! ${!name} =~ ^[1-9][0-9]*$ ]]; then
         echo "train_recipe.sh: error: $name ${!name}: is not a number of steps; give a whole number above 0" >&2
+        exit 2
+    fi
+done
+if [ -n "${SCRATCH:-}" ]; then
+    steps_64=${STEPS_64:-3000} steps_128=${STEPS_128:-2200} steps_256=${STEPS_256:-1200}
+else
+    steps_64= steps_128=${STEPS_128:-1500} steps_256=${STEPS_256:-1500}
+fi
+for steps in $steps_64 $steps_128 $steps_256; do
+    if [[ $warm_up =~ ^[0-9]+$ ]] && [ "$warm_up" -ge "$steps" ]; then
+        echo "train_recipe.sh: error: --warm_up_steps $warm_up: must be below the $steps steps of a stage" >&2
         exit 2
     fi
 done
@@ -93,24 +110,29 @@ export_file() {
         "$python" "$root/export_tflite.py" --checkpoint_path "$trained" --output "$file" --force "$@"
 }
 
+# warm_up N STEPS: N, or half of a short training
+warm_up() {
+    echo $(($1 < $2 / 2 ? $1 : $2 / 2))
+}
+
 # FLAGs replace the recipe's, but not what makes a stage of it. They may name what to start from.
 if [ -n "${SCRATCH:-}" ]; then
-    train 64 '' "${recipe[@]}" --learning_rate 8e-3 --warm_up_steps 100 --ema_decay 0.998 "$@" \
-        --image_size 64 --max_steps "${STEPS_64:-3000}"
-    train 128 64 "${recipe[@]}" --learning_rate 4e-3 --warm_up_steps 50 --ema_decay 0.998 "$@" \
-        --image_size 128 --max_steps "${STEPS_128:-2200}"
-    train 256 128 "${recipe[@]}" --learning_rate 3e-3 --warm_up_steps 20 --ema_decay 0.99 \
-        --batch_size 16 "$@" --image_size 256 --max_steps "${STEPS_256:-1200}"
+    train 64 '' "${recipe[@]}" --learning_rate 8e-3 --warm_up_steps "$(warm_up 100 "$steps_64")" \
+        --ema_decay 0.998 "$@" --image_size 64 --max_steps "$steps_64"
+    train 128 64 "${recipe[@]}" --learning_rate 4e-3 --warm_up_steps "$(warm_up 50 "$steps_128")" \
+        --ema_decay 0.998 "$@" --image_size 128 --max_steps "$steps_128"
+    train 256 128 "${recipe[@]}" --learning_rate 3e-3 --warm_up_steps "$(warm_up 20 "$steps_256")" \
+        --ema_decay 0.99 --batch_size 16 "$@" --image_size 256 --max_steps "$steps_256"
 else
-    begin=("${recipe[@]}" --learning_rate 3e-3 --warm_up_steps 20 --ema_decay 0.99)
-    train 256 '' "${begin[@]}" --batch_size 8 --init_checkpoint pretrained:mmnet_dm1.0_256 "$@" \
-        --image_size 256 --max_steps "${STEPS_256:-1500}"
-    train 128 '' "${begin[@]}" --batch_size 16 --init_checkpoint pretrained:mmnet_dm1.0_128 "$@" \
-        --image_size 128 --max_steps "${STEPS_128:-1500}"
+    begin=("${recipe[@]}" --learning_rate 3e-3 --ema_decay 0.99)
+    train 256 '' "${begin[@]}" --warm_up_steps "$(warm_up 20 "$steps_256")" --batch_size 8 \
+        --init_checkpoint pretrained:mmnet_dm1.0_256 "$@" --image_size 256 --max_steps "$steps_256"
+    train 128 '' "${begin[@]}" --warm_up_steps "$(warm_up 20 "$steps_128")" --batch_size 16 \
+        --init_checkpoint pretrained:mmnet_dm1.0_128 "$@" --image_size 128 --max_steps "$steps_128"
 fi
 for size in 256 128; do
     train "${size}_rounded" "$size" "${recipe[@]}" --learning_rate 3e-4 --ema_decay 0.95 \
-        --batch_size 16 "$@" --quantize --per_channel --image_size "$size" \
+        --batch_size 16 "$@" --warm_up_steps 0 --quantize --per_channel --image_size "$size" \
         --max_steps "${STEPS_ROUNDED:-100}"
     finish "$size"
     finish "${size}_rounded"

@@ -69,6 +69,7 @@ def test_a_stripped_checkpoint_holds_the_average_and_nothing_else(tmp_path):
         assert str(tmp_path) not in file.read()
     published = hparams.read(dest)
     assert published.training.dataset_path == ('data',) and not published.training.averaged
+    assert published.training.max_steps == 7
     image = np.zeros([32, 32, 3], np.uint8)
     np.testing.assert_array_equal(restored.load(dest, '--model').alpha(image),
                                   restored.load(path + '-7', '--model').alpha(image))

@@ -18,11 +18,16 @@ import numpy as np
 import scipy.io
 from PIL import Image
 
+from mmnet import pretrained
 from mmnet.data import decode
 from mmnet.errors import UserError
 
+# Names the photos of Clothing Co-Parsing that the networks in `mmnet/pretrained` are tested on.
+CCP_TEST = os.path.join(pretrained.FOLDER, 'ccp_test.txt')
 # `upper_body` leaves this share of a person's height free above the head.
 ABOVE_HEAD = 0.06
+# Supervisely's tag of photos with people who are not marked.
+UNMARKED = 'not-marked-people'
 # `Item.read_mask` raises these, besides `decode.UNREADABLE`, for files of another kind.
 UNREADABLE = (KeyError, TypeError, AttributeError, IndexError, OverflowError, MemoryError,
               zlib.error, cv2.error)
@@ -77,15 +82,19 @@ def eg1800(source: str) -> Layout:
         images_mask/00001_mask.mat      a MATLAB matrix `mask` of 0 and 1
         trainlist.mat, testlist.mat     numbers, in a matrix of the file's name
     """
-    photos = _by_stem(source, decode.PHOTOS)
-    matrices = _by_stem(source, ('.mat',))
+    def part(name: str, extensions: Tuple[str, ...]) -> Files:
+        # The set also has its photos before they were cropped, under the same names.
+        place = os.path.join(source, name)
+        return _by_stem(place if os.path.isdir(place) else source, extensions)
+    photos, matrices = part('images_data_crop', decode.PHOTOS), part('images_mask', ('.mat',))
     masks = Files({re.sub('_mask$', '', stem): path for stem, path in matrices.paths.items()
-                   if stem.endswith('_mask')}, matrices.problems)
-    splits: Dict[str, str] = {}
+                   if stem.endswith('_mask')},
+                  [each for each in matrices.problems if each[0].endswith('_mask.mat')])
+    lists, splits = _by_stem(source, ('.mat',)).paths, {}
     for split in ('train', 'test'):
         name = split + 'list'
-        if name in matrices.paths:
-            splits.update(dict.fromkeys(_read_numbers(matrices.paths[name], name), split))
+        if name in lists:
+            splits.update(dict.fromkeys(_read_numbers(lists[name], name), split))
     layout = _paired(photos, masks, read_mask=partial(_read_labels, name='mask'))
     if not splits:
         return layout
@@ -120,15 +129,19 @@ def ccp(source: str) -> Layout:
 
         photos/0001.jpg         annotations/pixel-level/0001.mat, with a matrix `groundtruth`
 
-    Every label but 0 is the person.
+    Every label but 0 is the person. The photos to test on are those that no network which comes
+    with the code has learned from.
     """
     photos = _by_stem(os.path.join(source, 'photos'), decode.PHOTOS)
     labels = _by_stem(os.path.join(source, 'annotations', 'pixel-level'), ('.mat',))
     photos = photos._replace(paths={stem: path for stem, path in photos.paths.items()
                                     if stem in labels.paths})
     layout = _paired(photos, labels, read_mask=partial(_read_labels, name='groundtruth'))
-    return Layout([dataclasses.replace(item, full_length=True) for item in layout.items],
-                  layout.problems)
+    with open(CCP_TEST) as file:
+        tested = set(file.read().split())
+    return Layout([dataclasses.replace(item, full_length=True,
+                                       split='test' if item.stem in tested else 'train')
+                   for item in layout.items], layout.problems)
 
 
 def upper_body(mask: np.ndarray) -> Tuple[int, int, int, int]:
@@ -301,10 +314,13 @@ def _read_annotation(path: str) -> np.ndarray:
     """Draws the union of the people in a Supervisely annotation, uint8 `[H, W]`.
 
     Raises:
-        ValueError: if nobody is marked.
+        ValueError: if nobody is marked, or not everybody.
     """
     with open(path) as file:
         annotation = json.load(file)
+    if UNMARKED in (tag.get('name') if isinstance(tag, dict) else tag
+                    for tag in annotation.get('tags', [])):
+        raise ValueError('some people in it are not marked')
     mask = np.zeros([annotation['size']['height'], annotation['size']['width']], np.uint8)
     people = [each for each in annotation['objects'] if each['classTitle'].startswith('person')]
     if not people:

@@ -177,7 +177,15 @@ def comparable(record: Mapping[str, Any], setup: Setup, train_data: Mapping[str,
             # Older records lack it.
             (record.get('float_steps') or float_steps) == float_steps and
             without_places(record['flags']) == wanted['flags'] and
-            record['train_data'] == train_data and record['test_data'] == test_data)
+            same_data(record['train_data'], train_data, wanted['flags']) and
+            record['test_data'] == test_data)
+
+
+def same_data(one: Mapping[str, Any], other: Mapping[str, Any], given: Sequence[str]) -> bool:
+    """Returns whether data sets are the same, and in the same order if they have weights."""
+    if '--dataset_weights' in given:
+        return list(one.items()) == list(other.items())
+    return one == other
 
 
 def without_places(given: Sequence[str]) -> List[str]:
@@ -219,7 +227,9 @@ def check(run: Run, train_data: Mapping[str, Any]) -> None:
     note = {'float_steps': wanted.get('float_steps'), **note,
             'flags': without_places(note.get('flags', []))}
     for name, value in wanted.items():
-        if note.get(name) != value:
+        same = (same_data(note.get(name) or {}, value, wanted['flags']) if name == 'train_data'
+                else note.get(name) == value)
+        if not same:
             raise UserError(f'{run.directory}: was made with other {name.replace("_", " ")} '
                             f'({note.get(name)}, now {value}); choose another --output_dir')
     if run.trained_steps() > run.steps:

@@ -73,7 +73,7 @@ def test_photos_that_share_a_name_are_both_left_out(tmp_path):
 
 
 def test_a_photo_and_its_preview_share_a_name(tmp_path):
-    for path in ('images_data_crop/00001.jpg', 'previews/00001.jpg', 'images_data_crop/00002.jpg'):
+    for path in ('photos/00001.jpg', 'previews/00001.jpg', 'photos/00002.jpg'):
         save(tmp_path / path)
     os.makedirs(str(tmp_path / 'images_mask'))
     for stem in ('00001', '00002'):
@@ -82,3 +82,17 @@ def test_a_photo_and_its_preview_share_a_name(tmp_path):
     assert list(found(layout)) == ['00002']
     assert [reason.split(' (')[0] for _, reason in layout.problems] == [
         'a mask without an image', 'has the name of another', 'has the name of another']
+
+
+def test_eg1800_takes_the_cropped_photos_where_both_are_there(tmp_path):
+    for path in ('images_data_crop/00001.jpg', 'images_data/00001.jpg'):
+        save(tmp_path / path)
+    for folder, name, matrix in (('images_mask', '00001_mask', 'mask'),
+                                 ('portraitFCN_data', '00001', 'img'),
+                                 ('images_tracker', '00001', 'tracker')):
+        os.makedirs(str(tmp_path / folder))
+        scipy.io.savemat(str(tmp_path / folder / f'{name}.mat'), {matrix: MASK // 255})
+    layout = layouts.eg1800(str(tmp_path))
+    assert layout.problems == []
+    item, = layout.items
+    assert item.image == str(tmp_path / 'images_data_crop' / '00001.jpg')

@@ -62,9 +62,13 @@ def test_ccp_keeps_upper_halves(tmp_path):
         if index < 4:
             scipy.io.savemat(str(folder / f'{index:04}.mat'), {
                 'groundtruth': labels * (index != 3)})
-    status, out, err = prepare('ccp', source, dest, '--test_fraction', 0.5)
+    # The published networks have not learned from this one.
+    save(source / 'photos' / '0016.jpg', image, quality=95)
+    scipy.io.savemat(str(folder / '0016.mat'), {'groundtruth': labels})
+    status, out, err = prepare('ccp', source, dest)
     assert status == 0, err
-    found = sorted(dest.glob('*/mask/*.png'))
+    assert stems(dest, 'test') == ['0016']
+    found = sorted(dest.glob('train/mask/*.png'))
     assert sorted(path.stem for path in found) == ['0001', '0002']
     assert '0003' in skipped(dest) and '0004' not in skipped(dest)
     split = found[0].parent.parent.name
@@ -134,6 +138,9 @@ def test_eg1800(tmp_path):
     np.testing.assert_array_equal(mask_of(dest, 'test', '00004'), (pair(4)[1] > 127) * 255)
     assert '00002.jpg: the mask cannot be read' in skipped(dest)
     assert '00006.jpg: in neither' in skipped(dest)
+    # All of the source is read, and what is made would be read again.
+    status, _, err = prepare('eg1800', source, source / 'made')
+    assert status == 1 and 'choose a folder elsewhere' in err and err.count('\n') == 1
     (source / 'testlist.mat').write_text('damaged')
     status, _, err = prepare('eg1800', source, tmp_path / 'other')
     assert status == 1 and 'testlist.mat' in err and err.count('\n') == 1
@@ -196,12 +203,15 @@ def test_supervisely(tmp_path):
             ('ds1', 'a.png', '.png.json', [person, outline, ignored]),
             ('ds2', 'a.png', '.json', [outline]), ('ds2', 'b.png', '.json', [ignored]),
             ('ds2', 'c.png', None, []), ('ds2', 'd.png', '.json', [pointless]),
-            ('ds2', 'e.png', '.json', [leaning])]:
+            ('ds2', 'e.png', '.json', [leaning]), ('ds2', 'f.png', '.json', [outline]),
+            ('ds2', 'g.png', '.json', [outline])]:
         save(source / dataset / 'img' / name, pair()[0])
         (source / dataset / 'ann').mkdir(exist_ok=True)
         if extension:
             (source / dataset / 'ann' / (name[:-4] + extension)).write_text(json.dumps(
-                {'size': {'height': 48, 'width': 36}, 'objects': objects}))
+                {'size': {'height': 48, 'width': 36}, 'objects': objects,
+                 'tags': {'f.png': ['not-marked-people'], 'g.png': [
+                     {'name': 'not-marked-people', 'value': None}]}.get(name, ['sunny'])}))
     status, _, err = prepare('supervisely', source, dest, '--test_fraction', 0.01)
     assert status == 0, err
     assert stems(dest, 'train') == ['ds1_a', 'ds2_a', 'ds2_e']
@@ -215,6 +225,8 @@ def test_supervisely(tmp_path):
     frame[5:25, 10:25][np.tri(20, 15) > 0] = 255
     np.testing.assert_array_equal(mask_of(dest, 'train', 'ds1_a'), frame)
     assert 'b.png: the mask cannot be read (nobody' in skipped(dest)
+    for name in ('f.png', 'g.png'):
+        assert f'{name}: the mask cannot be read (some people in it are not' in skipped(dest)
     assert 'c.png: an image without an annotation' in skipped(dest)
     assert 'd.png: the mask cannot be read (a person is marked without an outline' in skipped(dest)
 

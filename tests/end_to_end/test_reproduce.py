@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import runpy
 import shutil
 import signal
 import time
@@ -10,7 +11,7 @@ import time
 import pytest
 
 from mmnet import checkpoints
-from tests.helpers import SMALL, run, start, write_split
+from tests.helpers import ROOT, SMALL, run, start, write_split
 
 pytestmark = pytest.mark.slow
 
@@ -101,12 +102,24 @@ def test_figures_are_drawn(data):
     assert os.path.exists(str(run_dir / 'float32.tflite'))
 
 
+def test_a_row_is_timed_once_whichever_seeds_are_asked_for(tmp_path):
+    for name in ('mmnet-1.00_128_seed1', 'mmnet-1.00_128_seed10', 'mmnet-1.00_128_seed2',
+                 'md16-0.75_128_seed2'):
+        os.makedirs(str(tmp_path / 'runs' / name))
+        (tmp_path / 'runs' / name / 'float32.tflite').write_bytes(b'')
+    chosen = runpy.run_path(os.path.join(ROOT, 'scripts', 'reproduce.py'))['files_to_time'](
+        str(tmp_path))
+    assert [os.path.basename(os.path.dirname(path)) for path in chosen] == [
+        'md16-0.75_128_seed2', 'mmnet-1.00_128_seed1']
+
+
 @pytest.mark.parametrize('args, named', [
     (['table9'], 'table9'), (['table4', '--rows', 'MMNet-0.5'], 'not in table4'),
     (['table4', '--rows', 'UNet'], '--rows UNet'), (['table4', '--image_size', 0], '0'),
     (['table4', '--', '--train_dir', 'x'], '--train_dir: is given'),
     (['table4', '--', '--learning_rate', '-1'], '--learning_rate'),
     (['table4', '--', '--soc_weight', '1'], 'soc_weight'),
+    (['losses', '--', '--gradient_loss_weight=2'], 'makes the row No gradient loss'),
     (['figure1', '--no_latency'], '--no_latency: figure1 shows latencies')])
 def test_bad_input_is_named_before_anything_is_trained(data, args, named):
     status, _, err = run('scripts/reproduce.py', args[0], '--dataset_path', data / 'one',

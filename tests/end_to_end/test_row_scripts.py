@@ -181,3 +181,6 @@ def test_what_the_recipe_sets_itself_is_refused():
     status, _, err = script('train_recipe.sh', 'dataset', 'run',
                             env={**os.environ, 'STEPS_256': '1e3'})
     assert status == 2 and 'STEPS_256 1e3: is not a number of steps' in err
+    for flags in (['--warm_up_steps', 1500], ['--warm_up_steps=2000', '--seed', 3]):
+        status, _, err = script('train_recipe.sh', 'dataset', 'run', *flags)
+        assert status == 2 and 'must be below the 1500 steps of a stage' in err

@@ -125,6 +125,24 @@ def test_runs_of_other_steps_data_or_flags_are_not_compared():
     assert not runs.comparable({**record, 'float_steps': 3001}, SETUP, data, tests)
 
 
+def test_data_sets_with_weights_have_an_order(tmp_path):
+    one, other = ({'a': {'pairs': 5}, 'b': {'pairs': 6}}, {'b': {'pairs': 6}, 'a': {'pairs': 5}})
+    for flags, same in (((), True), (('--dataset_weights', '3', '1'), False)):
+        setup = runs.Setup('/root', str(tmp_path / str(same)), ('a', 'b'), ('t',), 10, flags)
+        run = runs.Run(make_row('MMNet-1.0'), 1, setup)
+        record = {'row': run.row.label, 'image_size': 256, 'seed': 1, 'steps': 10,
+                  **run.made_with(), 'train_data': one, 'test_data': {}}
+        assert runs.comparable(record, setup, one, {})
+        assert runs.comparable(record, setup, other, {}) == same
+        files.make_directory(run.directory)
+        files.write_json({**run.made_with(), 'train_data': one},
+                         os.path.join(run.directory, runs.NOTE))
+        runs.check(run, one)
+        if not same:
+            with pytest.raises(UserError, match='other train data'):
+                runs.check(run, other)
+
+
 def test_8_bits_of_another_float_network_are_refused(tmp_path):
     """A float row that was trained on leaves an 8-bit row with the old weights behind."""
     short, long = (runs.Setup('/root', str(tmp_path), ('a',), ('t',), steps) for steps in (30, 60))

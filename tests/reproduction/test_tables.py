@@ -92,5 +92,9 @@ def test_a_rival_is_compared_with_the_best_row_that_is_no_slower():
     ours = ['MMNet-1.40*', 'MMNet-1.00*']
     results = tables.Results(records, latencies)
     assert tables.dominating(results, ours, 'MD16-0.75*') == 'MMNet-1.00*'
+    # A row that is not trained is no answer.
+    results = tables.Results([records[0], records[2]], latencies)
+    assert [(each.smaller, each.metric) for each in tables.claims(results)] == [
+        ('MMNet-1.40*', 'gradient_error'), ('MMNet-1.40*', 'milliseconds')]
     # Without latencies, the most accurate one.
     assert tables.dominating(tables.Results(records, {}), ours, 'MD16-0.75*') == 'MMNet-1.40*'
