@@ -9,6 +9,8 @@ unfolded: with the mean m and variance v of its convolution's output over some p
 """
 
 import os
+import struct
+import zipfile
 from typing import Dict, List, Tuple
 
 import numpy as np
@@ -60,7 +62,9 @@ def read(path: str) -> List[Convolution]:
                 found = flatbuffer.convolutions(file.read())
     except OSError as error:
         raise UserError(f'{path}: cannot be read ({error.strerror or error})')
-    except (ValueError, KeyError) as error:
+    # What a file that was cut off raises.
+    except (ValueError, KeyError, struct.error, IndexError, TypeError, AttributeError,
+            zipfile.BadZipFile) as error:
         raise UserError(f'{path}: cannot be read as a MobileNetV2 ({error})')
     if len(found) < len(LAYERS):
         raise UserError(f'{path}: is not a MobileNetV2, which has {len(LAYERS)} convolutions; it '

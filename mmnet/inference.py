@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageColor, ImageOps
 
-from mmnet import compositing, environments
+from mmnet import compositing, environments, pictures
 from mmnet.cli import RUNTIME
 from mmnet.data import decode
 from mmnet.errors import UserError
@@ -116,7 +116,9 @@ def parse_background(text: str) -> Background:
         return compositing.blurred_background
     if os.path.exists(text):
         try:
-            picture = Image.fromarray(decode.read_image(text))
+            # Photos without a profile are sRGB, and so are backgrounds.
+            picture = Image.fromarray(pictures.recoloured(
+                decode.read_image(text), decode.colour_profile(text), None))
         except decode.UNREADABLE as error:
             raise UserError(f'--background {text}: cannot be read as a picture ({error})')
         # All frames of a video have the same size.

@@ -197,7 +197,9 @@ def process_photo(path: str, paths: Dict[str, str], predictor: inference.Predict
     alpha = inference.matte(predictor, image, args.refine)
     if opacity is not None:     # parts that are see-through stay see-through
         alpha = alpha * (opacity / np.float32(255))
-    profile = colour_profile(path)
+    profile = decode.colour_profile(path)
+    if profile and background is not compositing.blurred_background:
+        background = in_profile(background, profile)
     for kind, pixels in results(image, alpha, background, args).items():
         options: Dict[str, Any] = {} if kind == 'alpha' else {'icc_profile': profile}
         if kind == 'composite':
@@ -207,10 +209,12 @@ def process_photo(path: str, paths: Dict[str, str], predictor: inference.Predict
                 partial, 'JPEG' if kind == 'composite' else 'PNG', **options)
 
 
-def colour_profile(path: str) -> Optional[bytes]:
-    """Returns the photo's colour space for its results; None where pixels were converted."""
-    with decode.open_picture(path) as image:
-        return image.info.get('icc_profile') if image.mode in ('RGB', 'RGBA') else None
+def in_profile(background: inference.Background, profile: bytes) -> inference.Background:
+    """Gives a background of sRGB the photo's colour space, which composites are saved with."""
+    def converted(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+        pixels = np.broadcast_to(background(image, alpha), image.shape)
+        return pictures.recoloured(np.ascontiguousarray(pixels), None, profile)
+    return converted
 
 
 def process_video(path: str, paths: Dict[str, str], predictor: inference.Predictor,

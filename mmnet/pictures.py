@@ -1,10 +1,11 @@
 """Picture files: their formats, and writing them."""
 
+import io
 import os
 from typing import Optional
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageCms
 
 from mmnet import files
 from mmnet.errors import UserError
@@ -31,6 +32,23 @@ def save(pixels: np.ndarray, path: str) -> None:
     """
     with files.replacing(path) as partial:
         Image.fromarray(pixels).save(partial, _format(path), quality=90)
+
+
+def recoloured(pixels: np.ndarray, source: Optional[bytes], target: Optional[bytes]) -> np.ndarray:
+    """Converts colours from one ICC profile to another; None is sRGB.
+
+    Args:
+        pixels: uint8 RGB `[H, W, 3]`.
+        source, target: the profiles. Colours stay as they are if one is damaged or not for RGB.
+    """
+    if source == target:
+        return pixels
+    try:
+        before, after = (ImageCms.ImageCmsProfile(io.BytesIO(profile)) if profile else
+                         ImageCms.createProfile('sRGB') for profile in (source, target))
+        return np.asarray(ImageCms.profileToProfile(Image.fromarray(pixels), before, after))
+    except (ImageCms.PyCMSError, OSError):
+        return pixels
 
 
 def name_of(path: str) -> str:

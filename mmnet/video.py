@@ -27,6 +27,15 @@ CAMERA_FPS = 25
 # A video may lack this share of the frames that its duration promises, and two frames more. The
 # header's duration is rounded, and longer sound extends it.
 MISSING_FRAMES = 0.02
+# Phones record HDR with these curves, HLG and PQ. White paper, 203 cd/m², becomes white, and so
+# does what is brighter.
+HDR_CURVES = ('arib-std-b67', 'smpte2084')
+HDR_TO_SDR = 'zscale=p=bt709:t=bt709:m=bt709:r=tv:npl=203,format=yuv420p,'
+# A video with more lines is HD.
+SD_LINES = 576
+# Colours are written in the way of HD, and say so.
+BT709 = ['-vf', 'scale=out_color_matrix=bt709', '-color_primaries', 'bt709', '-color_trc', 'bt709',
+         '-colorspace', 'bt709']
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +61,8 @@ def reading(path: str) -> Iterator[Video]:
     """Opens a video file.
 
     Most phones record at a variable rate. Frames are repeated and dropped by their time stamps, so
-    that they come at the constant rate `fps` and end with the sound.
+    that they come at the constant rate `fps` and end with the sound. HDR becomes sRGB, and pixels
+    that are not square are stretched.
 
     Raises:
         UserError: if it cannot be read; while reading, also if it is cut off.
@@ -65,18 +75,36 @@ def reading(path: str) -> Iterator[Video]:
     try:
         with _as_user_errors(path):
             meta = next(header)
-            fps = exact_rate(meta['fps'])
+            fps = exact_rate(meta['fps'] or average_rate(source))
     finally:
         header.close()
-    reader = imageio_ffmpeg.read_frames(source, output_params=['-vf', f'fps={fps}'])
+    reader = imageio_ffmpeg.read_frames(source, output_params=['-vf', _to_rgb(meta, fps)])
     try:
         with _as_user_errors(path):
-            next(reader)
+            size = next(reader)['size']
         frames = int(meta['duration'] * fps)
-        yield Video(meta['size'], fps, frames or None, source if 'audio_codec' in meta else None,
-                    _images(path, reader, meta['size'], frames))
+        yield Video(size, fps, frames or None, source if 'audio_codec' in meta else None,
+                    _images(path, reader, size, frames))
     finally:
         reader.close()
+
+
+def _to_rgb(meta: Dict[str, Any], fps: Fraction) -> str:
+    """Returns ffmpeg's filters that make a video's frames steady, square and sRGB.
+
+    Args:
+        meta: the video's header, as imageio-ffmpeg reads it. Behind the pixels' format, it names
+            range, matrix, primaries and curve, as far as the file does.
+        fps: the rate to make.
+    """
+    pixels = meta['pix_fmt']
+    hdr = any(curve in pixels for curve in HDR_CURVES)
+    # Players take the untagged colours of HD for BT.709, and ffmpeg would not.
+    untagged = not any(name in pixels for name in ('bt', 'smpte', 'fcc', 'gbr'))
+    matrix = 'bt709' if untagged and meta['size'][1] > SD_LINES else 'auto'
+    return (f"fps={fps},{HDR_TO_SDR if hdr else ''}"
+            "scale=w='if(eq(sar,1),iw,2*round(iw*sar/2))':h=ih"
+            f":in_color_matrix={matrix},setsar=1,format=rgb24")
 
 
 def _images(path: str, reader: Iterator[bytes], size: Tuple[int, int],
@@ -195,6 +223,12 @@ def ahead(items: Iterator[Item], count: int = 4) -> Generator[Item, None, None]:
         thread.join()
 
 
+def average_rate(path: str) -> float:
+    """Counts a video's frames per second; browsers record files that do not name their rate."""
+    frames, seconds = imageio_ffmpeg.count_frames_and_secs(path)
+    return frames / seconds if seconds else 0.0
+
+
 def exact_rate(fps: float) -> Fraction:
     """Returns the exact frame rate behind ffmpeg's two decimals: 29.97 is 30000/1001.
 
@@ -236,7 +270,7 @@ def writing(path: str, video: Video,
     with files.replacing(path) as partial:
         writer = imageio_ffmpeg.write_frames(
             partial, video.size, fps=float(video.fps), input_params=['-r', str(video.fps)],
-            output_params=container, macro_block_size=1, ffmpeg_log_level='error',
+            output_params=BT709 + container, macro_block_size=1, ffmpeg_log_level='error',
             audio_path=video.sound, audio_codec='aac' if video.sound else None, **options)
         try:
             writer.send(None)

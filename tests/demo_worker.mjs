@@ -69,6 +69,20 @@ try {
   await page.waitForTimeout(1500);
   found.film = await text(page, 'figures');
   found.filmMessage = await text(page, 'message');
+
+  // A slow choice does not replace the one after it.
+  await page.setInputFiles('#file', film);
+  await page.click('#camera');
+  await page.evaluate(() => {
+    const decode = window.createImageBitmap;
+    window.createImageBitmap = (file) => new Promise(
+        (resolve) => setTimeout(() => resolve(decode(file)), 1000));
+  });
+  await page.setInputFiles('#file', photo);
+  await page.click('#camera');
+  await page.waitForTimeout(2500);
+  found.last = await text(page, 'figures');
+  found.lastMessage = await text(page, 'message');
   await page.setViewportSize({width: 390, height: 844});
   found.phoneWidth = await page.evaluate(() => document.documentElement.scrollWidth);
   await page.screenshot({path: join(folder, 'phone.png')});

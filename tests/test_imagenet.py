@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mmnet import imagenet, models
+from mmnet import imagenet, models, pretrained
 from mmnet.datasets import synthetic
 from mmnet.errors import UserError
 from mmnet.models import layers
@@ -158,6 +158,18 @@ def test_other_files_are_named(tmp_path, name, content, message):
         (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError, match=message):
         imagenet.read(str(tmp_path / name))
+
+
+def test_files_that_were_cut_off_are_named(tmp_path):
+    np.savez(str(tmp_path / 'whole.npz'), **{'MobilenetV2|Conv|weights': np.zeros([3, 3, 3, 32])})
+    for name, path in (('cut.npz', str(tmp_path / 'whole.npz')),
+                       ('cut.tflite', pretrained.find('pretrained:mmnet_dm1.0_128_float32'))):
+        with open(path, 'rb') as file:
+            content = file.read()
+        for length in (8, 100, 2000, len(content) // 2):
+            (tmp_path / name).write_bytes(content[:length])
+            with pytest.raises(UserError, match=f'{name}: cannot be read as a MobileNetV2'):
+                imagenet.read(str(tmp_path / name))
 
 
 def test_a_smaller_network_is_named(tmp_path):

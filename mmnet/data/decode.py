@@ -73,6 +73,18 @@ def read_opacity(path: str) -> Optional[np.ndarray]:
     return None if opacity is None else np.asarray(opacity)
 
 
+def colour_profile(path: str) -> Optional[bytes]:
+    """Returns a photo's ICC profile; None if it has none, or if its colours are no RGB.
+
+    Raises:
+        any of `UNREADABLE`.
+    """
+    with open_picture(path) as image:
+        if image.mode in ('RGB', 'RGBA', 'P', 'PA'):
+            return image.info.get('icc_profile')
+    return None
+
+
 def may_be_transparent(image: Image.Image) -> bool:
     """Returns whether an opened picture has a channel or a colour for transparency."""
     return image.mode in ('RGBA', 'LA', 'PA') or 'transparency' in image.info

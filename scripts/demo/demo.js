@@ -5,7 +5,7 @@ import {isWebGPUSupported} from '@litertjs/core';
 import {paint} from './composition.js';
 import {canvas, loadNetwork, UserError} from './matting.js';
 
-// Photos are shrunk to what every browser's canvas can hold.
+// Pictures are shrunk to what every browser's canvas can hold.
 const LONGEST_SIDE = 4096;
 const CAMERA_SIZE = {width: {ideal: 1280}, height: {ideal: 720}};
 // The figures are means over this many seconds.
@@ -24,7 +24,8 @@ let network = null;
 let picture = null;      // The background picture.
 let source = null;       // A photo, {image}, or moving pictures, {video, stream, url}.
 let choices = 0;         // How often a source was chosen: a slow one may come too late.
-let facing = 'user';
+let loads = 0;           // How often a network was chosen, likewise.
+let camera = null;       // The identifier of the camera that was chosen; null for any.
 let shown = [];          // When frames were shown, and how long the network took.
 
 /** Runs a handler; a problem becomes one sentence on the page. */
@@ -48,14 +49,20 @@ function listen(element, event, handler) {
 /** Loads the network for the chosen processor. */
 async function startNetwork() {
   page.figures.textContent = 'Loading the network…';
+  const load = ++loads;
   const before = network;
   network = null;
   const wanted = page.processor.value;
-  network = await loadNetwork(wanted).catch((error) => {
+  const loaded = await loadNetwork(wanted).catch((error) => {
     page.figures.textContent = '';
     throw error;
   });
   before?.delete();  // Its last frame is long done.
+  if (load !== loads) {
+    loaded.delete();
+    return;
+  }
+  network = loaded;
   page.figures.textContent = `${network.name}, ready on ${network.processor}`;
   page.camera.disabled = page.file.disabled = false;
   if (wanted === 'webgpu' && network.processor !== 'GPU') {
@@ -86,9 +93,11 @@ async function startCamera() {
   const choice = choices;
   let stream;
   try {
+    const wanted = camera ? {deviceId: {exact: camera}} : {facingMode: 'user'};
     stream = await navigator.mediaDevices.getUserMedia(
-        {video: {facingMode: facing, ...CAMERA_SIZE}, audio: false});
+        {video: {...wanted, ...CAMERA_SIZE}, audio: false});
   } catch (error) {
+    camera = null;  // It may be gone.
     throw new UserError(CAMERA_PROBLEMS[error.name] ||
                         `The camera does not start (${error.message}); try again.`);
   }
@@ -98,10 +107,25 @@ async function startCamera() {
   }
   const video = Object.assign(document.createElement('video'), {srcObject: stream});
   if (!await play({video, stream})) return;
-  page.result.classList.toggle('mirrored', facing === 'user');
-  const devices = await navigator.mediaDevices.enumerateDevices();
+  const {deviceId, facingMode} = stream.getVideoTracks()[0].getSettings();
+  camera = deviceId;
+  page.result.classList.toggle('mirrored', facingMode !== 'environment');
+  const cameras = await listCameras();
   if (choice !== choices) return;
-  page.turn.hidden = devices.filter(({kind}) => kind === 'videoinput').length < 2;
+  page.turn.hidden = cameras.length < 2;
+}
+
+/** Returns the identifiers of all cameras. */
+async function listCameras() {
+  const devices = await navigator.mediaDevices.enumerateDevices();
+  return devices.filter(({kind}) => kind === 'videoinput').map(({deviceId}) => deviceId);
+}
+
+/** Shows the next camera. */
+async function turnCamera() {
+  const cameras = await listCameras();
+  camera = cameras[(cameras.indexOf(camera) + 1) % cameras.length];
+  return startCamera();
 }
 
 /** Shows a chosen photo or video. */
@@ -143,9 +167,11 @@ async function play(moving) {
   if (source !== moving) return false;
   const next = moving.video.requestVideoFrameCallback ?
       (callback) => moving.video.requestVideoFrameCallback(callback) : requestAnimationFrame;
+  // Frames come one after another: a canvas for each would fill the memory.
+  const still = canvas(1, 1);
   const loop = () => guarded(async () => {
     if (source !== moving) return;
-    await show(moving.video, moving.video.videoWidth, moving.video.videoHeight);
+    await show(moving.video, moving.video.videoWidth, moving.video.videoHeight, still);
     next(loop);
   });
   next(loop);
@@ -156,16 +182,17 @@ async function play(moving) {
 async function repaint() {
   if (!source?.image) return;
   const {image} = source;
-  const scale = Math.min(1, LONGEST_SIDE / Math.max(image.width, image.height));
-  await show(image, Math.round(image.width * scale), Math.round(image.height * scale));
+  await show(image, image.width, image.height, canvas(1, 1));
 }
 
-/** Cuts the person out of a frame and shows the result. */
-async function show(frame, width, height) {
-  if (!network || !width) return;
+/** Cuts the person out of a frame of a size and shows the result; `still` takes a copy of it. */
+async function show(frame, frameWidth, frameHeight, still) {
+  if (!network || !frameWidth) return;
   const shownSource = source;
+  const scale = Math.min(1, LONGEST_SIDE / Math.max(frameWidth, frameHeight));
+  const [width, height] = [frameWidth, frameHeight].map((side) => Math.round(side * scale));
   // A video moves on while the network works: the matte belongs to this frame.
-  const still = canvas(width, height);
+  Object.assign(still, {width, height});
   still.getContext('2d').drawImage(frame, 0, 0, width, height);
   const start = performance.now();
   const alpha = await network.alpha(still, source.video);
@@ -215,10 +242,7 @@ async function openPicture() {
 }
 
 listen(page.camera, 'click', startCamera);
-listen(page.turn, 'click', () => {
-  facing = facing === 'user' ? 'environment' : 'user';
-  return startCamera();
-});
+listen(page.turn, 'click', turnCamera);
 listen(page.file, 'change', openFile);
 listen(page.picture, 'change', openPicture);
 listen(page.colour, 'input', repaint);

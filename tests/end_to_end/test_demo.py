@@ -82,6 +82,11 @@ def test_the_camera_shows_moving_pictures(clicked):
     assert int(found['film'].split(' frames/s, ')[0]) >= 1 and found['filmMessage'] == ''
 
 
+def test_the_last_choice_is_shown_even_if_an_earlier_one_is_slow(clicked):
+    found = clicked[0]
+    assert int(found['last'].split(' frames/s, ')[0]) >= 1 and found['lastMessage'] == ''
+
+
 def test_the_page_fits_a_phone_s_screen(clicked):
     found, _, folder = clicked
     assert found['phoneWidth'] <= 390
