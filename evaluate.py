@@ -213,7 +213,7 @@ def watch(args: argparse.Namespace) -> int:
     for checkpoint in watching.watch(train_dir, done, args.timeout):
         found = hparams.read(train_dir)
         if found != trained:
-            # Another network may replace a training that ended before its first checkpoint.
+            # Another training may have taken the directory before its first checkpoint.
             trained, evaluate = found, prepare(args, train_dir)
         try:
             record = evaluate(checkpoint)

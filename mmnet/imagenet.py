@@ -62,7 +62,7 @@ def read(path: str) -> List[Convolution]:
                 found = flatbuffer.convolutions(file.read())
     except OSError as error:
         raise UserError(f'{path}: cannot be read ({error.strerror or error})')
-    # What a file that was cut off raises.
+    # A truncated file raises any of these.
     except (ValueError, KeyError, struct.error, IndexError, TypeError, AttributeError,
             zipfile.BadZipFile) as error:
         raise UserError(f'{path}: cannot be read as a MobileNetV2 ({error})')

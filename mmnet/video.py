@@ -27,13 +27,13 @@ CAMERA_FPS = 25
 # A video may lack this share of the frames that its duration promises, and two frames more. The
 # header's duration is rounded, and longer sound extends it.
 MISSING_FRAMES = 0.02
-# Phones record HDR with these curves, HLG and PQ. White paper, 203 cd/m², becomes white, and so
-# does what is brighter.
+# Phones record HDR with these curves, HLG and PQ. White paper (203 cd/m²) and anything brighter
+# become white.
 HDR_CURVES = ('arib-std-b67', 'smpte2084')
-HDR_TO_SDR = 'zscale=p=bt709:t=bt709:m=bt709:r=tv:npl=203,format=yuv420p,'
-# A video with more lines is HD.
-SD_LINES = 576
-# Colours are written in the way of HD, and say so.
+HDR_TO_SDR = 'zscale=pin=bt2020:min=bt2020nc:p=bt709:t=bt709:m=bt709:r=tv:npl=203,format=yuv420p,'
+# A video with more lines is HD, and so is one with as many columns.
+SD_LINES, HD_COLUMNS = 576, 1280
+# Results are encoded as BT.709 and tagged, because players guess untagged colours differently.
 BT709 = ['-vf', 'scale=out_color_matrix=bt709', '-color_primaries', 'bt709', '-color_trc', 'bt709',
          '-colorspace', 'bt709']
 
@@ -93,15 +93,17 @@ def _to_rgb(meta: Dict[str, Any], fps: Fraction) -> str:
     """Returns ffmpeg's filters that make a video's frames steady, square and sRGB.
 
     Args:
-        meta: the video's header, as imageio-ffmpeg reads it. Behind the pixels' format, it names
-            range, matrix, primaries and curve, as far as the file does.
+        meta: the video's header, as imageio-ffmpeg reads it. `pix_fmt` also names the range,
+            matrix, primaries and curve that the file declares.
         fps: the rate to make.
     """
-    pixels = meta['pix_fmt']
+    pixels, (width, height) = meta['pix_fmt'], meta['source_size']
     hdr = any(curve in pixels for curve in HDR_CURVES)
     # Players take the untagged colours of HD for BT.709, and ffmpeg would not.
-    untagged = not any(name in pixels for name in ('bt', 'smpte', 'fcc', 'gbr'))
-    matrix = 'bt709' if untagged and meta['size'][1] > SD_LINES else 'auto'
+    untagged = 'unknown/' in pixels or not any(
+        name in pixels for name in ('bt', 'smpte', 'fcc', 'gbr'))
+    hd = width >= HD_COLUMNS or height > SD_LINES
+    matrix = 'bt709' if untagged and hd else 'auto'
     return (f"fps={fps},{HDR_TO_SDR if hdr else ''}"
             "scale=w='if(eq(sar,1),iw,2*round(iw*sar/2))':h=ih"
             f":in_color_matrix={matrix},setsar=1,format=rgb24")

@@ -108,8 +108,13 @@ def start() -> Ranks:
                         f'launcher\'s library; start with horovodrun --gloo')
     # Before TensorFlow looks for GPUs: all sessions of a process must see the same ones.
     os.environ[GPUS] = gpu_of(hvd.local_rank(), hvd.local_size(), os.environ.get(GPUS),
-                              len(glob.glob(GPU_DEVICES)))
+                              count_gpus())
     return Ranks(hvd.rank(), hvd.size(), hvd.local_rank(), hvd.local_size())
+
+
+def count_gpus() -> int:
+    """Counts this machine's GPUs, as far as this TensorFlow can use any."""
+    return len(glob.glob(GPU_DEVICES)) if tf.test.is_built_with_cuda() else 0
 
 
 def gpu_of(local_rank: int, local_size: int, visible: Optional[str], there: int = 0) -> str:
@@ -126,8 +131,8 @@ def gpu_of(local_rank: int, local_size: int, visible: Optional[str], there: int 
     """
     if visible is None:
         if 0 < there < local_size:
-            raise UserError(f'--workers: this machine has {there} GPUs for {local_size} workers; '
-                            f'start fewer workers, or hide the GPUs with {GPUS}=')
+            raise UserError(f'this machine has {there} GPUs for {local_size} workers; start fewer '
+                            f'workers, or hide the GPUs with {GPUS}=')
         return str(local_rank)
     gpus = list(itertools.takewhile(lambda name: name.strip() not in ('', '-1'),
                                     visible.split(',')))

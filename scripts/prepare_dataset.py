@@ -38,6 +38,8 @@ with cli.starting():
 
 MADE_WITH = 'prepared.json'
 SKIPPED = 'skipped.txt'
+# The share that is drawn to test on, unless a flag says otherwise.
+TEST_FRACTION = 0.1
 
 
 def main() -> int:
@@ -59,7 +61,7 @@ def main() -> int:
     made_with = {
         'format': args.format, 'source': os.path.abspath(args.source),
         'test_list': args.test_list and os.path.abspath(args.test_list),
-        'test_fraction': args.test_fraction, 'seed': args.seed}
+        'test_fraction': args.test_fraction or TEST_FRACTION, 'seed': args.seed or 0}
     if args.soften:
         made_with['soften'] = True
     if args.format == 'folder':
@@ -92,10 +94,10 @@ def make_parser() -> cli.Parser:
         'for testing.')
     split.add_argument('--test_list', help='a text file of the names to test on, one on each line; '
                        'all others are for training')
-    split.add_argument('--test_fraction', type=cli.fraction, default=0.1,
-                       help='without a list: the share to test on')
-    split.add_argument('--seed', type=cli.seed, default=0,
-                       help='without a list: another seed draws another share')
+    split.add_argument('--test_fraction', type=cli.fraction,
+                       help=f'without a list: the share to test on ({TEST_FRACTION})')
+    split.add_argument('--seed', type=cli.seed,
+                       help='without a list: another seed draws another share (0)')
     folder = parser.add_argument_group('folder')
     folder.add_argument('--image_folder', default='image', help='name of the folder of photos')
     folder.add_argument('--mask_folder', default='mask', help='name of the folder of masks')
@@ -126,6 +128,9 @@ def assign_splits(layout: layouts.Layout,
                 problems.append((args.test_list, f'names {entry}, which is not there'))
         return [dataclasses.replace(item, split='test' if item.stem in wanted else 'train')
                 for item in layout.items], problems
+    if all(item.split for item in layout.items) and (args.test_fraction or args.seed is not None):
+        raise UserError(f'--test_fraction and --seed: {args.format} says itself what is for '
+                        f'testing; leave them out, or give --test_list')
     return [item if item.split else dataclasses.replace(item, split=draw(item.stem, args))
             for item in layout.items], problems
 
@@ -142,7 +147,8 @@ def read_list(path: str) -> List[str]:
 
 def draw(stem: str, args: argparse.Namespace) -> str:
     """Draws a split from the name and the seed alone, so it stays when photos are added."""
-    return 'test' if pairs.drawn_share(f'{args.seed} {stem}') < args.test_fraction else 'train'
+    share = pairs.drawn_share(f'{args.seed or 0} {stem}')
+    return 'test' if share < (args.test_fraction or TEST_FRACTION) else 'train'
 
 
 def prepare(item: layouts.Item, dest: str, softened: bool) -> Optional[Tuple[str, str]]:

@@ -12,6 +12,7 @@ results.json, a Markdown and a CSV table, claims.md, and the figures.
 import argparse
 import glob
 import os
+import re
 import shlex
 import sys
 from typing import Any, Dict, List, Tuple
@@ -214,10 +215,12 @@ def measure_latency(args: argparse.Namespace) -> None:
 def files_to_time(output_dir: str) -> List[str]:
     """Lists the exported file of every row, that of its lowest seed: seeds are equally fast."""
     seeds: Dict[str, Tuple[int, str]] = {}
-    for path in glob.glob(os.path.join(glob.escape(output_dir), 'runs', '*_seed*', '*.tflite')):
-        row, seed = os.path.basename(os.path.dirname(path)).rsplit('_seed', 1)
-        found = (int(seed), path)
-        seeds[row] = min(seeds.get(row, found), found)
+    for path in glob.glob(os.path.join(glob.escape(output_dir), 'runs', '*', '*.tflite')):
+        # Somebody may have copied a directory.
+        name = re.fullmatch(r'(.+)_seed(\d+)', os.path.basename(os.path.dirname(path)))
+        if name:
+            found = (int(name.group(2)), path)
+            seeds[name.group(1)] = min(seeds.get(name.group(1), found), found)
     return sorted(path for _, path in seeds.values())
 
 

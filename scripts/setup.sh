@@ -168,9 +168,11 @@ files=("requirements/py37-$kind.txt")
 # Additions stay, too, when another script calls this one without their flags.
 if [ -n "$plots" ] || [ -e .venv/plots ]; then
     files+=(requirements/py37-plots.txt)
+    plots=yes
 fi
 if [ -n "$dev" ] || [ -e .venv/dev ]; then
     files+=(requirements/py37-dev.txt)
+    dev=yes
 fi
 if [ -n "$horovod" ] || [ -e .venv/horovod ]; then
     files+=(requirements/py37-horovod.txt)

@@ -23,12 +23,12 @@ if [ ${#places[@]} -lt 2 ]; then
     echo "$usage" >&2
     exit 2
 fi
-warm_up=
+given_warm_up=
 for flag in "$@"; do
-    if [ "$warm_up" = next ]; then warm_up=$flag; fi
+    if [ "$given_warm_up" = next ]; then given_warm_up=$flag; fi
     case $flag in
-        --warm_up_steps) warm_up=next ;;
-        --warm_up_steps=*) warm_up=${flag#*=} ;;
+        --warm_up_steps) given_warm_up=next ;;
+        --warm_up_steps=*) given_warm_up=${flag#*=} ;;
     esac
     if [[ ${flag%%=*} =~ ^--(model|width_multiplier|image_size|max_steps|dataset_path|train_dir)$ ]]
     then
@@ -48,8 +48,8 @@ else
     steps_64= steps_128=${STEPS_128:-1500} steps_256=${STEPS_256:-1500}
 fi
 for steps in $steps_64 $steps_128 $steps_256; do
-    if [[ $warm_up =~ ^[0-9]+$ ]] && [ "$warm_up" -ge "$steps" ]; then
-        echo "train_recipe.sh: error: --warm_up_steps $warm_up: must be below the $steps steps of a stage" >&2
+    if [[ $given_warm_up =~ ^[0-9]+$ ]] && [ "$given_warm_up" -ge "$steps" ]; then
+        echo "train_recipe.sh: error: --warm_up_steps $given_warm_up: must be below the $steps steps of a stage" >&2
         exit 2
     fi
 done

@@ -92,26 +92,30 @@ def first_colour(path):
 
 @pytest.mark.parametrize('colour', [(200, 120, 100), (220, 30, 30), (235, 235, 235)])
 @pytest.mark.parametrize('curve', ['arib-std-b67', 'smpte2084'])
-def test_hdr_becomes_srgb(tmp_path, curve, colour):
+@pytest.mark.parametrize('tags', [['-color_primaries', 'bt2020', '-colorspace', 'bt2020nc'], []])
+def test_hdr_becomes_srgb(tmp_path, curve, colour, tags):
     coloured(tmp_path / 'hdr.mp4', '-vf',
              'zscale=pin=bt709:tin=bt709:min=gbr:p=bt709:t=linear:npl=203,format=gbrpf32le,zscale='
              f'p=bt2020:t={curve}:m=bt2020nc:r=tv:npl=203,format=yuv420p10le', '-c:v', 'libx265',
-             '-x265-params', 'log-level=error', '-color_primaries', 'bt2020', '-color_trc', curve,
-             '-colorspace', 'bt2020nc', colour=colour)
+             '-x265-params', 'log-level=error', '-color_trc', curve, *tags, colour=colour)
     np.testing.assert_allclose(first_colour(tmp_path / 'hdr.mp4'), colour, atol=8)
 
 
-# Players take untagged HD for BT.709, and smaller videos for BT.601.
-@pytest.mark.parametrize('size, matrix', [('1280x720', 'bt709'), ('64x48', 'bt601')])
-def test_colours_stay_and_are_tagged(tmp_path, size, matrix):
+# Players take untagged HD for BT.709, and smaller videos for BT.601, upright or not.
+@pytest.mark.parametrize('size, matrix, flags', [
+    ('1280x720', 'bt709', []), ('1280x534', 'bt709', []), ('64x48', 'bt601', []),
+    ('640x480', 'bt601', ['-metadata:s:v', 'rotate=90']),
+    ('1280x720', 'bt709', ['-color_primaries', 'bt709', '-color_trc', 'bt709'])])
+def test_colours_stay_and_are_tagged(tmp_path, size, matrix, flags):
     path = tmp_path / 'in.mp4'
-    coloured(path, '-vf', f'scale=out_color_matrix={matrix}', '-pix_fmt', 'yuv420p', size=size)
+    coloured(path, '-vf', f'scale=out_color_matrix={matrix}', '-pix_fmt', 'yuv420p', *flags,
+             size=size)
     np.testing.assert_allclose(first_colour(path), [200, 120, 100], atol=4)
     write_video(tmp_path / 'out.mp4', np.full([3, 48, 64, 3], [200, 120, 100], np.uint8))
     np.testing.assert_allclose(first_colour(tmp_path / 'out.mp4'), [200, 120, 100], atol=4)
     header = subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), '-i', str(tmp_path / 'out.mp4')],
                             stderr=subprocess.PIPE).stderr.decode()
-    assert 'yuv420p(tv, bt709)' in header
+    assert 'yuv420p(tv, bt709' in header
 
 
 def test_pixels_become_square(tmp_path):

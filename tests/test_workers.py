@@ -32,11 +32,14 @@ def test_ranks_share_the_cores(monkeypatch):
 def test_each_rank_gets_a_gpu_of_those_that_may_be_used():
     assert [workers.gpu_of(rank, 2, None) for rank in (0, 1)] == ['0', '1']
     assert [workers.gpu_of(rank, 2, '5,7') for rank in (0, 1)] == ['5', '7']
-    # One worker on each of several machines.
+    # A machine may have fewer GPUs than workers.
     assert workers.gpu_of(1, 2, None, 2) == '1'
     with pytest.raises(UserError, match='2 GPUs for 3 workers'):
         workers.gpu_of(0, 3, None, 2)
     assert workers.gpu_of(2, 3, '', 2) == '', 'hidden'
+    # This TensorFlow is built for CPUs.
+    assert workers.count_gpus() == 0
+    # One worker on each of several machines.
     assert workers.gpu_of(0, 1, None) == '0' and workers.gpu_of(0, 1, '3') == '3'
     assert workers.gpu_of(1, 2, '') == workers.gpu_of(1, 2, '-1') == '', 'none may be used'
     # SLURM gives each rank one.

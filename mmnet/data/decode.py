@@ -110,7 +110,7 @@ def read_mask(path: str, size: Optional[int] = None, labels: bool = False) -> np
 
     Raises:
         any of `UNREADABLE`; ValueError for a mask of class labels, which would read as all
-        background, unless they are 0 and 1 and `labels` is true.
+        background, unless they are 0 and 1 and `labels` is true or a palette colours them.
     """
     mask = _alpha_of(path)
     if mask.getextrema()[1] == 1:
@@ -141,10 +141,11 @@ def _alpha_of(path: str) -> Image.Image:
         return image.getchannel('A')
     if image.mode == 'P' and not _opaque_grey(image):
         # A mask of class labels: the palette only makes them visible.
-        image = Image.fromarray(np.asarray(image))
-        if image.getextrema()[1] > 1:
-            raise ValueError('its palette has colours, and more labels than 0 and 1; save the '
-                             'mask as grey, 0 to 255')
+        labels = np.asarray(image)
+        if labels.max() > 1:
+            raise ValueError('it is colour-coded, with labels above 1; save the mask as grey, 0 to '
+                             '255')
+        image = Image.fromarray(labels * np.uint8(255))
     return image.convert('L')
 
 

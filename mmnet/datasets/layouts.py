@@ -86,15 +86,20 @@ def eg1800(source: str) -> Layout:
         # The set also has its photos before they were cropped, under the same names.
         place = os.path.join(source, name)
         return _by_stem(place if os.path.isdir(place) else source, extensions)
+
     photos, matrices = part('images_data_crop', decode.PHOTOS), part('images_mask', ('.mat',))
     masks = Files({re.sub('_mask$', '', stem): path for stem, path in matrices.paths.items()
                    if stem.endswith('_mask')},
                   [each for each in matrices.problems if each[0].endswith('_mask.mat')])
-    lists, splits = _by_stem(source, ('.mat',)).paths, {}
+    lists = _by_stem(source, ('.mat',))
+    for path, reason in lists.problems:
+        if os.path.basename(path) in ('trainlist.mat', 'testlist.mat'):
+            raise UserError(f'{path}: {reason}; keep one of them')
+    splits: Dict[str, str] = {}
     for split in ('train', 'test'):
         name = split + 'list'
-        if name in lists:
-            splits.update(dict.fromkeys(_read_numbers(lists[name], name), split))
+        if name in lists.paths:
+            splits.update(dict.fromkeys(_read_numbers(lists.paths[name], name), split))
     layout = _paired(photos, masks, read_mask=partial(_read_labels, name='mask'))
     if not splits:
         return layout

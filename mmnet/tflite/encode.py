@@ -44,7 +44,8 @@ def encode(network: LayerGraph, precision: str, description: str, io: str,
     for layer in network.layers:
         encoder.add(layer)
     alpha = encoder.converted(network.output, encoder.tensors[network.output], io)
-    if encoder.precision != io == 'float32' and network.output.range == PROBABILITIES:
+    eight_bit = encoder.precision != 'float32'
+    if eight_bit and io == 'float32' and network.output.range == PROBABILITIES:
         # The grid ends at 255/256, and a person is opaque.
         alpha = encoder.scaled(alpha, 256 / 255)
     return flatbuffer.write(inputs, {'alpha': alpha}, encoder.operators, description, metadata)

@@ -54,12 +54,12 @@ async function startNetwork() {
   network = null;
   const wanted = page.processor.value;
   const loaded = await loadNetwork(wanted).catch((error) => {
+    if (load !== loads) return null;
     page.figures.textContent = '';
     throw error;
-  });
-  before?.delete();  // Its last frame is long done.
+  }).finally(() => before?.delete());  // Its last frame is long done.
   if (load !== loads) {
-    loaded.delete();
+    loaded?.delete();
     return;
   }
   network = loaded;
@@ -97,6 +97,7 @@ async function startCamera() {
     stream = await navigator.mediaDevices.getUserMedia(
         {video: {...wanted, ...CAMERA_SIZE}, audio: false});
   } catch (error) {
+    if (choice !== choices) return;
     camera = null;  // It may be gone.
     throw new UserError(CAMERA_PROBLEMS[error.name] ||
                         `The camera does not start (${error.message}); try again.`);

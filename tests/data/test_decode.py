@@ -60,10 +60,12 @@ def test_labels_with_a_palette_are_read_as_labels(tmp_path, label):
     image = Image.fromarray((GREY > 100).astype(np.uint8) * label, mode='P')
     image.putpalette([0, 0, 0] + 15 * [128, 0, 0])
     path = save(tmp_path, image)
-    if label == 1:
-        np.testing.assert_array_equal(decode.read_mask(path, labels=True), (GREY > 100) * 255)
-    with pytest.raises(ValueError, match='0 and 1'):
-        decode.read_mask(path)
+    for read in (decode.read_mask, decode.read_alpha):
+        if label == 1:
+            np.testing.assert_array_equal(read(path), (GREY > 100) * 255)
+        else:
+            with pytest.raises(ValueError, match='labels above 1'):
+                read(path)
 
 
 def test_rotated_photos_come_out_upright(tmp_path):

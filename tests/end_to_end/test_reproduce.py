@@ -104,7 +104,7 @@ def test_figures_are_drawn(data):
 
 def test_a_row_is_timed_once_whichever_seeds_are_asked_for(tmp_path):
     for name in ('mmnet-1.00_128_seed1', 'mmnet-1.00_128_seed10', 'mmnet-1.00_128_seed2',
-                 'md16-0.75_128_seed2'):
+                 'md16-0.75_128_seed2', 'mmnet-1.00_128_seed1_old'):
         os.makedirs(str(tmp_path / 'runs' / name))
         (tmp_path / 'runs' / name / 'float32.tflite').write_bytes(b'')
     chosen = runpy.run_path(os.path.join(ROOT, 'scripts', 'reproduce.py'))['files_to_time'](
