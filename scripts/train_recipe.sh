@@ -45,7 +45,7 @@ done
 if [ -n "${SCRATCH:-}" ]; then
     steps_64=${STEPS_64:-3000} steps_128=${STEPS_128:-2200} steps_256=${STEPS_256:-1200}
 else
-    steps_64= steps_128=${STEPS_128:-1500} steps_256=${STEPS_256:-1500}
+    steps_64='' steps_128=${STEPS_128:-1500} steps_256=${STEPS_256:-1500}
 fi
 for steps in $steps_64 $steps_128 $steps_256; do
     if [[ $given_warm_up =~ ^[0-9]+$ ]] && [ "$given_warm_up" -ge "$steps" ]; then

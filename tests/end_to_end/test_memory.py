@@ -89,11 +89,10 @@ def test_files_take_two_inputs_and_give_the_same_alphas(trained):
 def test_stills_are_measured_without_a_past_and_with_their_own(trained, tmp_path, runtime_name):
     dataset, root = trained
     figures = []
-    for name, path in (('--checkpoint_path', root / 'memory'),
-                       ('--tflite_path', root / 'float32.tflite')):
+    for flags in (['--checkpoint_path', root / 'memory'],
+                  ['--tflite_path', root / 'float32.tflite', '--runtime', runtime_name]):
         record = str(tmp_path / 'record.json')
-        status, out, err = run('evaluate.py', '--dataset_path', dataset, name, path, '--json',
-                               record, '--runtime', runtime_name)
+        status, out, err = run('evaluate.py', '--dataset_path', dataset, *flags, '--json', record)
         assert status == 0, err
         assert 'with the network\'s own alphas as their past' in out
         with open(record) as file:
