@@ -42,6 +42,7 @@ def test_what_is_no_checkpoint_is_named(tmp_path):
             restored.load(str(tmp_path / path), '--model')
 
 
+@pytest.mark.slow
 def test_a_stripped_checkpoint_holds_the_average_and_nothing_else(tmp_path):
     run = run_of('--ema_decay', '0.9')
     path = str(tmp_path / 'train' / 'model.ckpt')

@@ -25,6 +25,7 @@ def taught(guide, images):
         return session.run(guide(tf.constant(images / np.float32(255), tf.float32)))
 
 
+@pytest.mark.slow
 def test_a_network_teaches_what_it_predicts(checkpoint):
     path, _ = checkpoint
     images = RNG.randint(0, 256, [2, 32, 32, 3]).astype(np.uint8)
