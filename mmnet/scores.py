@@ -1,7 +1,7 @@
 """Scores of mattes in the conventions of several papers, in NumPy.
 
     scores(alpha, alpha_gt)['sad']
-    dtssd(frames)
+    flicker(error, before)
 
 A matte is `[H, W]`, float in [0, 1], at the ground truth's own size. Nothing is multiplied for
 print. `CONVENTIONS` says what each value is: those of two conventions cannot be compared.
@@ -207,23 +207,8 @@ def transition_band(alpha_gt: np.ndarray, radius: float) -> np.ndarray:
     return distance <= radius
 
 
-def dtssd(frames: Iterable[Tuple[np.ndarray, np.ndarray]]) -> float:
-    """Computes dtSSD of a clip, a measure of flicker; the first frame counts as 0.
-
-    Args:
-        frames: each frame's α and α_gt, `[H, W]` in [0, 1].
-    """
-    values: List[float] = []
-    before: Optional[np.ndarray] = None
-    for alpha, alpha_gt in frames:
-        error = np.float64(alpha) - alpha_gt
-        values.append(flicker(error, before))
-        before = error
-    return float(np.mean(values))
-
-
 def flicker(error: np.ndarray, before: Optional[np.ndarray]) -> float:
-    """Computes dtSSD's value of a frame; the first frame, which has none before it, counts as 0.
+    """Computes a frame's dtSSD, a measure of flicker; the first frame of a clip counts as 0.
 
     Args:
         error, before: α − α_gt of the frame and of the one before, `[H, W]`. The change of the

@@ -204,7 +204,7 @@ def check_start(hparams: HParams) -> None:
 
 
 class Match(NamedTuple):
-    """What the model variables of a graph and a checkpoint have in common.
+    """The model variables that a graph and a checkpoint share.
 
     Attributes:
         checkpoint: its path.

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from mmnet import records, video
+from mmnet import records, scores, video
 from tests import forked
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -185,3 +185,9 @@ def write_video(path, frames, fps=Fraction(30000, 1001), sound=None, transparent
                        transparent) as send:
         for frame in frames:
             send(frame)
+
+
+def dtssd(frames):
+    """Averages the flicker of a clip's frames, pairs of α and α_gt."""
+    errors = [np.float64(alpha) - alpha_gt for alpha, alpha_gt in frames]
+    return np.mean([scores.flicker(*pair) for pair in zip(errors, [None, *errors])])

@@ -6,7 +6,7 @@ import pytest
 from mmnet import evaluation, scores
 from mmnet.data import decode
 from mmnet.data.pairs import find_clips, find_pairs, find_sets
-from tests.helpers import write_split
+from tests.helpers import dtssd, write_split
 
 
 def test_every_image_counts_once(dataset):
@@ -75,7 +75,7 @@ def test_clips_are_measured_one_by_one_from_their_first_frame(tmp_path):
     flickers = []
     for frames in clips.values():
         truths = [decode.read_mask(frame.mask) / 255 for frame in frames]
-        flickers.append(scores.dtssd((np.full_like(truth, np.float32(0.1 * step)), truth)
-                                     for step, truth in enumerate(truths, start=1)))
+        flickers.append(dtssd((np.full_like(truth, np.float32(0.1 * step)), truth)
+                              for step, truth in enumerate(truths, start=1)))
     assert [each['dtssd'] for each in record['sets'].values()] == pytest.approx(flickers)
     assert record['dtssd'] == pytest.approx(np.mean(flickers))

@@ -6,7 +6,7 @@ import scipy.ndimage
 import tensorflow as tf
 
 from mmnet import metrics, scores
-from tests.helpers import value
+from tests.helpers import dtssd, value
 
 
 def random_mattes(seed, shape=(24, 31)):
@@ -114,10 +114,10 @@ def test_dtssd_of_a_flickering_pixel():
     flicker = [each.copy() for each in still]
     flicker[1][0, 0] = 1
     # √(1/100) = 0.1 where the pixel comes, again where it goes; the first frame counts as 0.
-    assert scores.dtssd(zip(flicker, still)) == pytest.approx(100 * (0 + 0.1 + 0.1) / 3)
-    assert scores.dtssd(zip(flicker, flicker)) == 0
+    assert dtssd(zip(flicker, still)) == pytest.approx(100 * (0 + 0.1 + 0.1) / 3)
+    assert dtssd(zip(flicker, flicker)) == 0
     # A constant error does not flicker.
-    assert scores.dtssd((each + 0.5, each) for each in still) == 0
+    assert dtssd((each + 0.5, each) for each in still) == 0
 
 
 def test_every_score_names_its_convention():
