@@ -238,7 +238,7 @@ def copy(checkpoint: str, directory: str) -> str:
 
 
 def keep_best(checkpoint: str, train_dir: str, scores: Dict) -> bool:
-    """Keeps a checkpoint in `<train_dir>/best` unless a better one or other photos' is there.
+    """Copies a checkpoint to `<train_dir>/best` if none is there, or a worse one of these photos.
 
     `best` can be evaluated and exported like a train directory. It holds the checkpoint,
     `hparams.json` and `scores.json`, and belongs to the photos that were evaluated first. The

@@ -25,7 +25,7 @@ LARGE = 10 * 2 ** 20
 
 @dataclasses.dataclass(frozen=True)
 class BatchNormGrad:
-    """The gradient ∂x = a ∂y + b x + c of a batch norm behind an expansion x = in · W, in parts.
+    """The gradient ∂x = a ∂y + b x + c of a batch norm after an expansion x = in · W, in parts.
 
     Attributes:
         grad: ∂y, `[P, outputs]`.

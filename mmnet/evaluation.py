@@ -156,7 +156,7 @@ class Evaluator:
                                 self._skip_bad_pairs)
 
     def _read(self, pair: Pair) -> Union[Example, str]:
-        """Decodes a pair; a problem takes the place of bad pixels."""
+        """Decodes a pair; returns the problem as text if it cannot be decoded."""
         path = pair.image
         try:
             image = decode.read_image(path, self._size)
@@ -177,8 +177,8 @@ def evaluate_clips(clips: Mapping[str, List[Pair]], size: int,
         size: side of the square that the network takes.
         make_alpha: makes the function from an image to its alpha, anew for each clip: it may
             remember frames.
-        all_metrics, skip_bad_pairs: see `Evaluator`. Flicker around a skipped frame is that of its
-            neighbours.
+        all_metrics, skip_bad_pairs: see `Evaluator`. The frames around a skipped one count as
+            consecutive.
 
     Returns:
         the means over clips of their means over frames, and in `sets` those of each clip.

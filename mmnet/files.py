@@ -149,7 +149,7 @@ def replacing(path: str) -> Iterator[str]:
 
 
 def _reason(error: OSError, path: str) -> str:
-    """Says why a write failed. A program behind a pipe that meets a full disk breaks the pipe."""
+    """Says why a write failed; a full disk may show up as a broken pipe to ffmpeg."""
     folder = os.path.dirname(path)
     if error.errno in (None, errno.EPIPE) and os.path.isdir(folder) and \
             shutil.disk_usage(folder).free < FULL:

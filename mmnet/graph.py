@@ -81,7 +81,7 @@ def build_objective(batch: losses.Batch, hparams: HParams, is_training: bool,
     """
     spec, training = models.network_spec(hparams.model), hparams.training
     if is_training and batch.previous is not None and not hparams.quantization:
-        # Rounding is learned with the pasts of ground truths: it would need each graph's ranges.
+        # Quantized networks see ground-truth pasts only: a second copy would need its own ranges.
         def alpha(inputs: tf.Tensor) -> tf.Tensor:
             return losses.foreground_alpha(build_network(inputs, hparams, is_training=False)[0])
         batch = dataclasses.replace(
@@ -93,7 +93,7 @@ def build_objective(batch: losses.Batch, hparams: HParams, is_training: bool,
     def run(images: tf.Tensor) -> Tuple[tf.Tensor, Dict[str, tf.Tensor]]:
         count = images.shape.as_list()[0]
         images, inputs = _with_unlabelled_and_past(images, batch)
-        # Self-supervision keeps batch norm's statistics: a few photos of one kind would bend them.
+        # Self-supervision freezes batch norm's statistics: a few similar photos would skew them.
         logits, end_points = build_network(inputs, hparams, is_training and not training.soc)
         seen.append((images, logits))
         if batch.unlabelled is None:
@@ -122,7 +122,7 @@ def build_objective(batch: losses.Batch, hparams: HParams, is_training: bool,
 
 def _with_unlabelled_and_past(images: tf.Tensor,
                               batch: losses.Batch) -> Tuple[tf.Tensor, tf.Tensor]:
-    """Puts the photos without masks behind others, and each photo's past into a channel of its own.
+    """Appends the photos without masks, and adds each photo's past alpha as a fourth channel.
 
     Args:
         images: `[N, H, W, 3]`; `[2 N, H, W, 3]` if each photo comes with and without texture.

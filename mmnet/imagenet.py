@@ -33,8 +33,8 @@ LAYERS = ['Conv', 'expanded_conv/depthwise', 'expanded_conv/project', *(
 # PortraitNet's first bottleneck has a 1×1 convolution that files lack.
 EXTRA = 'expanded_conv/expand'
 WIDTHS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
-# Files take 2x − 1 for pixels x in [0, 1]. Scale and offset make this of each network's normalized
-# input.
+# Files expect 2x − 1 for pixels x in [0, 1]. This scale and offset convert each network's own
+# normalized input to that.
 INPUTS = {
     'deeplab': (2.0, np.full(3, -1.0)),
     'modnet': (1.0, np.zeros(3)),
@@ -143,7 +143,7 @@ def write_checkpoint(convolutions: List[Convolution], model: str, photos: np.nda
 
 
 def _width(convolutions: List[Convolution]) -> float:
-    """Tells the width multiplier from the last bottleneck's channels, 320 at width 1."""
+    """Infers the width multiplier from the last bottleneck's channels, 320 at width 1."""
     channels = convolutions[-2][0].shape[-1]
     for width in WIDTHS:
         if round_channels(320, width) == channels:

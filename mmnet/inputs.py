@@ -19,8 +19,8 @@ from mmnet.datasets.scenes import find_sources, load_scenes
 from mmnet.hparams import Training
 from mmnet.workers import Ranks
 
-# Photos that are cropped are kept at so many times the network's size, because a crop is enlarged.
-# More would cost memory and time to read: F is estimated at this size, too.
+# Photos to be cropped are kept at this multiple of the network's size, because a crop is enlarged.
+# A larger one costs memory, and time: F is estimated at this size, too.
 OVERSAMPLING = 1.5
 
 

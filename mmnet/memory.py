@@ -1,7 +1,7 @@
-"""The past that a network with a memory makes itself, for its training on stills.
+"""Trains a network with a memory on its own alphas, although the photos are stills.
 
-In a video, the past is the network's own alpha of the frame before. A network that has only seen
-pasts made of ground truths (`data.previous`) believes its own mistakes.
+In a video, the past is the network's own alpha of the previous frame. If it trains only on pasts
+made from ground truth (`data.previous`), it trusts its own mistakes.
 """
 
 from typing import Callable
@@ -18,7 +18,7 @@ LIGHT, NOISE = 0.1, 0.03
 
 def mixed_past(alpha: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor,
                previous: tf.Tensor) -> tf.Tensor:
-    """Replaces some of the pasts by what the network makes of them and of a frame before.
+    """Replaces half of the pasts by the network's own alphas of a simulated previous frame.
 
     Args:
         alpha: the network, from images and pasts `[N, S, S, 4]` to alphas `[N, S, S, 1]`.

@@ -16,7 +16,8 @@ from mmnet.models.layers import NORMALIZED
 
 FAKE_QUANT = 'FakeQuantWithMinMaxVars'
 FAKE_QUANT_PER_CHANNEL = 'FakeQuantWithMinMaxVarsPerChannel'
-# A channel's range is at least this share of its layer's: a bias counts in its steps, in 32 bits.
+# Smallest range of a channel, as a share of its layer's. The 32-bit bias is a multiple of the
+# channel's step, and would overflow if the step were tiny.
 SMALLEST_RANGE = 1e-3
 ACTIVATIONS = ('Relu', 'Relu6')
 # Operations that keep their input's grid, and the index of that input.
@@ -157,7 +158,7 @@ def _quantize_leftover(op: tf.Operation, bits: Dict[str, int], is_training: bool
 
 
 def _end_linear_layers(operations: List[tf.Operation]) -> None:
-    """Adds an identity behind batch norm without an activation, as in a linear bottleneck.
+    """Adds an identity after batch norm without an activation, as in a linear bottleneck.
 
     contrib.quantize looks for the end of a layer there. Without it, it folds batch norm only half.
     """
@@ -207,7 +208,7 @@ def round_per_channel(node: tf.Operation) -> bool:
 
 
 def _reader_of_weights(node: tf.Operation) -> str:
-    """Returns the kind of layer that a node's weights belong to, maybe behind a delay."""
+    """Returns the kind of layer that a node's weights belong to, with or without a delay."""
     reader = node.outputs[0].consumers()[0]
     while reader.type in ('Switch', 'Merge', 'Identity'):
         reader = reader.outputs[-1 if reader.type == 'Switch' else 0].consumers()[0]

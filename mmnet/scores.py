@@ -63,8 +63,8 @@ def scores(alpha: np.ndarray, alpha_gt: np.ndarray, band: float = BAND) -> Dict[
 def mean_scores(rows: Iterable[Mapping[str, Optional[float]]]) -> Dict[str, Optional[float]]:
     """Averages scores by name.
 
-    A truth without a transition has no `*_band`: NaN there, or None in a row of means, does not
-    count, and a mean of nothing is None. NaN elsewhere is a fault of the alpha, and stays.
+    A truth without a transition has no `*_band` score: NaN in a row, None in a row of means. Both
+    are left out, and a mean without values is None. Any other NaN is the alpha's fault, and stays.
     """
     values: Dict[str, List[float]] = {}
     for row in rows:

@@ -63,11 +63,11 @@ class Ranks(NamedTuple):
             return value
         import horovod.tensorflow as hvd
         with tf.Graph().as_default(), tf.Session(config=self.session_config()) as session:
-            # By default the name is the value's type, and ranks of other types would wait for ever.
+            # The default name is the value's type: ranks with values of two types would deadlock.
             return hvd.broadcast_object(value, root_rank=0, session=session, name='shared')
 
     def hooks(self) -> List[tf.train.SessionRunHook]:
-        """Returns what gives every rank the variables of rank 0 once they are restored."""
+        """Returns the hooks that broadcast rank 0's restored variables to every rank."""
         if self.size == 1:
             return []
         import horovod.tensorflow as hvd
@@ -90,7 +90,7 @@ class Ranks(NamedTuple):
 
 
 def start() -> Ranks:
-    """Meets the other ranks, if horovodrun started this process; each gets a GPU of its own.
+    """Joins the other ranks if horovodrun started this process; assigns this rank its GPU.
 
     Raises:
         UserError: if Horovod is not installed, or built without what its launcher uses.
@@ -122,9 +122,9 @@ def gpu_of(local_rank: int, local_size: int, visible: Optional[str], there: int 
 
     Args:
         local_rank, local_size: see `Ranks`.
-        visible: the names of the GPUs that may be used, with commas between them, up to `-1` if
-            it is there; None for all. A single one may be the launcher's choice for this rank.
-        there: how many GPUs the machine has, as far as is known.
+        visible: CUDA_VISIBLE_DEVICES, a comma-separated list that ends before any `-1`; None if
+            it is unset. A single GPU is taken as the launcher's choice for this rank.
+        there: number of GPUs in the machine; 0 if unknown.
 
     Raises:
         UserError: for fewer GPUs than workers.

@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 """Makes clips with exact mattes of a data set's people, to measure how steady a network is.
 
-Each person moves before a moving background; the light changes, and a hand holds the camera. Frames
-go to DEST/<clip>/{image,mask}. The same command goes on where it was interrupted.
+Each person moves in front of a moving background; the light changes, and a hand holds the camera.
+Frames go to DEST/<clip>/{image,mask}. The same command goes on where it was interrupted.
 """
 
 import argparse

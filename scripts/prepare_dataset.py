@@ -90,8 +90,8 @@ def make_parser() -> cli.Parser:
     parser.add_argument('--soften', action='store_true', help='make hard masks soft along their '
                         'edges, by closed-form matting: some seconds for each pair')
     split = parser.add_argument_group(
-        'split', 'Clothing Co-Parsing, EG1800\'s lists, P3M-10k and PPM-100 say themselves what is '
-        'for testing.')
+        'split', 'Clothing Co-Parsing, EG1800 (in its lists), P3M-10k and PPM-100 define their own '
+        'test split.')
     split.add_argument('--test_list', help='a text file of the names to test on, one on each line; '
                        'all others are for training')
     split.add_argument('--test_fraction', type=cli.fraction,
@@ -101,7 +101,7 @@ def make_parser() -> cli.Parser:
     folder = parser.add_argument_group('folder')
     folder.add_argument('--image_folder', default='image', help='name of the folder of photos')
     folder.add_argument('--mask_folder', default='mask', help='name of the folder of masks')
-    folder.add_argument('--mask_suffix', default='', help='ending of the masks\' names behind '
+    folder.add_argument('--mask_suffix', default='', help='suffix that masks\' names add to '
                         'those of their photos, such as _mask')
     return parser
 
@@ -129,8 +129,8 @@ def assign_splits(layout: layouts.Layout,
         return [dataclasses.replace(item, split='test' if item.stem in wanted else 'train')
                 for item in layout.items], problems
     if all(item.split for item in layout.items) and (args.test_fraction or args.seed is not None):
-        raise UserError(f'--test_fraction and --seed: {args.format} says itself what is for '
-                        f'testing; leave them out, or give --test_list')
+        raise UserError(f'--test_fraction and --seed: {args.format} defines its own test split; '
+                        f'leave them out, or give --test_list')
     return [item if item.split else dataclasses.replace(item, split=draw(item.stem, args))
             for item in layout.items], problems
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Goes from nothing to a person cut out of your PHOTOs in a minute, and through a training of your own
-# in about ten more, on two cores:
+# Cuts the people out of your PHOTOs within a minute, then trains a network of your own in about ten
+# minutes more, on two cores:
 #   scripts/quickstart.sh [--dir DIR] [--steps N] [PHOTO…]
 # First, the network that comes with the code cuts out your photos, or a drawn portrait. Then portraits
 # with exact alphas are drawn, and a small MMNet is trained on them with evaluation beside it, rounded

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Scores anybody's mattes against the truth, in the conventions of several papers.
+"""Scores mattes from any program against the ground truth, by several papers' conventions.
 
 Both folders hold pictures of the same names; a prediction may also be called NAME_alpha, as
 matte.py writes it. With --video, both hold a folder for each clip, with its frames or, as

@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 """Writes a checkpoint without what only training needs, to be published.
 
-Its averages take the place of the weights. A third of the bytes is left. Of several checkpoints of
-one network, it writes the mean of their weights, which can be better than each of them. With
+Moving averages replace the weights, and a third of the bytes remains. Given several checkpoints of
+one network, it writes the mean of their weights, which can be better than any of them. With
 --temperature, alphas become more certain: choose it on photos that were held out of training.
 """
 

@@ -34,8 +34,8 @@ OUTSIDE = (124, 117, 104, 0)
 IMAGE_AND_ALPHA = (0, 1, 2, 3)
 FOREGROUND_AND_ALPHA = (4, 5, 6, 3)
 
-# A frame holds the whole picture, or a part that is larger than the head by a margin. The head is
-# this share of the visible person.
+# A frame is x, y and side, as shares of the photo's side. A crop keeps the head, which is the top
+# HEAD of the visible person, and is larger than it by HEAD_MARGIN.
 WHOLE = (0.0, 0.0, 1.0)
 SMALLEST_FRAME = 0.35
 HEAD = 0.35
@@ -82,7 +82,7 @@ def augment_batch(photos: Sequence[np.ndarray], variation: 'Variation',
         recomposed = drawn(variation.background_probability, rng)
         channels = FOREGROUND_AND_ALPHA if recomposed else IMAGE_AND_ALPHA
         source, border, frame = four_channels(photo, channels), preset.border, WHOLE
-        # Only before a new background is there something to see around the photo.
+        # Only a new background extends beyond the photo, so only then may the photo shrink.
         if recomposed and drawn(variation.zoom_out, rng):
             border, frame = cv2.BORDER_CONSTANT, random_distance(rng)
         elif drawn(variation.framing, rng):
@@ -111,7 +111,7 @@ def four_channels(photo: np.ndarray, channels: Sequence[int]) -> np.ndarray:
 
 
 def drawn(probability: float, rng: np.random.RandomState) -> bool:
-    """Decides by chance; what never happens takes no random number."""
+    """Returns True with this probability; a probability of 0 draws no random number."""
     return probability > 0 and rng.uniform() < probability
 
 
@@ -275,7 +275,7 @@ class Variation:
         preset: transform and texture.
         size: side of the result in pixels; None keeps the photos' own.
         framing: probability of a frame between the whole picture and head and shoulders.
-        zoom_out: probability that a person before a new background is farther away.
+        zoom_out: probability that a person on a new background is shown smaller.
         backgrounds: uint8 RGB `[M, S', S', 3]`, as large as the photos.
         background_probability: how often a person is put before one of them.
         previous: whether each photo comes with an alpha of the frame before.

@@ -1,7 +1,7 @@
 """New backgrounds for training photos: Equation 1 with the person's own colours F.
 
-A network that always sees the same people before the same rooms learns the rooms. Here people
-change places. Light and colour are made to fit a little, so that an edge gives nothing away.
+A network that always sees the same people in the same rooms learns the rooms. So people change
+rooms here. Their light and colour are adapted a little, so that a mismatch does not mark the edge.
 """
 
 import cv2
@@ -11,8 +11,8 @@ from mmnet.compositing import composite
 
 # The share of a background's side that is seen at least.
 SMALLEST_VIEW = 0.5
-# Light and colour are fitted by at most this exponent of the ratio of mean colours, and by these
-# factors.
+# A person's colours are multiplied by the ratio of the mean colours, to a power of at most FITTING,
+# within FACTORS.
 FITTING = 0.5
 FACTORS = (0.6, 1.6)
 # Keeps ratios of dark colours small, in steps of 255.
@@ -23,7 +23,7 @@ HALO = 5
 
 def replace_background(person: np.ndarray, backgrounds: np.ndarray,
                        rng: np.random.RandomState) -> np.ndarray:
-    """Puts a person before a random background (Equation 1).
+    """Puts a person on a random background (Equation 1).
 
     Args:
         person: uint8 `[S, S, 4]`: F and alpha.

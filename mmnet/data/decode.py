@@ -29,7 +29,7 @@ def open_picture(path: str) -> Image.Image:
 
 def orientation(image: Image.Image) -> int:
     """Returns an opened picture's orientation, 1 (upright) to 8; other numbers mean nothing."""
-    # A PNG may have its EXIF block behind its pixels, and Pillow would decode them to find it.
+    # A PNG may hold its EXIF block after its pixels, and Pillow would decode them to find it.
     has_exif = image.format != 'PNG' or 'exif' in image.info
     return image.getexif().get(ORIENTATION_TAG, 1) if has_exif else 1
 
@@ -109,8 +109,8 @@ def read_mask(path: str, size: Optional[int] = None, labels: bool = False) -> np
         uint8 `[H, W]`, 255 the foreground.
 
     Raises:
-        any of `UNREADABLE`; ValueError for a mask of class labels, which would read as all
-        background, unless they are 0 and 1 and `labels` is true or a palette colours them.
+        any of `UNREADABLE`. ValueError for a mask of class labels, which would read as all
+        background. Labels 0 and 1 are accepted if `labels` is true or a palette colours them.
     """
     mask = _alpha_of(path)
     if mask.getextrema()[1] == 1:
@@ -154,7 +154,7 @@ def _upright(image: Image.Image) -> Image.Image:
 
     Pillow's own function also rewrites the EXIF block, and fails where other tags are damaged.
     """
-    # Asked before decoding, as `pairs.upright_size` does: some files tell more after it.
+    # Read before decoding, as `pairs.upright_size` does: decoding adds tags to some files.
     turn = TURNS.get(orientation(image))
     image.load()
     # Pillow itself turns TIFFs.

@@ -17,7 +17,7 @@ from mmnet.errors import UserError
 EXTENSIONS = ('.jpg', '.jpeg', '.png')
 # Orientations that swap width and height.
 TURNED = (5, 6, 7, 8)
-# The filters of the gradient error are as large, and nothing is padded.
+# The gradient error's filters have this size, and borders are not padded.
 SMALLEST_MASK = 2 * scores.RADIUS + 1
 
 

@@ -25,8 +25,8 @@ def training_dataset(pixels: List[np.ndarray], batch_size: int,
     """Makes endless augmented batches of the union of data sets, or of a mixture.
 
     Every epoch of the union holds each image once, in an order of its own. In a mixture, the same
-    is true of every set, and sets are drawn by their weights. Several ranks share one order, and
-    each takes a part of every batch of all of them: N ranks of B images see what one sees of N·B.
+    is true of every set, and sets are drawn by their weights. Ranks share one order and split every
+    batch, so N ranks with B images each see the same images as one rank with N·B.
 
     Args:
         pixels: as returned by `load_sets`.

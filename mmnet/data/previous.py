@@ -15,8 +15,8 @@ from scipy.interpolate import RBFInterpolator
 # cut. Otherwise it is the photo's own.
 EMPTY = 0.1
 OTHER = 0.1
-# Limits of the motion: a turn in radians; a scale; a shift, and a bend at each of the spline's
-# points, as shares of the side.
+# Limits of the motion: rotation in radians, and relative change of scale. The shift, and the bend
+# at each point of the spline, are shares of the side.
 TURN, SCALE, SHIFT, BEND = 0.02, 0.02, 0.015, 0.008
 # Points of the thin-plate spline along a side.
 POINTS = 4

@@ -1,4 +1,4 @@
-"""Moving pictures with exact mattes, made of stills: people who move before a moving background.
+"""Moving pictures with exact mattes, made of stills: people move in front of a moving background.
 
     for image, alpha in clip_of(person, background, rng, frames=48):
         ...
@@ -23,8 +23,8 @@ from mmnet.data.pairs import Pair
 from mmnet.datasets.synthetic import draw_background, draw_portrait
 
 FRAME_FORMAT = '{:05}.png'
-# How far a person moves, in shares of the picture's width; how much they grow and turn (as a
-# narrower picture) and how far they lean, in radians.
+# How far a person moves, as a share of the picture's width. How much they grow, and how much a turn
+# narrows them, as a share of their size. How far they lean, in radians.
 TRAVEL, GROWTH, TURNING, LEANING = 0.08, 0.06, 0.08, 0.06
 # How far hair and clothes sway, and over what distance, in shares of the width.
 SWAY, SWAY_SCALE = 0.012, 0.12

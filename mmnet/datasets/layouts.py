@@ -134,8 +134,8 @@ def ccp(source: str) -> Layout:
 
         photos/0001.jpg         annotations/pixel-level/0001.mat, with a matrix `groundtruth`
 
-    Every label but 0 is the person. The photos to test on are those that no network which comes
-    with the code has learned from.
+    Every label but 0 is the person. The test photos are those on which none of the pretrained
+    networks was trained.
     """
     photos = _by_stem(os.path.join(source, 'photos'), decode.PHOTOS)
     labels = _by_stem(os.path.join(source, 'annotations', 'pixel-level'), ('.mat',))

@@ -42,7 +42,7 @@ class Portrait:
 
 
 def draw_portrait(rng: np.random.RandomState, width: int, height: int) -> Portrait:
-    """Draws a random person before a random background.
+    """Draws a random person on a random background.
 
     Args:
         rng: the source of all randomness.
@@ -162,7 +162,7 @@ def paint_person(canvas: Canvas, rng: np.random.RandomState) -> None:
 
     style(canvas, rng, head, hair, behind=True)
     shoulders, cloth = paint_shoulders(canvas, rng, head, radius, skin)
-    # Most arms hang down, and the torso hides them. A raised one is behind the head or before it.
+    # Most arms hang down, hidden by the torso. A raised one is behind the head or in front of it.
     raised = [side for side in range(2) if rng.uniform() < 0.35]
     before = rng.uniform() < 0.5
     if not before:

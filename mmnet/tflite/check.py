@@ -78,12 +78,12 @@ def compare_layers(name: str, exported: Export, image: np.ndarray) -> None:
     known = _run_graph(exported, image, {**tensors, 'alpha': exported.alpha})
     for layer in exported.network.layers:
         if layer.inputs[0].tensor is None:
-            continue    # the slice behind the runtime's softmax, which was compared as alpha
+            continue    # the slice after the runtime's softmax, which was compared as alpha
         inputs = [_activations(value, known) for value in layer.inputs]
         for value, output in zip(layer.outputs, run_layer(layer, exported.precision, inputs)):
             if value.tensor is None:
-                # Halfway between two steps, a logit and its negative round to different sides. If
-                # there is one logit, its own alpha is the reference.
+                # Halfway between two steps, a logit and its negative round differently. So a file
+                # with one logit is compared with the sigmoid of that logit.
                 alpha = 1 / (1 + np.exp(-inputs[0])) if layer.kind == 'LOGISTIC' else known['alpha']
                 errors = np.abs(output[..., -1:] - alpha)
                 tolerance = BYTE_TOLERANCE

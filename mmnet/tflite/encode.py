@@ -182,7 +182,7 @@ class _Encoder:
             return Tensor(name, values.shape, 'float32', data=values)
         half = Tensor(name + '/half', values.shape, 'float16', data=values)
         whole = Tensor(name, values.shape, 'float32')
-        # Runtimes do this once, when they load the file, or not at all if they compute in halves.
+        # Runtimes do this once, when they load the file, or not at all if they compute in float16.
         self.append('DEQUANTIZE', [half], [whole], 'DequantizeOptions')
         return whole
 
@@ -220,8 +220,8 @@ class _Encoder:
         shift = 128 if self.precision == 'uint8' else 0
         stored = np.clip(steps, -limit, limit) + shift
         bias_scale = np.float32(source.quantization.scale) * scale
-        # Runtimes want a scale for each channel of signed weights, even if all are the same;
-        # TensorFlow 1.15's reads past the end of a single one.
+        # Runtimes expect one scale per channel for signed weights, even if all are equal.
+        # TensorFlow 1.15 would read past the end of a single scale.
         channels = len(layer.bias) if self.precision == 'int8' else 1
         copies = channels // len(scale)
         return [Tensor(name + '/weights', weights.shape, self.precision,
@@ -338,7 +338,7 @@ def _plain(options_type: str = 'NONE',
     Args:
         options_type: the schema's table of options.
         options: fields of that table.
-        constants: int32 inputs behind the layer's own, by name.
+        constants: int32 inputs that follow the layer's own, by name.
     """
     def encode_plain(encoder: _Encoder, layer: Layer, inputs: List[Tensor],
                      outputs: List[Tensor]) -> None:

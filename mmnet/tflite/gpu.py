@@ -1,7 +1,7 @@
 """Checks that a float network suits GPUs, which compute in half precision.
 
-Halves have 11 bits and end at 65,504. Here TensorFlow's half kernels run every layer on the halves
-that the layers before it gave, and round every product and sum.
+float16 has an 11-bit significand and overflows above 65,504. Here TensorFlow's float16 kernels run
+each layer on the float16 output of the layers before it, and round every product and sum.
 
     reports = check(exported, image)
 """

@@ -74,8 +74,8 @@ def sum_instead_of_concatenating(network: LayerGraph) -> LayerGraph:
 def average_in_steps(network: LayerGraph) -> LayerGraph:
     """Replaces the mean of a large map by a cascade of averages over 2×2.
 
-    A GPU that computes in halves sums before it divides, and halves end at 65,504: MODNet's
-    instance norm would overflow.
+    A GPU sums float16 values before it divides, and float16 overflows above 65,504, as the sums of
+    MODNet's instance norm would.
     """
     layers = list(network.layers)
     for mean in network.layers:

@@ -19,7 +19,7 @@ BYTES = Range(0.0, 1.0, 8)
 def logistic(network: LayerGraph) -> LayerGraph:
     """Replaces the two logits by one: α is the sigmoid of their difference, which is linear.
 
-    The convolution that makes the logits computes the difference, and the layers behind it move
+    The convolution that makes the logits computes the difference, and the layers after it move
     one channel. Quantized logits are negatives of each other. Their difference is twice the second
     one: the same stored values on a grid twice as wide.
 

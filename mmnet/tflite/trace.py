@@ -24,7 +24,7 @@ def trace(session: tf.Session, images: tf.Tensor, output: tf.Tensor) -> LayerGra
     """Reads the layers between two tensors of a graph that was built for inference.
 
     Convolutions absorb batch norm, biases and activations; the space-to-batch pairs around dilated
-    convolutions become their dilation. Channels that are scaled or shifted behind any other layer
+    convolutions become their dilation. Channels that are scaled or shifted after any other layer
     become a depthwise 1×1 convolution.
 
     Args:
@@ -45,7 +45,7 @@ def trace(session: tf.Session, images: tf.Tensor, output: tf.Tensor) -> LayerGra
 
 
 def _path(images: tf.Tensor, output: tf.Tensor) -> List[tf.Operation]:
-    """Lists the operations between two tensors, each behind those that it reads."""
+    """Lists the operations between two tensors, each after those that it reads."""
     reached, queue = {images.op}, [images.op]
     while queue:
         for tensor in queue.pop().outputs:
