@@ -7,7 +7,7 @@ Checkpoints are also measured by the losses.
 import argparse
 import os
 import sys
-from typing import Callable, Dict, List, Mapping, Optional
+from typing import Callable, Dict, List, Mapping
 
 from mmnet import cli
 
@@ -30,17 +30,7 @@ BATCH_SIZE = 32
 
 def main() -> int:
     args = make_parser().parse_args()
-    if not args.watch and (args.timeout or args.max_steps):
-        raise UserError('--timeout and --max_steps are for --watch; pass it with them')
-    if args.steady and not args.clips:
-        raise UserError('--steady: steadies the frames of clips; pass --clips with it')
-    if args.dataset_split_name != SPLIT and (args.clips or args.validation):
-        raise UserError(f'--dataset_split_name {args.dataset_split_name}: is not read with --clips '
-                        f'or --validation; leave it out')
-    if args.runtime and not args.tflite_path:
-        raise UserError('--runtime: runs exported files; give one with --tflite_path')
-    if args.batch_size and args.clips:
-        raise UserError('--batch_size: clips are measured frame by frame; leave it out')
+    check_flags(args)
     if args.clips:
         return evaluate_clips(args)
     if args.checkpoint_path is None:
@@ -48,9 +38,10 @@ def main() -> int:
     environments.enter('tensorflow')
     if args.watch:
         return watch(args)
-    from mmnet import checkpoints
+    from mmnet import checkpoints, hparams
     checkpoint = checkpoints.resolve(args.checkpoint_path)
-    evaluate = prepare(args, os.path.dirname(checkpoint) or '.')
+    train_dir = os.path.dirname(checkpoint) or '.'
+    evaluate = prepare(args, train_dir, hparams.read(train_dir))
     try:
         record = evaluate(checkpoint)
     except FileNotFoundError:
@@ -94,6 +85,35 @@ def make_parser() -> cli.Parser:
     return parser
 
 
+def check_flags(args: argparse.Namespace) -> None:
+    """Refuses flags that do not go together.
+
+    Raises:
+        UserError: names them, and says what to do.
+    """
+    for wrong, message in (
+            (not args.watch and (args.timeout or args.max_steps),
+             '--timeout and --max_steps are for --watch; pass it with them'),
+            (args.steady and not args.clips,
+             '--steady: steadies the frames of clips; pass --clips with it'),
+            (args.dataset_split_name != SPLIT and (args.clips or args.validation),
+             f'--dataset_split_name {args.dataset_split_name}: is not read with --clips or '
+             f'--validation; leave it out'),
+            (args.runtime and not args.tflite_path,
+             '--runtime: runs exported files; give one with --tflite_path'),
+            (args.batch_size and args.clips,
+             '--batch_size: clips are measured frame by frame; leave it out'),
+            (args.clips and (args.always_foreground or args.watch or args.validation),
+             '--clips: measures a network; give it with --tflite_path or --checkpoint_path, '
+             'without --watch and --validation'),
+            (args.watch and not args.checkpoint_path,
+             '--watch: follows a train directory, given with --checkpoint_path'),
+            (args.validation and not args.checkpoint_path,
+             '--validation: is known to a train directory only, given with --checkpoint_path')):
+        if wrong:
+            raise UserError(message)
+
+
 def finish(args: argparse.Namespace, record: Record) -> int:
     """Prints a record and writes it to --json; returns the exit status."""
     records.report(record)
@@ -104,11 +124,6 @@ def finish(args: argparse.Namespace, record: Record) -> int:
 
 def evaluate_other(args: argparse.Namespace) -> int:
     """Measures an exported file, or the baseline that needs none."""
-    if args.watch:
-        raise UserError('--watch: follows a train directory, given with --checkpoint_path')
-    if args.validation:
-        raise UserError('--validation: is known to a train directory only, given with '
-                        '--checkpoint_path')
     if args.always_foreground:
         # Any size will do; OpenCV enlarges a single pixel wrongly.
         size, predict, again = 2, evaluation.always_foreground, None
@@ -125,11 +140,8 @@ def evaluate_other(args: argparse.Namespace) -> int:
 def evaluate_clips(args: argparse.Namespace) -> int:
     """Measures a network frame by frame on clips, steadied or not."""
     path = args.tflite_path or args.checkpoint_path
-    if path is None or args.watch or args.validation:
-        raise UserError('--clips: measures a network; give it with --tflite_path or '
-                        '--checkpoint_path, without --watch and --validation')
     flag = '--tflite_path' if args.tflite_path else '--checkpoint_path'
-    predictor = inference.load(path, flag, inference.enter_environment([path], args.runtime))
+    predictor = inference.load(path, flag, environments.enter_for([path], args.runtime))
     clips = {(os.path.join(name, clip) if len(args.dataset_path) > 1 else clip): frames
              for name, dataset in zip(set_names(args.dataset_path), args.dataset_path)
              for clip, frames in find_clips(dataset, args.skip_bad_pairs).items()}
@@ -171,14 +183,18 @@ def split_of(args: argparse.Namespace) -> str:
     return records.VALIDATION if args.validation else args.dataset_split_name
 
 
-def prepare(args: argparse.Namespace, train_dir: str) -> Callable[[str], Record]:
-    """Reads a train directory's network; returns the function that measures its checkpoints.
+def prepare(args: argparse.Namespace, train_dir: str, trained) -> Callable[[str], Record]:
+    """Finds the photos; returns the function that measures a checkpoint of a train directory.
+
+    Args:
+        args: of this program.
+        train_dir: the train directory.
+        trained: its `HParams`.
 
     Raises:
         UserError: if photos cannot be read, or to watch with other photos than before.
     """
-    from mmnet import hparams, watching
-    trained = hparams.read(train_dir)
+    from mmnet import watching
     sets = (held_out(args, trained) if args.validation else
             find_sets(args.dataset_path, args.dataset_split_name, args.skip_bad_pairs))
     data, path = describe(sets), records.path_of(train_dir, split_of(args))
@@ -195,9 +211,10 @@ def watch(args: argparse.Namespace) -> int:
     """Measures every checkpoint of a train directory as it appears."""
     from mmnet import hparams, watching
     train_dir = args.checkpoint_path
-    wait_for_training(train_dir, args.timeout)
+    watching.wait_for_training(train_dir, args.timeout)
     files.check_writable(train_dir, '--checkpoint_path')
-    trained, evaluate = hparams.read(train_dir), prepare(args, train_dir)
+    trained = hparams.read(train_dir)
+    evaluate = prepare(args, train_dir, trained)
     done = [record['global_step'] for record in records.read_records(
         records.path_of(train_dir, split_of(args)))]
     if done:
@@ -214,7 +231,7 @@ def watch(args: argparse.Namespace) -> int:
         found = hparams.read(train_dir)
         if found != trained:
             # Another training may have taken the directory before its first checkpoint.
-            trained, evaluate = found, prepare(args, train_dir)
+            trained, evaluate = found, prepare(args, train_dir, found)
         try:
             record = evaluate(checkpoint)
         except FileNotFoundError:
@@ -228,18 +245,6 @@ def watch(args: argparse.Namespace) -> int:
     if not done:
         raise UserError(f'--timeout {args.timeout:g}: no checkpoint came in {train_dir}')
     return 0
-
-
-def wait_for_training(train_dir: str, timeout: Optional[float]) -> None:
-    """Waits for training to begin, because evaluation may be started first."""
-    from mmnet import checkpoints, hparams, watching
-    path = os.path.join(train_dir, hparams.FILE_NAME)
-    if not train_dir or os.path.isfile(train_dir) or checkpoints.exists(train_dir):
-        raise UserError(f'--checkpoint_path {train_dir}: --watch takes a train directory')
-    if not os.path.exists(path):
-        print(f'waiting for {path}', file=sys.stderr)
-    if not watching.wait_for_file(path, timeout):
-        raise UserError(f'--timeout {timeout:g}: no training started in {train_dir}')
 
 
 if __name__ == '__main__':

@@ -13,7 +13,7 @@ with cli.starting():
     import numpy as np
 
     from mmnet import (checkpoints, files, flags, hparams, inputs, pretrained, teacher, training,
-                       workers)
+                       warm_start, workers)
     from mmnet.cli import SEEDS
     from mmnet.data.pairs import Pair, find_photos, find_sets, hold_out, set_names
     from mmnet.errors import UserError
@@ -25,7 +25,7 @@ Sets = Dict[str, List[Pair]]
 
 def main() -> int:
     args = flags.train_parser().parse_args()
-    settings = self_supervised(args) if args.soc else hparams.from_flags(args)
+    settings = self_supervised(args) if args.soc else flags.to_hparams(args)
     ranks = workers.start()
     if ranks.first:
         hparams.check_same_network(settings, args.train_dir)
@@ -60,7 +60,7 @@ def self_supervised(args: argparse.Namespace) -> HParams:
         raise UserError(f'--dataset_split_name {args.dataset_split_name}: is not read with --soc, '
                         f'which takes all photos in the folder --dataset_path; leave it out')
     checkpoint = checkpoints.resolve(pretrained.find(args.init_checkpoint), '--init_checkpoint')
-    return hparams.adapted(args, hparams.read_beside(checkpoint))
+    return flags.adapted_hparams(args, hparams.read_beside(checkpoint))
 
 
 def train(args: argparse.Namespace, settings: HParams, sets: Sets, ranks: workers.Ranks) -> int:
@@ -85,7 +85,7 @@ def train(args: argparse.Namespace, settings: HParams, sets: Sets, ranks: worker
         announce(settings, sets, checkpoint, args.train_dir, ranks)
         if options.init_checkpoint and not checkpoint:
             # Reading the photos may take an hour; a wrong checkpoint is found before.
-            training.check_start(settings)
+            warm_start.check_start(settings)
     guide = teacher.load(options.teacher, '--teacher') if options.teacher else None
     photos = inputs.load(sets, options, settings.image_size, args.cache_dir, args.skip_bad_pairs,
                          settings.previous_alpha and not options.soc, ranks.local_size)

@@ -18,7 +18,6 @@ This module needs the standard library only, so it runs in every environment.
 
 import argparse
 import contextlib
-import dataclasses
 import logging
 import os
 import signal
@@ -28,6 +27,7 @@ from typing import Any, Callable, Iterator, Optional
 
 from mmnet import files, pretrained
 from mmnet.errors import UserError
+from mmnet.settings import Bounds, describe_number
 
 INTERRUPTED = 130
 # What runs an exported file, unless --runtime says otherwise.
@@ -101,7 +101,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def silent(default: Any) -> bool:
-    """Returns whether a default says nothing in a help text; 0 equals False, but says something."""
+    """Returns whether help omits a default: None, '', [] and False are omitted, 0 is shown."""
     return default in (None, '', []) or default is False
 
 
@@ -117,33 +117,6 @@ class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
         return text if '\n' in text else super()._fill_text(text, width, indent)
 
 
-@dataclasses.dataclass(frozen=True)
-class Bounds:
-    """The range of a number.
-
-    It lies above `above` or is at least `minimum`; it lies below `below` or is at most `maximum`.
-    """
-    above: Optional[float] = None
-    minimum: Optional[float] = None
-    below: Optional[float] = None
-    maximum: Optional[float] = None
-
-    def __contains__(self, value: float) -> bool:
-        """Whether a number lies within; infinity and NaN never do."""
-        return (float('-inf') < value < float('inf') and
-                (self.above is None or value > self.above) and
-                (self.minimum is None or value >= self.minimum) and
-                (self.below is None or value < self.below) and
-                (self.maximum is None or value <= self.maximum))
-
-    def __str__(self) -> str:
-        parts = [f'{word} {limit}' for word, limit in (
-            ('above', self.above), ('at least', self.minimum), ('below', self.below),
-            ('at most', self.maximum))
-            if limit is not None]
-        return ' and '.join(parts) or 'of any size'
-
-
 def number(kind: type, bounds: Bounds) -> Callable[[str], float]:
     """Makes a flag's type: `int` or `float` within bounds."""
     def parse(text: str) -> float:
@@ -152,14 +125,9 @@ def number(kind: type, bounds: Bounds) -> Callable[[str], float]:
         except ValueError:
             value = None
         if value is None or value not in bounds:
-            raise argparse.ArgumentTypeError(f'{text} is not {describe(kind, bounds)}')
+            raise argparse.ArgumentTypeError(f'{text} is not {describe_number(kind, bounds)}')
         return value
     return parse
-
-
-def describe(kind: type, bounds: Bounds) -> str:
-    """Says which numbers are allowed, for example "a whole number above 0"."""
-    return f'{"a whole number" if kind is int else "a number"} {bounds}'
 
 
 def positive(kind: type) -> Callable[[str], float]:

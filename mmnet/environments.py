@@ -6,9 +6,11 @@ Training needs TensorFlow 1.15, so Python 3.7 (`.venv`). Exported files run in L
 
 import os
 import sys
+from typing import Optional, Sequence
 
+from mmnet.cli import RUNTIME
 from mmnet.errors import UserError
-from mmnet.runtime import PACKAGES, installed
+from mmnet.runtime import PACKAGES, installed, is_file
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # By the package that a runtime is in.
@@ -66,3 +68,25 @@ def enter(runtime: str) -> str:
     sys.stderr.flush()
     os.execve(python, [python, *sys.argv], {**os.environ, ENTERED: package})
     raise AssertionError('execve does not return')
+
+
+def enter_for(paths: Sequence[str], runtime: Optional[str]) -> str:
+    """Enters the environment that networks need; checkpoints need TensorFlow's.
+
+    Args:
+        paths: of the networks.
+        runtime: wanted for exported files, a key of `runtime.PACKAGES`; None takes LiteRT.
+
+    Returns:
+        the runtime to load them with.
+
+    Raises:
+        UserError: if the environment is not set up, or lacks the wanted runtime.
+    """
+    checkpoint = next((path for path in paths if not is_file(path)), None)
+    if checkpoint is None:
+        return enter(runtime or RUNTIME)
+    if runtime not in (None, 'tensorflow'):
+        raise UserError(f'--runtime {runtime}: runs exported files, and {checkpoint} is a '
+                        f'checkpoint, which needs TensorFlow; leave --runtime out')
+    return enter('tensorflow')

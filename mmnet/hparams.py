@@ -12,18 +12,17 @@ stay as they are, and `ema_decay` is neither added nor removed.
     run.network.width_multiplier, run.training.batch_size
 """
 
-import argparse
 import dataclasses
 import glob
 import json
 import os
-from typing import Any, Dict, List, Mapping, Optional, Tuple, Type
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from mmnet import files, models
 from mmnet.cli import SEEDS
 from mmnet.data.augment import PRESETS
 from mmnet.errors import UserError
-from mmnet.settings import Settings, declared_settings, make, setting
+from mmnet.settings import Settings, declared_settings, make, setting, training_only
 
 FILE_NAME = 'hparams.json'
 # Format 1, which has no such key, kept `batch_norm_decay: null` and lacked the newer settings. In
@@ -32,17 +31,9 @@ FORMAT = 4
 DEFAULT_MODEL = 'mmnet'
 # Settings of the training that are lists, and what they are lists of.
 LISTS = {'dataset_path': str, 'dataset_weights': float, 'backgrounds': str, 'unlabelled': str}
-# What --soc does not take: settings that need masks, a teacher, or a share of the pairs.
-NEED_TRUTH = ('validation_fraction', 'framing', 'zoom_out', 'backgrounds', 'background_probability',
-              'teacher', 'teacher_weight', 'teacher_confidence', 'unlabelled',
-              'unlabelled_batch_size')
-# Settings that change nothing without another one.
-NEEDS = {'unlabelled': 'teacher', 'teacher_weight': 'teacher', 'teacher_confidence': 'teacher',
-         'unlabelled_batch_size': 'unlabelled', 'zoom_out': 'backgrounds',
-         'background_probability': 'backgrounds'}
 # A network's activations at this size take gigabytes for a single image.
 LARGEST_SIZE = 4096
-# Self-supervision trains carefully: nothing but the network itself says what is right.
+# Self-supervision takes small steps, because its only target is the network itself.
 ADAPTATION = {'learning_rate': 1e-5, 'weight_decay': 0.0, 'max_steps': 1000}
 
 
@@ -94,8 +85,8 @@ class Training(Settings):
         0.0, 'probability of a random crop between the whole photo and head and shoulders',
         minimum=0, maximum=1)
     zoom_out: float = setting(
-        0.0, 'probability that a person before a new background is farther away, down to a third '
-        'of the size', minimum=0, maximum=1)
+        0.0, 'probability that a person on a new background is shown smaller, down to a third of '
+        'the size', minimum=0, maximum=1)
     backgrounds: Optional[Tuple[str, ...]] = None
     background_probability: float = setting(
         0.5, 'probability of a new background, where --backgrounds are given', minimum=0,
@@ -105,7 +96,7 @@ class Training(Settings):
         'checkpoint, an exported file or pretrained:NAME')
     teacher_weight: float = setting(1.0, 'weight of the teacher\'s loss', minimum=0)
     teacher_confidence: float = setting(
-        0.0, 'leave out photos where the mean of |2α − 1| of the teacher\'s alpha is smaller',
+        0.0, 'leave out photos where the teacher\'s alpha has a mean |2α − 1| below this',
         minimum=0, maximum=1)
     unlabelled: Optional[Tuple[str, ...]] = None
     unlabelled_batch_size: int = setting(
@@ -164,13 +155,13 @@ class HParams(Settings):
     def to_json(self) -> Dict[str, Any]:
         """Returns the content of `hparams.json`."""
         network = dataclasses.asdict(self.network)
-        training_only = {name: network.pop(name) for name in _training_only(type(self.network))}
+        apart = {name: network.pop(name) for name in training_only(type(self.network))}
         return {
             'format': FORMAT, 'model': self.model, 'image_size': self.image_size,
             'previous_alpha': self.previous_alpha,
             'network': network,
             'quantization': self.quantization and dataclasses.asdict(self.quantization),
-            'training': {**dataclasses.asdict(self.training), **training_only,
+            'training': {**dataclasses.asdict(self.training), **apart,
                          **dataclasses.asdict(self.objective)}}
 
     @classmethod
@@ -192,7 +183,7 @@ class HParams(Settings):
             raise ValueError('it does not name a model')
         spec = models.network_spec(model)
         network, training = dict(content['network']), dict(content['training'])
-        for name in _training_only(spec.settings):
+        for name in training_only(spec.settings):
             network[name] = training.pop(name, None)
         objective = {name: training.pop(name) for name in declared_settings(spec.objective_settings)
                      if name in training}
@@ -229,115 +220,6 @@ def published(model: str) -> Dict[str, Any]:
             **models.network_spec(model).published}
 
 
-def from_flags(args: argparse.Namespace) -> HParams:
-    """Collects the hyperparameters and makes sure that the network can be built with them.
-
-    Flags that were left out default to the paper's values.
-
-    Raises:
-        UserError: for an unknown network, a flag it does not have, or a value it cannot take.
-    """
-    described = network_from_flags(args)
-    spec = models.network_spec(described.model)
-    given = _given(args, models.all_settings('objective_settings'))
-    for name in given:
-        known = declared_settings(spec.objective_settings)
-        if name not in known:
-            raise UserError(f'--{name}: is not a setting of {described.model}\'s objective, which '
-                            f'has {", ".join("--" + each for each in known)}')
-    return dataclasses.replace(
-        described, objective=make(spec.objective_settings, given, described.model),
-        training=_training(args, spec.published), quantization=_quantization(args, spec))
-
-
-def network_from_flags(args: argparse.Namespace) -> HParams:
-    """Collects the network's own hyperparameters; objective and training have their defaults.
-
-    Raises:
-        UserError: for an unknown network, a flag it does not have, or a value it cannot take.
-    """
-    model, size = args.model or DEFAULT_MODEL, args.image_size
-    try:
-        spec = models.network_spec(model)
-        size = size or published(model)['image_size']
-        network = make(spec.settings, _given(args, models.all_settings('settings')), model)
-        models.check_size(model, size, network)
-        return HParams(model, network, spec.objective_settings(), Training(), image_size=size,
-                       previous_alpha=bool(args.previous_alpha))
-    except ValueError as error:
-        shown = f' --image_size {size}' if size else ''
-        raise UserError(f'--model {model}{shown}: {error}')
-
-
-def adapted(args: argparse.Namespace, trained: HParams) -> HParams:
-    """Collects the hyperparameters of self-supervision; a trained checkpoint gives the network.
-
-    Args:
-        args: of train.py with --soc.
-        trained: the checkpoint's hyperparameters.
-
-    Raises:
-        UserError: for a network that cannot be adapted, and for flags that contradict it.
-    """
-    spec = models.network_spec(trained.model)
-    if spec.consistency is None or trained.quantization:
-        adaptable = ', '.join(name for name, each in models.NETWORKS.items() if each.consistency)
-        raise UserError(f'--soc: cannot adapt {trained.model}'
-                        f'{" in 8 bits" if trained.quantization else ""}, which has no branches '
-                        f'to make consistent; {adaptable} can be adapted')
-    identity = {**dataclasses.asdict(trained.network), **trained.identity()}
-    given = _given(args, ['model', 'image_size', 'previous_alpha',
-                          *models.all_settings('settings')])
-    for name in _training_only(spec.settings):
-        given.pop(name, None)
-    for name, value in given.items():
-        if value != identity.get(name):
-            raise UserError(f'--soc: the network of --init_checkpoint has {name} '
-                            f'{identity.get(name, "unset")}, not {value}; leave the flag out')
-    for name in _given(args, [*models.all_settings('objective_settings'), *NEED_TRUTH]):
-        raise UserError(f'--{name}: does not apply to --soc; leave it out')
-    network = dataclasses.replace(trained.network, **_given(args, _training_only(spec.settings)))
-    return dataclasses.replace(
-        trained, network=network, training=_training(args, {**spec.published, **ADAPTATION}),
-        quantization=_quantization(args, spec))
-
-
-def _training(args: argparse.Namespace, defaults: Mapping[str, Any]) -> Training:
-    names = [field.name for field in dataclasses.fields(Training)]
-    values = {name: value for name, value in defaults.items() if name in names}
-    values.update(_given(args, names))
-    sets, weights = values['dataset_path'], values.get('dataset_weights')
-    if weights is not None and len(weights) != len(sets):
-        raise UserError(f'--dataset_weights: gives {len(weights)} weights for {len(sets)} data '
-                        f'sets; give one for each')
-    for name in LISTS:
-        if values.get(name) is not None:
-            values[name] = tuple(values[name])
-    if values.get('learning_rate_schedule') == 'cosine':
-        if args.learning_rate_decay not in (None, 1):
-            raise UserError('--learning_rate_schedule cosine: has no --learning_rate_decay; leave '
-                            'one of them out')
-        # A network may be published with a decay.
-        values['learning_rate_decay'] = 1.0
-    training = make(Training, values, 'training')
-    check_needs(args, training)
-    if training.warm_up_steps >= training.max_steps:
-        raise UserError(f'--warm_up_steps {training.warm_up_steps}: must be below --max_steps '
-                        f'{training.max_steps}')
-    return training
-
-
-def check_needs(args: argparse.Namespace, training: Training) -> None:
-    """Refuses flags that change nothing without another one.
-
-    Raises:
-        UserError: names both.
-    """
-    for name, needed in NEEDS.items():
-        if getattr(args, name, None) and not getattr(training, needed):
-            raise UserError(f'--{name}: changes nothing without --{needed}; give that, too')
-
-
 def _tuple(name: str, value: Any) -> Tuple:
     """Returns a stored path or list as a tuple.
 
@@ -352,42 +234,18 @@ def _tuple(name: str, value: Any) -> Tuple:
     return values
 
 
-def _quantization(args: argparse.Namespace, spec: models.NetworkSpec) -> Optional[Quantization]:
-    bits = _given(args, declared_settings(Quantization))
-    if args.quantize:
-        if spec.float_only:
-            raise UserError(f'--quantize: this network has no 8-bit form: {spec.float_only}')
-        return make(Quantization, bits, 'quantization')
-    if args.quant_delay or bits:
-        raise UserError('--quant_delay, --weight_bits, --activation_bits and --per_channel are for '
-                        'quantized training; pass --quantize with them')
-    return None
-
-
-def _given(args: argparse.Namespace, names) -> Dict[str, Any]:
-    """Returns the flags that were given on the command line."""
-    return {name: getattr(args, name) for name in names if getattr(args, name, None) is not None}
-
-
-def _training_only(cls: Type[Settings]) -> List[str]:
-    return [name for name, each in declared_settings(cls).items() if each.training_only]
-
-
 def check_same_network(hparams: HParams, train_dir: str) -> None:
     """Refuses a train directory that belongs to another network, or to the other kind of training.
 
     Raises:
         UserError: names what differs.
     """
-    has_checkpoints = bool(glob.glob(os.path.join(glob.escape(train_dir), 'model.ckpt-*.index')))
-    if not os.path.exists(os.path.join(train_dir, FILE_NAME)):
-        if has_checkpoints:
-            raise UserError(f'--train_dir {train_dir}: holds checkpoints but no {FILE_NAME}; '
-                            f'choose another directory')
-        return
     # A run that failed before its first checkpoint may be replaced.
-    if not has_checkpoints:
+    if not glob.glob(os.path.join(glob.escape(train_dir), 'model.ckpt-*.index')):
         return
+    if not os.path.exists(os.path.join(train_dir, FILE_NAME)):
+        raise UserError(f'--train_dir {train_dir}: holds checkpoints but no {FILE_NAME}; choose '
+                        f'another directory')
     theirs = read(train_dir)
     if theirs.training.soc != hparams.training.soc:
         raise UserError(f'--train_dir {train_dir}: holds a training '
@@ -408,7 +266,7 @@ def check_same_network(hparams: HParams, train_dir: str) -> None:
             raise UserError(f'--train_dir {train_dir}: holds a training with {name} {there}, not '
                             f'{ours}; choose another directory or the same setting')
     if hparams.quantization and hparams.training.quant_delay and not theirs.training.quant_delay:
-        # Only a delay counts steps, in a variable that no checkpoint of theirs holds.
+        # A delay adds a step counter, a variable that checkpoints without a delay lack.
         raise UserError(f'--train_dir {train_dir}: holds a training without --quant_delay; choose '
                         f'another directory or leave it out')
 

@@ -8,14 +8,13 @@
 
 import functools
 import os
-from typing import Callable, Optional, Sequence
+from typing import Callable, Optional
 
 import cv2
 import numpy as np
 from PIL import Image, ImageColor, ImageOps
 
-from mmnet import compositing, environments, pictures
-from mmnet.cli import RUNTIME
+from mmnet import compositing, pictures
 from mmnet.data import decode
 from mmnet.errors import UserError
 from mmnet.runtime import Interpreter, Predictor, is_file
@@ -49,26 +48,12 @@ def load(path: str, flag: str, runtime: Optional[str] = None) -> Predictor:
     return restored.load(path, flag)
 
 
-def enter_environment(paths: Sequence[str], runtime: Optional[str]) -> str:
-    """Goes on in the environment that networks need; checkpoints need TensorFlow's.
-
-    Args:
-        paths: of the networks.
-        runtime: wanted for exported files, a key of `runtime.PACKAGES`; None takes LiteRT.
-
-    Returns:
-        the runtime to load them with.
-
-    Raises:
-        UserError: if the environment is not set up, or lacks the wanted runtime.
-    """
-    checkpoint = next((path for path in paths if not is_file(path)), None)
-    if checkpoint is None:
-        return environments.enter(runtime or RUNTIME)
-    if runtime not in (None, 'tensorflow'):
-        raise UserError(f'--runtime {runtime}: runs exported files, and {checkpoint} is a '
-                        f'checkpoint, which needs TensorFlow; leave --runtime out')
-    return environments.enter('tensorflow')
+def name_of(path: str) -> str:
+    """Names a network after its file or directory; best/ and checkpoints have their parent's."""
+    parent, name = os.path.split(os.path.abspath(path))
+    if name == 'best' or name.startswith('model.ckpt-'):
+        return name_of(parent)
+    return name[:-len('.tflite')] if name.endswith('.tflite') else name
 
 
 def matte(predictor: Predictor, image: np.ndarray, refine: bool = False) -> np.ndarray:

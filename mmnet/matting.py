@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from mmnet import cli, compositing, files, inference, pictures, steady, video
+from mmnet import cli, compositing, environments, files, inference, pictures, steady, video
 from mmnet.data import decode
 from mmnet.errors import UserError
 from mmnet.runtime import following
@@ -49,7 +49,7 @@ def main() -> int:
     sources = find_sources(args.input, args.output_dir)
     if args.steady and not any(is_moving(source.path) for source in sources):
         raise UserError('--steady: is for videos and cameras, and there are only photos')
-    runtime = inference.enter_environment([args.model], args.runtime)
+    runtime = environments.enter_for([args.model], args.runtime)
     predictor = inference.load(args.model, '--model', runtime)
     files.make_directory(args.output_dir)
     failures: List[str] = []
@@ -219,7 +219,7 @@ def in_profile(background: inference.Background, profile: bytes) -> inference.Ba
 
 def process_video(path: str, paths: Dict[str, str], predictor: inference.Predictor,
                   background: inference.Background, args: argparse.Namespace) -> None:
-    """Writes a video's results; Ctrl-C ends a camera's recording and gives up a file.
+    """Writes a video's results. Ctrl-C ends a camera's recording, but abandons a video file.
 
     Frames are decoded, matted, and put together in three threads, and ffmpeg encodes them.
 
@@ -263,9 +263,9 @@ def process_video(path: str, paths: Dict[str, str], predictor: inference.Predict
 
 @contextlib.contextmanager
 def noting_interrupts(ended: threading.Event) -> Iterator[None]:
-    """Sets an event at Ctrl-C: an exception would break off a frame or its file.
+    """Sets an event at Ctrl-C, because an exception could cut a frame or a file short.
 
-    A second one interrupts as usual, if a camera gives no more frames.
+    A second Ctrl-C interrupts as usual, in case the camera has stopped.
     """
     def note(number, frame) -> None:
         ended.set()

@@ -51,14 +51,6 @@ def recoloured(pixels: np.ndarray, source: Optional[bytes], target: Optional[byt
         return pixels
 
 
-def name_of(path: str) -> str:
-    """Names a network after its file or directory; best/ and checkpoints have their parent's."""
-    parent, name = os.path.split(os.path.abspath(path))
-    if name == 'best' or name.startswith('model.ckpt-'):
-        return name_of(parent)
-    return name[:-len('.tflite')] if name.endswith('.tflite') else name
-
-
 def grey(alpha: np.ndarray) -> np.ndarray:
     """Shows an alpha in [0, 1] as uint8 of the same shape."""
     return np.round(255 * alpha).astype(np.uint8)

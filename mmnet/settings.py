@@ -10,12 +10,42 @@
 
 import dataclasses
 import typing
-from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, Type, TypeVar, cast
-
-from mmnet.cli import Bounds, describe
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Type, TypeVar, cast
 
 AnySettings = TypeVar('AnySettings', bound='Settings')
 _NONE = type(None)
+
+
+@dataclasses.dataclass(frozen=True)
+class Bounds:
+    """The range of a number.
+
+    It lies above `above` or is at least `minimum`; it lies below `below` or is at most `maximum`.
+    """
+    above: Optional[float] = None
+    minimum: Optional[float] = None
+    below: Optional[float] = None
+    maximum: Optional[float] = None
+
+    def __contains__(self, value: float) -> bool:
+        """Whether a number lies within; infinity and NaN never do."""
+        return (float('-inf') < value < float('inf') and
+                (self.above is None or value > self.above) and
+                (self.minimum is None or value >= self.minimum) and
+                (self.below is None or value < self.below) and
+                (self.maximum is None or value <= self.maximum))
+
+    def __str__(self) -> str:
+        parts = [f'{word} {limit}' for word, limit in (
+            ('above', self.above), ('at least', self.minimum), ('below', self.below),
+            ('at most', self.maximum))
+            if limit is not None]
+        return ' and '.join(parts) or 'of any size'
+
+
+def describe_number(kind: type, bounds: Bounds) -> str:
+    """Says which numbers are allowed, for example "a whole number above 0"."""
+    return f'{"a whole number" if kind is int else "a number"} {bounds}'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,8 +59,8 @@ class Setting:
         help: what the flag does. The flag of a boolean that is on by default is `--no_NAME`.
         bounds: of a number.
         choices: the allowed values, or () if there is no list of them.
-        training_only: whether a network computes the same without it once it is trained. Such a
-            setting may change within a train directory.
+        training_only: whether the setting affects training but not the trained network. It may
+            change within a train directory.
     """
     name: str
     kind: type
@@ -51,7 +81,7 @@ class Setting:
         else:
             allowed = (isinstance(value, (int, self.kind)) and not isinstance(value, bool) and
                        cast(float, value) in self.bounds)
-            wanted = describe(self.kind, self.bounds)
+            wanted = describe_number(self.kind, self.bounds)
         if allowed and self.choices and value not in self.choices:
             allowed, wanted = False, ' or '.join(map(str, self.choices))
         if not allowed:
@@ -87,6 +117,11 @@ def declared_settings(cls: Type[Settings]) -> Dict[str, Setting]:
     return {field.name: Setting(field.name, _kind(hints[field.name]), field.default,
                                 **field.metadata['declaration'])
             for field in dataclasses.fields(cls) if 'declaration' in field.metadata}
+
+
+def training_only(cls: Type[Settings]) -> List[str]:
+    """Lists the settings of a class that do not affect the trained network."""
+    return [name for name, each in declared_settings(cls).items() if each.training_only]
 
 
 def make(cls: Type[AnySettings], values: Mapping[str, Any], owner: str) -> AnySettings:

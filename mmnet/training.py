@@ -4,26 +4,23 @@ The step itself is `model_fn`; an Estimator owns the loop.
 """
 
 import contextlib
-import dataclasses
 import errno
 import os
-import re
 import signal
 import sys
 import tempfile
 import time
-from typing import (Any, Callable, ContextManager, Dict, Iterator, List, Mapping, NamedTuple,
-                    Optional, Union)
+from typing import Any, Callable, ContextManager, Dict, Iterator, List, Optional, Union
 
 import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from mmnet import checkpoints, files, losses, pretrained, summaries
+from mmnet import checkpoints, files, losses, summaries, warm_start
 from mmnet.cpu_gradients import cpu_gradients
 from mmnet.errors import UserError
 from mmnet.evaluation import STRIP_EXAMPLES
-from mmnet.graph import FROZEN, as_float, build_network, build_objective
+from mmnet.graph import FROZEN, as_float, build_objective
 from mmnet.hparams import HParams, Training
 from mmnet.quantization import range_variables
 from mmnet.teacher import Teacher
@@ -35,7 +32,7 @@ NOT_FINITE = 'mmnet: loss or gradient'
 NO_SPACE = os.strerror(errno.ENOSPC)
 # The collection in which `model_fn` leaves the loss for ProgressHook.
 TOTAL_LOSS = 'total_loss'
-# The learning rate falls by the factor --learning_rate_decay in so many epochs.
+# Epochs in which the learning rate falls by a factor of --learning_rate_decay.
 DECAY_EPOCHS = 20
 
 
@@ -44,9 +41,9 @@ def model_fn(features: Dict[str, tf.Tensor], labels: tf.Tensor, mode: str,
     """Builds a training step, as the Estimator's model function.
 
     Args:
-        features: `images`, uint8 RGB, `[N, S, S, 3]`; with texture augmentation also the same
-            images before it, `untextured`; `unlabelled` ones, `[M, S, S, 3]`; and the `previous`
-            alphas of a network with a memory, `[N, S, S, 1]`.
+        features: uint8 tensors by name. `images` is RGB, `[N, S, S, 3]`. These may be absent:
+            `untextured`, the images before texture augmentation; `unlabelled`, `[M, S, S, 3]`;
+            `previous`, the previous frames' alphas, `[N, S, S, 1]`.
         labels: alphas, uint8, `[N, S, S, 1]`.
         mode: `tf.estimator.ModeKeys.TRAIN`; evaluation has a loop of its own.
         params: `hparams`, `train_dir`, `dataset_size` in images, `teacher`, which may be None, and
@@ -56,7 +53,7 @@ def model_fn(features: Dict[str, tf.Tensor], labels: tf.Tensor, mode: str,
         the step and its loss; on the first rank, also what TensorBoard shows.
 
     Raises:
-        UserError: see `restore_matching`.
+        UserError: see `warm_start.restore_matching`.
     """
     assert mode == tf.estimator.ModeKeys.TRAIN
     hparams: HParams = params['hparams']
@@ -67,7 +64,7 @@ def model_fn(features: Dict[str, tf.Tensor], labels: tf.Tensor, mode: str,
         objective = build_objective(batch, hparams, is_training=True, teacher=params['teacher'])
     # The other ranks receive the first one's variables.
     if ranks.first and training.init_checkpoint and not checkpoints.listed(params['train_dir']):
-        restore_matching(training.init_checkpoint)
+        warm_start.restore_matching(training.init_checkpoint)
     learning_rate = scheduled_learning_rate(training, params['dataset_size'], ranks.size)
     train_op = minimize(objective.total, learning_rate, training.ema_decay, ranks)
     tf.add_to_collection(TOTAL_LOSS, objective.total)
@@ -116,7 +113,7 @@ def fastest_gradients(stock: bool = False) -> ContextManager:
     """
     graph = tf.get_default_graph()
     if stock or tf.config.experimental.list_physical_devices('GPU'):
-        return graph.gradient_override_map({})
+        return contextlib.nullcontext()
     return cpu_gradients(graph)
 
 
@@ -157,113 +154,6 @@ def moving_statistics() -> List[tf.Variable]:
             not each.op.name.startswith(FROZEN + '/')]
 
 
-def restore_matching(checkpoint: str) -> None:
-    """Initializes the model variables that a checkpoint has with the same name and shape.
-
-    A frozen copy starts from the same values as the network. Where a variable has a moving
-    average, that is restored. Weights for a further input channel, which a memory needs, begin at
-    zero. Prints what was restored.
-
-    Raises:
-        UserError: for a checkpoint that cannot be read or fits nothing.
-    """
-    match = match_variables(checkpoint)
-    ours = {variable.op.name: variable for variable in tf.model_variables()}
-    for frozen in (False, True):
-        tf.train.init_from_checkpoint(match.checkpoint, {
-            match.theirs[name]: ours[name] for name in match.same
-            if name.startswith(FROZEN + '/') == frozen})
-    reader = tf.train.load_checkpoint(match.checkpoint)
-    for name in match.widened:
-        value = reader.get_tensor(match.theirs[name])
-        value = np.pad(value, [(0, 0), (0, 0), (0, 1), (0, 0)], mode='constant')
-        # As init_from_checkpoint does; a moving average starts from the initial value.
-        ours[name]._initial_value = tf.constant(value)
-        ours[name]._initializer_op = ours[name].assign(ours[name]._initial_value)
-    restored = {*match.same, *match.widened}
-    print(f'restored {len(restored)} of {len(ours)} variables from {match.checkpoint}')
-    for name in sorted({*ours} - restored):
-        there = (f'has shape {match.shapes[match.theirs[name]]} there'
-                 if match.theirs[name] in match.shapes else 'is not there')
-        print(f'  not restored: {name} {there}')
-
-
-def check_start(hparams: HParams) -> None:
-    """Makes sure that a network can start from its --init_checkpoint, before photos are read.
-
-    Raises:
-        UserError: see `match_variables`.
-    """
-    assert hparams.training.init_checkpoint
-    size = hparams.image_size
-    with tf.Graph().as_default():
-        # Rounding takes seconds to build, and leaves the names of the weights as they are.
-        build_network(tf.placeholder(tf.float32, [1, size, size, hparams.channels]),
-                      dataclasses.replace(hparams, quantization=None), is_training=False)
-        match_variables(hparams.training.init_checkpoint)
-
-
-class Match(NamedTuple):
-    """The model variables that a graph and a checkpoint share.
-
-    Attributes:
-        checkpoint: its path.
-        shapes: of its variables, by name.
-        theirs: the name there of each model variable.
-        same: model variables that the checkpoint has with the same shape.
-        widened: those that it has without the channel of a memory.
-    """
-    checkpoint: str
-    shapes: Dict[str, List[int]]
-    theirs: Dict[str, str]
-    same: List[str]
-    widened: List[str]
-
-
-def match_variables(checkpoint: str) -> Match:
-    """Matches the model variables of the current graph with those of a checkpoint.
-
-    Raises:
-        UserError: for a checkpoint that cannot be read or fits nothing.
-    """
-    shapes = variables_of(checkpoint)
-    ours = {variable.op.name: variable.shape.as_list() for variable in tf.model_variables()}
-    theirs = {name: _source_of(name, shapes) for name in ours}
-    same = [name for name in ours if shapes.get(theirs[name]) == ours[name]]
-    if not same:
-        raise UserError(f'--init_checkpoint {checkpoint}: none of its {len(shapes)} variables has '
-                        f'a name and shape of this network; check --model and --width_multiplier')
-    widened = [name for name in ours if theirs[name] in shapes and
-               shapes[theirs[name]] == _without_memory(ours[name])]
-    return Match(pretrained.find(checkpoint), shapes, theirs, same, widened)
-
-
-def variables_of(checkpoint: str) -> Dict[str, List[int]]:
-    """Reads the shapes of the variables that an --init_checkpoint holds, by name.
-
-    Raises:
-        UserError: for a checkpoint that cannot be read.
-    """
-    path = pretrained.find(checkpoint)
-    try:
-        return dict(tf.train.list_variables(path))
-    except (tf.errors.OpError, ValueError):
-        raise UserError(f'--init_checkpoint {path}: cannot be read as a checkpoint; give its '
-                        f'path without .index or .data, or its directory')
-
-
-def _source_of(name: str, shapes: Mapping[str, List[int]]) -> str:
-    """Returns the name of a checkpoint's variable that one of the network starts from."""
-    name = re.sub(f'^{FROZEN}/', '', name)
-    average = name + checkpoints.AVERAGE
-    return average if average in shapes else name
-
-
-def _without_memory(shape: List[int]) -> Optional[List[int]]:
-    """Returns the shape of the first convolution's weights in a network that takes RGB alone."""
-    return [*shape[:2], 3, shape[3]] if len(shape) == 4 and shape[2] == 4 else None
-
-
 def train(hparams: HParams, train_dir: str, input_fn: Callable[[], tf.data.Dataset],
           dataset_size: int, first_step: int, teacher: Optional[Teacher] = None,
           ranks: Ranks = Ranks()) -> int:
@@ -287,7 +177,7 @@ def train(hparams: HParams, train_dir: str, input_fn: Callable[[], tf.data.Datas
     training = hparams.training
     stop = StopOnSignalHook(ranks)
     progress = ProgressHook(train_dir, first_step, training, ranks)
-    # The Estimator of a rank that writes nothing wants a directory all the same.
+    # An Estimator needs a model directory, even on a rank that writes nothing.
     scratch = None if ranks.first else tempfile.TemporaryDirectory()
     config = tf.estimator.RunConfig(
         model_dir=scratch.name if scratch else train_dir,
@@ -308,7 +198,7 @@ def train(hparams: HParams, train_dir: str, input_fn: Callable[[], tf.data.Datas
             estimator.train(
                 input_fn, hooks=hooks, max_steps=training.max_steps,
                 saving_listeners=[SavedStepsListener(train_dir)] if ranks.first else None)
-            # The launcher kills all ranks soon after one has ended: wait until the first one has
+            # horovodrun kills all ranks soon after one exits, so all wait here until rank 0 has
             # saved.
             ranks.share(None)
     finally:
@@ -336,8 +226,8 @@ def failures_named(train_dir: str, training: Training, progress: 'ProgressHook')
     except (tf.errors.UnknownError, tf.errors.AbortedError) as error:
         if LOST not in error.message:
             raise
-        raise UserError('another worker ended; the same command goes on from the last checkpoint, '
-                        'with any number of workers')
+        raise UserError('another worker ended; run the same command again, with any number of '
+                        'workers, to resume from the last checkpoint')
     except tf.errors.InvalidArgumentError as error:
         if NOT_FINITE not in error.message:
             raise

@@ -9,7 +9,7 @@ from typing import Collection, Iterator, List, Optional
 import numpy as np
 import tensorflow as tf
 
-from mmnet import checkpoints, files, losses, models, pretrained
+from mmnet import checkpoints, files, hparams, losses, models, pretrained
 from mmnet.errors import UserError
 from mmnet.evaluation import Evaluator, PastPredictor, Predicted
 from mmnet.graph import as_float, build_objective, open_session
@@ -169,11 +169,22 @@ def pending(train_dir: str, done: Collection[int]) -> List[int]:
     return [step for step in there if step not in done]
 
 
-def wait_for_file(path: str, timeout: Optional[float]) -> bool:
-    """Waits until a file exists, at most `timeout` seconds; returns whether it does."""
-    start = time.time()
+def wait_for_training(train_dir: str, timeout: Optional[float]) -> None:
+    """Waits for a training to begin, because evaluation may be started first.
+
+    Args:
+        train_dir: the train directory, which need not exist yet.
+        timeout: seconds to wait; None waits for ever.
+
+    Raises:
+        UserError: for a checkpoint or file in place of a directory, and at the time-out.
+    """
+    path, start = os.path.join(train_dir, hparams.FILE_NAME), time.time()
+    if not train_dir or os.path.isfile(train_dir) or checkpoints.exists(train_dir):
+        raise UserError(f'--checkpoint_path {train_dir}: --watch takes a train directory')
+    if not os.path.exists(path):
+        print(f'waiting for {path}', file=sys.stderr)
     while not os.path.exists(path):
         if timeout is not None and time.time() - start > timeout:
-            return False
+            raise UserError(f'--timeout {timeout:g}: no training started in {train_dir}')
         time.sleep(POLL_SECONDS)
-    return True

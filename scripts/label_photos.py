@@ -17,7 +17,7 @@ with cli.starting():
     from PIL import Image
     from tqdm import tqdm
 
-    from mmnet import files, inference, pictures
+    from mmnet import environments, files, inference, pictures
     from mmnet.data import decode
     from mmnet.data.pairs import find_photos
     from mmnet.errors import UserError
@@ -36,15 +36,15 @@ def main() -> int:
     parser.add_argument('--skip_bad_pairs', action='store_true',
                         help='go on without photos that cannot be read')
     args = parser.parse_args()
-    runtime = inference.enter_environment([args.model], args.runtime)
+    runtime = environments.enter_for([args.model], args.runtime)
     # Photos of two folders may share a name.
     photos = [(f'{number}_{photo.stem}', photo.image) for number, folder in enumerate(args.source)
               for photo in find_photos(folder, args.skip_bad_pairs, flag='SOURCE')]
     paths: Dict[str, str] = {}
     for stem, path in photos:
         if paths.setdefault(stem, path) != path:
-            raise UserError(f'{path}: has the same name as {paths[stem]}, and their mattes would, '
-                            f'too; rename one')
+            raise UserError(f'{path}: has the same name as {paths[stem]}, so their mattes would '
+                            f'collide; rename one')
     predictor = inference.load(args.model, '--model', runtime)
     files.reserve_directory(args.dest, MADE_WITH, {
         'model': os.path.abspath(args.model), 'refine': args.refine, 'split': args.split,

@@ -23,7 +23,7 @@ with cli.starting():
     import numpy as np
     from tqdm import tqdm
 
-    from mmnet import environments, files, grabcut, hparams, inference
+    from mmnet import environments, files, flags, grabcut, hparams, inference
     from mmnet.data import decode
     from mmnet.data.pairs import Pair, describe, find_sets, hold_out
     from mmnet.data.pixels import load_sets
@@ -154,14 +154,14 @@ def check_flags(wanted: List[Run], train_flags: List[str]) -> None:
     for flag in train_flags:
         name = flag.split('=')[0]
         if name in OWN_FLAGS:
-            raise UserError(f'{flag}: is given to every row by reproduce.py itself; leave it out '
-                            f'behind --')
+            raise UserError(f'{flag}: is set for every row by reproduce.py itself; remove it after '
+                            f'--')
         for run in wanted:
             if name in run.row.flags:
-                raise UserError(f'{flag}: makes the row {run.row.label} what it is; leave it out '
-                                f'behind --, or the row out by --rows')
+                raise UserError(f'{flag}: makes the row {run.row.label} what it is; remove it '
+                                f'after --, or choose other rows with --rows')
     for run in wanted:
-        hparams.from_flags(runs.parsed(run))
+        flags.to_hparams(runs.parsed(run))
 
 
 def dry_run(wanted: List[Run], unfinished: List[Run]) -> int:

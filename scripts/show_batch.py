@@ -10,7 +10,7 @@ with cli.starting():
     import numpy as np
     import tensorflow as tf
 
-    from mmnet import compositing, flags, hparams, inputs, pictures, summaries
+    from mmnet import compositing, flags, inputs, pictures, summaries
     from mmnet.data.pairs import find_sets
     from mmnet.hparams import Training
     from mmnet.settings import make
@@ -34,7 +34,7 @@ def main() -> int:
     sets = find_sets(args.dataset_path, args.dataset_split_name, args.skip_bad_pairs)
     options = make(Training, {name: getattr(args, name) for name in (
         *flags.VARIATION, 'backgrounds', 'seed', 'batch_size')}, 'training')
-    hparams.check_needs(args, options)
+    flags.check_needs(args, options)
     photos = inputs.load(sets, options, args.image_size, skip_bad_pairs=args.skip_bad_pairs)
 
     # The Estimator sets this seed, too, and the order of the photos depends on it.

@@ -16,7 +16,7 @@ with cli.starting():
     import cv2
     import numpy as np
 
-    from mmnet import inference, pictures, pretrained, steady
+    from mmnet import environments, inference, pictures, pretrained, steady
     from mmnet.data import decode
     from mmnet.data.pairs import Pair, find_pairs, frame_order
     from mmnet.errors import UserError
@@ -49,9 +49,9 @@ def main() -> int:
         raise UserError(f'--frames {args.frames}: the clip has {len(pairs)} frames; choose fewer, '
                         f'or a smaller --first')
     models = args.model or [pretrained.find(pretrained.DEFAULT)]
-    runtime = inference.enter_environment(models, args.runtime)
+    runtime = environments.enter_for(models, args.runtime)
     networks = [inference.load(path, '--model', runtime) for path in models]
-    mattes = [(pictures.name_of(path), following(network))
+    mattes = [(inference.name_of(path), following(network))
               for path, network in zip(models, networks)]
     if args.steady:
         mattes.append((mattes[0][0] + ', steady', steady.steadied(following(networks[0]))))

@@ -15,7 +15,7 @@ with cli.starting():
     import numpy as np
     from PIL import Image
 
-    from mmnet import compositing, grabcut, inference, pictures, pretrained
+    from mmnet import compositing, environments, grabcut, inference, pictures, pretrained
     from mmnet.data import decode
     from mmnet.data.pairs import find_pairs
     from mmnet.errors import UserError
@@ -51,8 +51,8 @@ def main() -> int:
         raise UserError('nothing to show; name photos, or a dataset with --dataset_path')
     background = inference.parse_background(args.background)
     models = args.model or [pretrained.find(pretrained.DEFAULT)]
-    runtime = inference.enter_environment(models, args.runtime)
-    networks = [(pictures.name_of(path), inference.load(path, '--model', runtime))
+    runtime = environments.enter_for(models, args.runtime)
+    networks = [(inference.name_of(path), inference.load(path, '--model', runtime))
                 for path in models]
     if args.grabcut:
         networks.insert(0, ('GrabCut', load_grabcut(args.dataset_path)))

@@ -11,7 +11,7 @@ with cli.starting():
     import tensorflow as tf
     from tensorflow.contrib import slim
 
-    from mmnet import flags, hparams, models
+    from mmnet import flags, models
     from mmnet.tflite.layers import Layer, LayerGraph
     from mmnet.tflite.trace import trace
 
@@ -21,7 +21,7 @@ def main() -> int:
     parser.add_argument('model', help=', '.join(models.NETWORKS))
     flags.add_network_flags(parser)
     args = parser.parse_args()
-    described = hparams.network_from_flags(args)
+    described = flags.network_hparams(args)
     size = described.image_size
     images = tf.placeholder(tf.float32, [1, size, size, described.channels])
     logits, _ = models.build(described.model, images, is_training=False,

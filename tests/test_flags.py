@@ -1,4 +1,4 @@
-"""Flags that follow from the registry of networks."""
+"""Flags follow from the registry of networks, and hyperparameters from flags."""
 
 import dataclasses
 
@@ -20,7 +20,7 @@ def parse(*args):
 
 
 def from_flags(*args):
-    return hparams.from_flags(parse(*args))
+    return flags.to_hparams(parse(*args))
 
 
 def help_text(capsys):
@@ -117,3 +117,81 @@ def test_a_network_that_comes_with_the_code_is_exported_by_its_name():
     args = flags.export_parser().parse_args(
         ['--checkpoint_path', 'pretrained:mmnet_dm1.0_128', '--output', 'model.tflite'])
     assert args.checkpoint_path == pretrained.find('pretrained:mmnet_dm1.0_128')
+
+
+def test_flags_that_are_left_out_default_to_the_paper_s_values():
+    settings = from_flags('--model', 'portraitnet', '--batch_size', '8')
+    assert settings.image_size == 224 and settings.training.batch_size == 8
+    training, objective = settings.training, settings.objective
+    assert (training.learning_rate, training.learning_rate_decay) == (1e-3, 0.95)
+    assert (training.weight_decay, training.augmentation) == (5e-4, 'portraitnet')
+    assert (objective.boundary_loss_weight, objective.consistency_loss_weight) == (0.3, 2.0)
+    assert (objective.temperature, objective.focal_gamma) == (1.0, 2.0)
+    settings = from_flags()
+    assert (settings.model, settings.image_size) == ('mmnet', 256)
+    assert settings.training.learning_rate == 1e-4 and not settings.training.stock_gradients
+    assert settings.objective.alpha_loss_weight == 1.0
+    assert settings.network.batch_norm_decay == 0.999
+    settings = from_flags('--model', 'modnet', '--image_size', '64', '--squeeze_excitation')
+    content = settings.to_json()
+    assert content['network'] == {'squeeze_excitation': True}
+    weights = {name: value for name, value in content['training'].items()
+               if name.endswith('_loss_weight')}
+    assert weights == {'semantic_loss_weight': 1.0, 'detail_loss_weight': 10.0,
+                       'matte_loss_weight': 1.0}
+
+
+def test_a_cosine_takes_the_place_of_a_published_decay():
+    def settings(*given):
+        return flags.to_hparams(flags.train_parser().parse_args(
+            ['--model', 'portraitnet', '--dataset_path', 'a', '--train_dir', 'run', *given]))
+    assert settings().training.learning_rate_decay == 0.95
+    cosine = ('--learning_rate_schedule', 'cosine')
+    assert settings(*cosine).training.learning_rate_decay == 1
+    with pytest.raises(UserError, match='cosine: has no --learning_rate_decay'):
+        settings(*cosine, '--learning_rate_decay', '0.9')
+
+
+@pytest.mark.parametrize('args, named', [
+    (['--model', 'unet'], 'deeplab, mmnet'),
+    (['--output_stride', '8'], 'mmnet has no setting output_stride'),
+    (['--image_size', '100'], '96 or 112'),
+    (['--model', 'portraitnet', '--image_size', '100'], '96 or 128'),
+    (['--model', 'portraitnet', '--alpha_loss_weight', '2'], '--boundary_loss_weight'),
+    (['--temperature', '2'], '--temperature: is not a setting of mmnet'),
+    (['--squeeze_excitation'], 'squeeze_excitation'),
+    (['--weight_bits', '4'], 'pass --quantize'), (['--quant_delay', '4'], 'pass --quantize'),
+    (['--model', 'modnet', '--quantize'], 'no 8-bit form.*RSQRT'),
+    (['--zoom_out', '0.3'], '--zoom_out: changes nothing without --backgrounds'),
+    (['--background_probability', '0.3'], 'nothing without --backgrounds'),
+    (['--teacher_weight', '2'], 'nothing without --teacher'),
+    (['--teacher', 'x', '--unlabelled_batch_size', '2'], 'nothing without --unlabelled')])
+def test_flags_that_do_not_fit_are_named(args, named):
+    with pytest.raises(UserError, match=named):
+        from_flags(*args)
+
+
+def test_self_supervision_takes_the_network_of_its_checkpoint():
+    trained = from_flags('--model', 'modnet', '--image_size', '64', '--batch_norm_decay', '0.8',
+                         '--learning_rate', '0.5')
+
+    def adapted(*args):
+        return flags.adapted_hparams(parse('--soc', *args), trained)
+    settings = adapted('--batch_size', '2')
+    assert settings.network == trained.network and settings.image_size == 64
+    assert settings.training.soc and settings.training.batch_size == 2
+    # Careful defaults, not those of the training.
+    assert (settings.training.learning_rate, settings.training.max_steps) == (1e-5, 1000)
+    assert settings.training.weight_decay == 0 and settings.objective == trained.objective
+    assert adapted('--batch_norm_decay', '0.7').network.batch_norm_decay == 0.7
+    for args, named in ((['--squeeze_excitation'], 'squeeze_excitation False'),
+                        (['--detail_loss_weight', '5'], '--detail_loss_weight'),
+                        (['--backgrounds', 'drawn'], '--backgrounds: does not apply'),
+                        (['--teacher', 'x'], '--teacher: does not apply'),
+                        (['--image_size', '128'], 'image_size 64, not 128'),
+                        (['--model', 'mmnet'], 'model modnet, not mmnet')):
+        with pytest.raises(UserError, match=f'--soc|{named}') as error:
+            adapted(*args)
+        assert named in str(error.value)
+    with pytest.raises(UserError, match='cannot adapt mmnet.*modnet can be adapted'):
+        flags.adapted_hparams(parse(), from_flags())

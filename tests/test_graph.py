@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mmnet import flags, graph, hparams, losses
+from mmnet import flags, graph, losses
 
 
 def test_pixels_as_floats_are_in_the_unit_range():
@@ -17,7 +17,7 @@ def test_pixels_as_floats_are_in_the_unit_range():
 
 
 def settings(*args):
-    return hparams.from_flags(flags.train_parser().parse_args(
+    return flags.to_hparams(flags.train_parser().parse_args(
         ['--dataset_path', 'data', '--train_dir', 'run', '--image_size', '32', *args]))
 
 

@@ -14,13 +14,13 @@ from tests.helpers import ROOT
 # From the bottom to the top: a module imports only from floors below its own, or from its own
 # package. `flags` and the scripts stand on top.
 FLOORS = [
-    {'errors'}, {'files', 'pretrained'},
+    {'errors'}, {'files', 'pretrained', 'settings'},
     {'cli', 'compositing', 'runtime', 'scores'},
-    {'environments', 'metrics', 'pictures', 'records', 'settings', 'video', 'workers'},
+    {'environments', 'metrics', 'pictures', 'records', 'video', 'workers'},
     {'data', 'losses'},
     {'models', 'cpu_gradients', 'datasets', 'evaluation', 'grabcut'},
     {'hparams', 'memory', 'quantization'},
-    {'graph', 'checkpoints', 'inputs'}, {'restored', 'summaries', 'tflite'},
+    {'graph', 'checkpoints', 'inputs'}, {'restored', 'summaries', 'tflite', 'warm_start'},
     {'imagenet', 'teacher'},
     {'training', 'watching'}, {'inference', 'flags'}, {'steady'},
     {'matting', 'reproduction'}]

@@ -10,11 +10,14 @@ from mmnet.errors import UserError
 from tests.tflite.helpers import checkpoint_of, run_of
 
 
-def test_waiting_for_a_file_ends(tmp_path, monkeypatch):
+def test_waiting_for_a_training_ends(tmp_path, monkeypatch):
     monkeypatch.setattr(watching, 'POLL_SECONDS', 0.01)
-    assert not watching.wait_for_file(str(tmp_path / 'x'), timeout=0.05)
-    (tmp_path / 'x').write_text('')
-    assert watching.wait_for_file(str(tmp_path / 'x'), timeout=0.05)
+    with pytest.raises(UserError, match='--timeout 0.05: no training started in'):
+        watching.wait_for_training(str(tmp_path / 'run'), timeout=0.05)
+    (tmp_path / 'hparams.json').write_text('')
+    watching.wait_for_training(str(tmp_path), timeout=0.05)
+    with pytest.raises(UserError, match='--watch takes a train directory'):
+        watching.wait_for_training(str(tmp_path / 'hparams.json'), timeout=0.05)
 
 
 def test_a_checkpoint_is_done_only_after_it_was_offered_as_the_best(tmp_path, monkeypatch):

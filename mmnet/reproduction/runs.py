@@ -1,6 +1,6 @@
 """Trains, evaluates and exports the rows of a table, each in a directory of its own.
 
-A run is resumable: what is finished is not done again. `record` holds what came of it.
+Runs are resumable, and finished ones are skipped. `result.json` in its directory is a run's record.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import tensorflow as tf
 
-from mmnet import checkpoints, files, flags, hparams, pretrained, scores
+from mmnet import checkpoints, files, flags, pretrained, scores
 from mmnet.errors import UserError
 from mmnet.records import VALIDATION
 from mmnet.reproduction.paper import Row, make_row
@@ -149,7 +149,7 @@ class Run:
     def made_with(self) -> Dict[str, Any]:
         """Returns what the weights depend on besides the data.
 
-        These are all flags but places and steps, and the steps of the float row of an 8-bit one.
+        These are the flags, except paths and steps. An 8-bit row adds the steps of its float row.
         """
         given = self.train_flags()
         place = given.index('--dataset_path')
@@ -189,9 +189,9 @@ def same_data(one: Mapping[str, Any], other: Mapping[str, Any], given: Sequence[
 
 
 def without_places(given: Sequence[str]) -> List[str]:
-    """Leaves out flags, with their values, that say where and how long, but not how to train.
+    """Removes the flags that do not change the weights of a step, such as paths, with their values.
 
-    The networks that come with the code are no place: to start from one is how to train.
+    `--init_checkpoint pretrained:NAME` stays, because the start does change them.
     """
     kept = list(given)
     for name in ('--train_dir', '--max_steps', '--init_checkpoint', '--save_checkpoints_steps',
@@ -350,7 +350,7 @@ def time_step(run: Run) -> float:
     if process.returncode or not speed:
         raise UserError(f'train.py: failed for {run.name}: '
                         f'{(process.stderr.strip() or "no speed").splitlines()[-1]}')
-    batch = hparams.from_flags(parsed(run)).training.batch_size
+    batch = flags.to_hparams(parsed(run)).training.batch_size
     return batch / max(float(speed.group(1)), 0.05)
 
 

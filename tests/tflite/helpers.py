@@ -5,7 +5,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from mmnet import checkpoints, flags, graph, hparams
+from mmnet import checkpoints, flags, graph
 from mmnet.tflite import softmax, trace
 from mmnet.tflite.layers import Layer, LayerGraph, Range, Value
 
@@ -48,7 +48,7 @@ def quantized_layer(kind, channels=3):
 def run_of(*args):
     """The hyperparameters of a small MMNet, or of the `--model` in the flags."""
     small = [] if '--model' in args else ['--width_multiplier', '0.5']
-    return hparams.from_flags(flags.train_parser().parse_args(
+    return flags.to_hparams(flags.train_parser().parse_args(
         ['--dataset_path', 'data', '--train_dir', 'run', '--image_size', '32', *small, *args]))
 
 
