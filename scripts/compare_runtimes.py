@@ -106,13 +106,6 @@ def graph_alphas(checkpoint: str, images: np.ndarray) -> np.ndarray:
     return np.stack([predictor.alpha(image)[..., 0] for image in images])
 
 
-def drawn_portraits(count: int, size: int) -> np.ndarray:
-    """Draws portraits, uint8 RGB `[count, size, size, 3]`."""
-    from mmnet.datasets import synthetic
-    return np.stack([np.round(255 * synthetic.draw_portrait(
-        np.random.RandomState(seed), size, size).image).astype(np.uint8) for seed in range(count)])
-
-
 def main() -> int:
     parser = cli.Parser(__doc__.split('\n')[0])
     parser.add_argument('file', type=pretrained.find, help='a file of export_tflite.py')
@@ -130,7 +123,8 @@ def main() -> int:
     if not is_file(args.file):
         raise UserError(f'{args.file}: no such file; export_tflite.py writes it')
     environments.enter('tensorflow')
-    images = drawn_portraits(args.images, Interpreter(args.file, 'tensorflow').size)
+    from mmnet.datasets import synthetic
+    images = synthetic.draw_photos(args.images, Interpreter(args.file, 'tensorflow').size)
     expected = graph_alphas(args.checkpoint_path, images)
     print(f'{args.file}\n{"runtime":24}{"largest":>10}{"mean":>10}{"over a step":>13}{"ms":>9}')
     for runtime, name in RUNTIMES.items():

@@ -50,9 +50,7 @@ def read_photos(folder: Optional[str], count: int, size: int) -> np.ndarray:
     """Reads photos of a folder, or draws portraits: uint8 `[N, S, S, 3]`."""
     if folder:
         return load_pixels(find_photos(folder, flag='--photos')[:count], size)[..., :3]
-    portraits = (synthetic.draw_portrait(np.random.RandomState(seed), size, size).image
-                 for seed in range(count))
-    return np.stack([np.round(255 * each).astype(np.uint8) for each in portraits])
+    return synthetic.draw_photos(count, size)
 
 
 if __name__ == '__main__':

@@ -24,7 +24,7 @@ with cli.starting():
     from mmnet.data.pairs import Pair, find_pairs, report_problems
     from mmnet.datasets import clips
     from mmnet.datasets.scenes import DRAWN, PAIRS, find_sources, load_scenes
-    from mmnet.datasets.synthetic import draw_background
+    from mmnet.datasets.scenery import draw_background
     from mmnet.errors import UserError
 
 MADE_WITH = 'clips.json'

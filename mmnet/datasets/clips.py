@@ -20,7 +20,8 @@ from mmnet import files
 from mmnet.compositing import foreground_colours
 from mmnet.data import decode
 from mmnet.data.pairs import Pair
-from mmnet.datasets.synthetic import draw_background, draw_portrait
+from mmnet.datasets.scenery import draw_background
+from mmnet.datasets.synthetic import draw_portrait
 
 FRAME_FORMAT = '{:05}.png'
 # How far a person moves, as a share of the picture's width. How much they grow, and how much a turn

@@ -1,4 +1,4 @@
-"""Backgrounds to put people before: drawn ones, those of other pairs, and folders of photos."""
+"""Backgrounds to put people on: drawn ones, those of other pairs, and folders of photos."""
 
 from typing import Iterable, List, Optional, Sequence, Tuple
 
@@ -9,7 +9,7 @@ from tqdm import tqdm
 from mmnet.data.backgrounds import empty_scene
 from mmnet.data.pairs import Pair, find_photos
 from mmnet.data.pixels import load_pixels
-from mmnet.datasets.synthetic import draw_background
+from mmnet.datasets.scenery import draw_background
 
 # Sources that are not folders.
 DRAWN, PAIRS = 'drawn', 'pairs'

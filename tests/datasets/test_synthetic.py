@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from mmnet.datasets.synthetic import Canvas, draw_portrait, paint_arms, paint_seat, room
+from mmnet.datasets.synthetic import draw_photos, draw_portrait
 
 
 @pytest.fixture(scope='module')
@@ -51,25 +51,8 @@ def test_seeds_draw_the_same_and_others():
     assert np.array_equal(first, again) and not np.array_equal(first, other)
 
 
-def test_seats_come_up_from_below_and_rooms_stay_colours():
-    for seed in range(20):
-        rng = np.random.RandomState(seed)
-        canvas = Canvas(64, 64)
-        paint_seat(canvas, rng)
-        covered = canvas.alpha > 0.5
-        assert not covered.any() or covered[-1].any()
-        assert canvas.alpha[0].max() == 0 and canvas.alpha.max() <= 1
-        picture = np.full([64, 64, 3], 0.5, np.float32)
-        room(picture, rng)
-        assert np.isfinite(picture).all() and picture.min() >= 0 and picture.max() <= 1
-
-
-def test_an_arm_begins_at_its_shoulder():
-    shoulders, cloth = np.array([[20.0, 60.0], [44.0, 60.0]]), np.full([96, 64, 3], 0.5)
-    for seed in range(20):
-        canvas = Canvas(64, 96)
-        paint_arms(canvas, np.random.RandomState(seed), shoulders, [1], 8.0, cloth, np.full(3, 0.8))
-        assert canvas.alpha[60, 44] == 1 and canvas.alpha[60, 20] < 1
-        # Shoulder to fingertips: at most 4.4 radii of arm, 0.72 of palm, and 1.62 of fingers.
-        rows, columns = np.nonzero(canvas.alpha)
-        assert np.hypot(rows - 60, columns - 44).max() < 8 * 7.2
+def test_photos_are_the_portraits_of_the_first_seeds():
+    photos = draw_photos(2, 48)
+    assert photos.shape == (2, 48, 48, 3) and photos.dtype == np.uint8
+    second = draw_portrait(np.random.RandomState(1), 48, 48).image
+    assert np.abs(photos[1] / 255 - second).max() <= 0.5 / 255 + 1e-6
