@@ -25,7 +25,7 @@ def main() -> int:
 
     exported = export(checkpoint, trained, size, args.precision, args.softmax, args.io)
     if args.check:
-        report_halves(gpu.check(exported, check.example_images(size, trained.channels)[0]))
+        report_float16(gpu.check(exported, check.example_images(size, trained.channels)[0]))
     with files.replacing(args.output) as partial:
         with open(partial, 'wb') as file:
             file.write(exported.content)
@@ -39,7 +39,7 @@ def main() -> int:
     return 0
 
 
-def report_halves(reports: List[gpu.LayerReport]) -> None:
+def report_float16(reports: List[gpu.LayerReport]) -> None:
     """Prints what half precision does to the layers that it harms most, and to the alpha."""
     print('largest errors in half precision:')
     for each in sorted(reports, key=lambda each: -each.error)[:5]:

@@ -5,7 +5,7 @@ The graph computes with 32-bit floats, and fake-quantization nodes round them to
 tensors that share a grid in the file share their range here.
 """
 
-from typing import Callable, Dict, List, Set
+from typing import Dict, List, Set
 
 import numpy as np
 import tensorflow as tf
@@ -84,9 +84,7 @@ def quantize(images: tf.Tensor, logits: tf.Tensor, weight_bits: int, activation_
         share_range(group)
     for op in operations:
         if op.type in AVERAGES:
-            average, (source,) = op.outputs[0], _sources(op.inputs[0])
-            _insert(average, lambda: tf.fake_quant_with_min_max_vars(
-                average, source.inputs[1], source.inputs[2], activation_bits), quant_delay)
+            _round_average(op, activation_bits, quant_delay)
     return output
 
 
@@ -238,14 +236,15 @@ def _set_range(node: tf.Operation, low: tf.Tensor, high: tf.Tensor) -> None:
     node._update_input(2, high)
 
 
-def _insert(tensor: tf.Tensor, make_node: Callable[[], tf.Tensor], quant_delay: int) -> None:
-    """Puts a fake-quantization node between a tensor and its readers."""
-    readers = tensor.consumers()
-    quantized = make_node()
+def _round_average(op: tf.Operation, bits: int, quant_delay: int) -> None:
+    """Rounds what an averaging operation returns to the grid of its input."""
+    average, (source,) = op.outputs[0], _sources(op.inputs[0])
+    readers = average.consumers()
+    rounded = tf.fake_quant_with_min_max_vars(average, source.inputs[1], source.inputs[2], bits)
     if quant_delay:
-        quantized = tf.cond(common.CreateOrGetQuantizationStep() >= quant_delay,
-                            lambda: quantized, lambda: tensor)
-    common.RerouteTensor(quantized, tensor, can_modify=readers)
+        rounded = tf.cond(common.CreateOrGetQuantizationStep() >= quant_delay,
+                          lambda: rounded, lambda: average)
+    common.RerouteTensor(rounded, average, can_modify=readers)
 
 
 def _sources(tensor: tf.Tensor) -> List[tf.Operation]:

@@ -43,7 +43,6 @@ def load(path: str, flag: str) -> Predictor:
             memory is full.
     """
     network = _restore(checkpoints.resolve(path, flag))
-
     size, remembers = network.hparams.image_size, network.hparams.previous_alpha
 
     def alpha(image: np.ndarray, previous: Optional[np.ndarray] = None) -> np.ndarray:
@@ -75,15 +74,11 @@ def strip(sources: Sequence[str], dest: str, temperature: float = 1.0) -> None:
             be divided.
     """
     networks = [_restore(each) for each in sources]
-    network = networks[-1]
-    training = network.hparams.training
+    network, step = networks[-1], checkpoints.step_of(sources[-1])
     for source, each in zip(sources, networks):
         if each.hparams.identity() != network.hparams.identity():
             raise UserError(f'{source}: belongs to another network than {sources[-1]}; only '
                             f'checkpoints of one network can be averaged')
-
-    def names(paths: Optional[Tuple[str, ...]]) -> Optional[Tuple[str, ...]]:
-        return paths and tuple(os.path.basename(os.path.normpath(path)) for path in paths)
     divided = _last_layer_variables(network) if temperature != 1 else []
     files.make_directory(dest)
     with network.session.graph.as_default():
@@ -95,13 +90,19 @@ def strip(sources: Sequence[str], dest: str, temperature: float = 1.0) -> None:
                 np.mean(found, axis=0) / (temperature if variable.op.name in divided else 1)
             for variable, found in zip(variables, zip(*values))})
         tf.train.Saver(variables, save_relative_paths=True).save(
-            network.session, os.path.join(dest, 'model.ckpt'), checkpoints.step_of(sources[-1]),
-            write_meta_graph=False)
-    hparams.write(dataclasses.replace(network.hparams, training=dataclasses.replace(
+            network.session, os.path.join(dest, 'model.ckpt'), step, write_meta_graph=False)
+    hparams.write(_published(network.hparams, step), dest)
+
+
+def _published(trained: hparams.HParams, step: int) -> hparams.HParams:
+    """Returns hyperparameters that end at a step and name no folders of this machine."""
+    def names(paths: Optional[Tuple[str, ...]]) -> Optional[Tuple[str, ...]]:
+        return paths and tuple(os.path.basename(os.path.normpath(path)) for path in paths)
+    training = trained.training
+    return dataclasses.replace(trained, training=dataclasses.replace(
         training, dataset_path=names(training.dataset_path) or (), teacher=None,
         backgrounds=names(training.backgrounds), unlabelled=names(training.unlabelled),
-        init_checkpoint=None, ema_decay=None,
-        max_steps=max(1, checkpoints.step_of(sources[-1])))), dest)
+        init_checkpoint=None, ema_decay=None, max_steps=max(1, step)))
 
 
 def _last_layer_variables(network: _Network) -> List[str]:

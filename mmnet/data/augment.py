@@ -4,7 +4,7 @@ A deformation moves image and mask together in one warp. A texture changes only 
 """
 
 import dataclasses
-from typing import Callable, Dict, Optional, Sequence, Tuple
+from typing import Callable, Dict, NamedTuple, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -34,14 +34,24 @@ OUTSIDE = (124, 117, 104, 0)
 IMAGE_AND_ALPHA = (0, 1, 2, 3)
 FOREGROUND_AND_ALPHA = (4, 5, 6, 3)
 
-# A frame is x, y and side, as shares of the photo's side. A crop keeps the head, which is the top
-# HEAD of the visible person, and is larger than it by HEAD_MARGIN.
-WHOLE = (0.0, 0.0, 1.0)
+# A crop keeps the head, which is the top HEAD of the visible person, and is larger than it by
+# HEAD_MARGIN.
 SMALLEST_FRAME = 0.35
 HEAD = 0.35
 HEAD_MARGIN = 1.25
 # Farther away, a photo is at least this part of the picture's side.
 FARTHEST = 1 / 3
+
+
+class Frame(NamedTuple):
+    """A square part of a photo: the upper left corner and the side, in units of the photo's side.
+    """
+    x: float
+    y: float
+    side: float
+
+
+WHOLE = Frame(0.0, 0.0, 1.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,34 +82,51 @@ def augment_batch(photos: Sequence[np.ndarray], variation: 'Variation',
         images `[B, S, S, 3]` and alphas `[B, S, S, 1]`, uint8. If the preset changes textures, the
         images before that follow.
     """
-    preset = variation.preset
     # tf.data augments several batches at once; OpenCV's own threads would compete with them.
     cv2.setNumThreads(1)
     size = variation.size or photos[0].shape[0]
     deformed = np.empty([len(photos), size, size, 3], np.uint8)
     alphas = np.empty([len(photos), size, size, 1], np.uint8)
     for photo, rng, image, alpha in zip(photos, rngs, deformed, alphas):
-        recomposed = drawn(variation.background_probability, rng)
-        channels = FOREGROUND_AND_ALPHA if recomposed else IMAGE_AND_ALPHA
-        source, border, frame = four_channels(photo, channels), preset.border, WHOLE
-        # Only a new background extends beyond the photo, so only then may the photo shrink.
-        if recomposed and drawn(variation.zoom_out, rng):
-            border, frame = cv2.BORDER_CONSTANT, random_distance(rng)
-        elif drawn(variation.framing, rng):
-            frame = random_frame(photo[..., 3], rng)
-        source = halved(source, frame[2] * len(source) / size)
-        transform = in_frame(preset.transform(rng, size), frame, size, len(source))
-        rgba = cv2.warpAffine(source, transform, (size, size),
-                              flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-                              borderMode=border, borderValue=OUTSIDE)
-        if recomposed:
-            assert variation.backgrounds is not None
-            rgba = replace_background(rgba, variation.backgrounds, rng)
-        cv2.mixChannels([rgba], [image, alpha], [0, 0, 1, 1, 2, 2, 3, 3])
-    if preset.texture is None:
+        cv2.mixChannels([deform(photo, variation, size, rng)], [image, alpha],
+                        [0, 0, 1, 1, 2, 2, 3, 3])
+    texture = variation.preset.texture
+    if texture is None:
         return deformed, alphas
-    textured = np.stack([preset.texture(image, rng) for image, rng in zip(deformed, rngs)])
+    textured = np.stack([texture(image, rng) for image, rng in zip(deformed, rngs)])
     return textured, alphas, deformed
+
+
+def deform(photo: np.ndarray, variation: 'Variation', size: int,
+           rng: np.random.RandomState) -> np.ndarray:
+    """Warps a photo together with its mask, and maybe puts the person on a new background.
+
+    Args:
+        photo: uint8 `[S', S', 4]` or `[S', S', 7]`; see `augment_batch`.
+        variation: how photos vary.
+        size: S, the side of the result in pixels.
+        rng: the source of all randomness.
+
+    Returns:
+        uint8 `[S, S, 4]`: red, green, blue, alpha.
+    """
+    recomposed = happens(variation.background_probability, rng)
+    channels = FOREGROUND_AND_ALPHA if recomposed else IMAGE_AND_ALPHA
+    source, border, frame = four_channels(photo, channels), variation.preset.border, WHOLE
+    # Only a new background extends beyond the photo, so only then may the photo shrink.
+    if recomposed and happens(variation.zoom_out, rng):
+        border, frame = cv2.BORDER_CONSTANT, random_distance(rng)
+    elif happens(variation.framing, rng):
+        frame = random_frame(photo[..., 3], rng)
+    source = halved(source, frame.side * len(source) / size)
+    transform = in_frame(variation.preset.transform(rng, size), frame, size, len(source))
+    warped = cv2.warpAffine(source, transform, (size, size),
+                            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+                            borderMode=border, borderValue=OUTSIDE)
+    if not recomposed:
+        return warped
+    assert variation.backgrounds is not None
+    return replace_background(warped, variation.backgrounds, rng)
 
 
 def four_channels(photo: np.ndarray, channels: Sequence[int]) -> np.ndarray:
@@ -110,12 +137,12 @@ def four_channels(photo: np.ndarray, channels: Sequence[int]) -> np.ndarray:
     return picked
 
 
-def drawn(probability: float, rng: np.random.RandomState) -> bool:
+def happens(probability: float, rng: np.random.RandomState) -> bool:
     """Returns True with this probability; a probability of 0 draws no random number."""
     return probability > 0 and rng.uniform() < probability
 
 
-def random_frame(alpha: np.ndarray, rng: np.random.RandomState) -> Tuple[float, float, float]:
+def random_frame(alpha: np.ndarray, rng: np.random.RandomState) -> Frame:
     """Draws a square part of a photo, from the whole picture to head and shoulders.
 
     The upper third of the person, the head, stays inside, so the person never leaves the frame.
@@ -125,8 +152,7 @@ def random_frame(alpha: np.ndarray, rng: np.random.RandomState) -> Tuple[float, 
         rng: the source of all randomness.
 
     Returns:
-        x and y of the upper left corner and the side, in units of the photo's side. A photo
-        without a person is shown whole.
+        the frame; `WHOLE` for a photo without a person.
     """
     person, size = alpha > 127, alpha.shape[0]
     rows = np.flatnonzero(person.any(axis=1))
@@ -143,18 +169,14 @@ def random_frame(alpha: np.ndarray, rng: np.random.RandomState) -> Tuple[float, 
         """Places the frame along an axis so that it holds [low, high] and lies in the photo."""
         first, last = max(0.0, high - side), min(low, 1 - side)
         return float(np.clip(rng.uniform(min(first, last), max(first, last)), 0, 1 - side))
-    return corner(head[0], head[2]), corner(head[1], head[3]), side
+    return Frame(corner(head[0], head[2]), corner(head[1], head[3]), side)
 
 
-def random_distance(rng: np.random.RandomState) -> Tuple[float, float, float]:
-    """Draws a frame that holds all of a photo and is up to 1/`FARTHEST` times as large.
-
-    Returns:
-        x and y of the upper left corner and the side, in units of the photo's side.
-    """
+def random_distance(rng: np.random.RandomState) -> Frame:
+    """Draws a frame that holds all of a photo and is up to 1/`FARTHEST` times as large."""
     side = FARTHEST ** -rng.uniform()
     x, y = rng.uniform(1 - side, 0, size=2)
-    return x, y, side
+    return Frame(x, y, side)
 
 
 def halved(photo: np.ndarray, scale: float) -> np.ndarray:
@@ -165,8 +187,7 @@ def halved(photo: np.ndarray, scale: float) -> np.ndarray:
     return photo
 
 
-def in_frame(transform: np.ndarray, frame: Tuple[float, float, float], size: int,
-             photo_size: int) -> np.ndarray:
+def in_frame(transform: np.ndarray, frame: Frame, size: int, photo_size: int) -> np.ndarray:
     """Makes a transform show a frame of a photo instead of a picture of the result's size.
 
     Args:
@@ -178,11 +199,10 @@ def in_frame(transform: np.ndarray, frame: Tuple[float, float, float], size: int
     Returns:
         `[2, 3]`, from pixel coordinates of the result to those of the photo.
     """
-    x, y, side = frame
-    scale = side * photo_size / size
+    scale = frame.side * photo_size / size
     # Pixel i covers [i, i + 1], so its centre lies at i + 0.5.
     moved = scale * transform
-    moved[:, 2] += np.array([x, y]) * photo_size + (scale - 1) * 0.5
+    moved[:, 2] += np.array([frame.x, frame.y]) * photo_size + (scale - 1) * 0.5
     return moved
 
 

@@ -7,6 +7,7 @@ point is 128 or 0. `float16` files hold weights in half precision; everything el
 """
 
 import dataclasses
+import functools
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
@@ -122,9 +123,9 @@ class _Encoder:
     """Collects the operators of a file, and the tensor of every value."""
 
     def __init__(self, precision: str):
-        self.halves = precision == 'float16'
+        self.half_precision = precision == 'float16'
         # The type of activations.
-        self.precision = 'float32' if self.halves else precision
+        self.precision = 'float32' if self.half_precision else precision
         self.tensors: Dict[Value, Tensor] = {}
         self.operators: List[Operator] = []
 
@@ -178,13 +179,31 @@ class _Encoder:
 
     def floats(self, name: str, values: np.ndarray) -> Tensor:
         """Makes a constant of floats, stored in half precision if the file has it."""
-        if not self.halves:
+        if not self.half_precision:
             return Tensor(name, values.shape, 'float32', data=values)
         half = Tensor(name + '/half', values.shape, 'float16', data=values)
         whole = Tensor(name, values.shape, 'float32')
         # Runtimes do this once, when they load the file, or not at all if they compute in float16.
         self.append('DEQUANTIZE', [half], [whole], 'DequantizeOptions')
         return whole
+
+    def weight_grid(self, layer: Layer) -> Tuple[np.ndarray, int]:
+        """Returns the scales of a convolution's weights, one or one a channel, and its last step.
+
+        Raises:
+            ValueError: for weights without a symmetric range, or ranges that a file cannot hold.
+        """
+        name, ranges = layer.output.name, layer.weight_ranges
+        if not ranges:
+            raise ValueError(f'the weights of {name} have no quantization range')
+        if len(ranges) > 1 and self.precision == 'uint8':
+            raise ValueError(f'the weights of {name} have a range for each channel, which a uint8 '
+                             f'file cannot hold')
+        scales, zero_points = zip(*map(grid, ranges))
+        limit = 2 ** (ranges[0].bits - 1) - 1
+        if set(zero_points) != {limit + 1}:
+            raise ValueError(f'the weights of {name} have no symmetric range')
+        return np.array(scales, np.float32), limit
 
     def weights(self, layer: Layer, source: Tensor, channel_axis: int) -> List[Tensor]:
         """Makes the weights and the bias of a convolution.
@@ -202,20 +221,10 @@ class _Encoder:
             return [self.floats(name + '/weights', weights),
                     self.floats(name + '/bias', layer.bias)]
         assert source.quantization is not None
-        ranges = layer.weight_ranges
-        if not ranges:
-            raise ValueError(f'the weights of {name} have no quantization range')
-        if len(ranges) > 1 and self.precision == 'uint8':
-            raise ValueError(f'the weights of {name} have a range for each channel, which a uint8 '
-                             f'file cannot hold')
-        scales, zero_points = zip(*map(grid, ranges))
-        limit = 2 ** (ranges[0].bits - 1) - 1
-        if set(zero_points) != {limit + 1}:
-            raise ValueError(f'the weights of {name} have no symmetric range')
+        scale, limit = self.weight_grid(layer)
         # Fake quantization rounds halves up, in float32. Channels are on the stored weights' axis.
         axes = [1] * 4
-        axes[channel_axis] = len(scales)
-        scale = np.array(scales, np.float32)
+        axes[channel_axis] = len(scale)
         steps = np.floor(weights.astype(np.float32) / scale.reshape(axes) + np.float32(0.5))
         shift = 128 if self.precision == 'uint8' else 0
         stored = np.clip(steps, -limit, limit) + shift
@@ -246,17 +255,6 @@ def _convolution(encoder: _Encoder, layer: Layer, inputs: List[Tensor], outputs:
                    dilationWFactor=layer.dilation, **_activation(layer), **options)
 
 
-def _conv_2d(encoder: _Encoder, layer: Layer, inputs: List[Tensor],
-             outputs: List[Tensor]) -> None:
-    _convolution(encoder, layer, inputs, outputs, 'Conv2DOptions', channel_axis=0)
-
-
-def _depthwise_conv_2d(encoder: _Encoder, layer: Layer, inputs: List[Tensor],
-                       outputs: List[Tensor]) -> None:
-    _convolution(encoder, layer, inputs, outputs, 'DepthwiseConv2DOptions', channel_axis=3,
-                 depthMultiplier=1)
-
-
 def _transpose_conv(encoder: _Encoder, layer: Layer, inputs: List[Tensor],
                     outputs: List[Tensor]) -> None:
     if encoder.precision != 'float32':
@@ -281,8 +279,9 @@ def _shuffled_conv(encoder: _Encoder, layer: Layer, inputs: List[Tensor],
     rows = Value(name + '/rows', (height // 2, width // 2, 2, 2 * channels), value_range)
     turned = Value(name + '/turned', (height // 2, 2, width // 2, 2 * channels), value_range)
     made, split, moved = (encoder.tensor(value) for value in (cells, rows, turned))
-    _conv_2d(encoder, Layer('CONV_2D', layer.inputs, [cells], cell_weights(layer.weights),
-                            layer.weight_range), inputs, [made])
+    plain = Layer('CONV_2D', layer.inputs, [cells], cell_weights(layer.weights),
+                  layer.weight_range)
+    KINDS[plain.kind](encoder, plain, inputs, [made])
     _reshape(encoder, made, split)
     order = _constant(name + '/order', [0, 2, 1, 3])
     encoder.append('TRANSPOSE', [split, order], [moved], 'TransposeOptions')
@@ -349,8 +348,9 @@ def _plain(options_type: str = 'NONE',
 
 
 KINDS: Dict[str, Encode] = {
-    'CONV_2D': _conv_2d,
-    'DEPTHWISE_CONV_2D': _depthwise_conv_2d,
+    'CONV_2D': functools.partial(_convolution, options_type='Conv2DOptions', channel_axis=0),
+    'DEPTHWISE_CONV_2D': functools.partial(
+        _convolution, options_type='DepthwiseConv2DOptions', channel_axis=3, depthMultiplier=1),
     'TRANSPOSE_CONV': _transpose_conv,
     'ADD': _plain('AddOptions', _activation),
     'SUB': _plain('SubOptions', _activation),

@@ -19,7 +19,7 @@ from mmnet.tflite.layers import Layer, LayerGraph
 ACCEPTED = {'ADD', 'AVERAGE_POOL_2D', 'CONCATENATION', 'CONV_2D', 'DEPTHWISE_CONV_2D', 'LOGISTIC',
             'MEAN', 'MUL', 'RESIZE_BILINEAR', 'RSQRT', 'SOFTMAX', 'SPLIT', 'SQUARED_DIFFERENCE',
             'STRIDED_SLICE', 'SUB', 'TRANSPOSE_CONV'}
-# The largest alpha error to expect: halves step by 2⁻¹¹ near 1, and errors add up.
+# The largest alpha error to expect: float16 steps by 2⁻¹¹ near 1, and errors add up.
 TOLERANCE = 0.05
 
 
@@ -56,7 +56,7 @@ def check(exported: Export, image: np.ndarray) -> List[LayerReport]:
                if layer.kind not in ACCEPTED]
     if refused:
         raise UserError(f'--check gpu: the GPU delegate refuses {", ".join(refused)}')
-    reports = run_in_halves(exported.network, image)
+    reports = run_in_float16(exported.network, image)
     overflowed = [each.name for each in reports if each.overflowed]
     if overflowed:
         raise UserError(f'--check gpu: {overflowed[0]} overflows in half precision, the first of '
@@ -66,7 +66,7 @@ def check(exported: Export, image: np.ndarray) -> List[LayerReport]:
     return reports
 
 
-def run_in_halves(network: LayerGraph, image: np.ndarray) -> List[LayerReport]:
+def run_in_float16(network: LayerGraph, image: np.ndarray) -> List[LayerReport]:
     """Runs every layer in float16 and float32; see `check`."""
     pixels = image[np.newaxis] * np.float32(1 / 255)
     results = []
@@ -80,9 +80,9 @@ def run_in_halves(network: LayerGraph, image: np.ndarray) -> List[LayerReport]:
             results.append(session.run([[tensors[value] for value in layer.outputs]
                                         for layer in network.layers]))
     reports = []
-    for layer, halves, floats in zip(network.layers, *results):
+    for layer, rounded, floats in zip(network.layers, *results):
         half, exact = (np.concatenate([each.ravel() for each in parts]).astype(np.float32)
-                       for parts in (halves, floats))
+                       for parts in (rounded, floats))
         reports.append(LayerReport(layer.outputs[0].name, layer.kind, float(np.abs(exact).max()),
                                    float(np.abs(half - exact).max()),
                                    not np.all(np.isfinite(half))))

@@ -35,7 +35,7 @@ def test_frames_run_from_the_whole_photo_to_head_and_shoulders():
 def test_a_frame_is_shown_at_the_result_s_size():
     photo = figure(size=64)
     identity = np.array([[1.0, 0, 0], [0, 1, 0]])
-    transform = augment.in_frame(identity, (0.25, 0.5, 0.5), 32, 64)
+    transform = augment.in_frame(identity, augment.Frame(0.25, 0.5, 0.5), 32, 64)
     shown = cv2.warpAffine(photo, transform, (32, 32),
                            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
     np.testing.assert_array_equal(shown, photo[32:, 16:48])

@@ -21,11 +21,11 @@ def white(size):
 
 def test_a_sum_of_many_pixels_overflows_unless_it_is_taken_in_steps():
     plain = mean_of(512)
-    report, = gpu.run_in_halves(plain, white(512))
+    report, = gpu.run_in_float16(plain, white(512))
     assert report.overflowed and report.largest == 1
     stepwise = rearrange.average_in_steps(plain)
     assert [layer.kind for layer in stepwise.layers] == ['AVERAGE_POOL_2D'] * 5 + ['MEAN']
-    reports = gpu.run_in_halves(stepwise, white(512))
+    reports = gpu.run_in_float16(stepwise, white(512))
     assert not any(each.overflowed for each in reports) and reports[-1].error == 0
     # An odd side ends the steps; small maps have none.
     assert [layer.inputs[0].shape[1] for layer in rearrange.average_in_steps(
@@ -38,7 +38,7 @@ def test_errors_are_those_of_halves():
     target = Value('conv', [1, 2, 2, 1])
     layer = Layer('CONV_2D', [image], [target], np.full([1, 1, 3, 1], 1000.0))
     pixels = np.random.RandomState(0).randint(0, 256, [2, 2, 3]).astype(np.uint8)
-    report, = gpu.run_in_halves(LayerGraph(image, target, [layer]), pixels)
+    report, = gpu.run_in_float16(LayerGraph(image, target, [layer]), pixels)
     halves = (pixels / np.float32(255)).astype(np.float16) * np.float16(1000)
     sums = (halves[..., 0] + halves[..., 1]) + halves[..., 2]
     exact = 1000 * (pixels / 255).sum(axis=2)
@@ -68,6 +68,6 @@ def test_modnet_survives_halves_by_steps():
     logits, _ = models.build('modnet', images, False)
     with tf.Session() as session:
         network = traced(logits, images, session)
-    assert any(each.overflowed for each in gpu.run_in_halves(network, white(256)))
-    safe = gpu.run_in_halves(rearrange.rearrange(network), white(256))
+    assert any(each.overflowed for each in gpu.run_in_float16(network, white(256)))
+    safe = gpu.run_in_float16(rearrange.rearrange(network), white(256))
     assert not any(each.overflowed for each in safe)
