@@ -35,7 +35,7 @@ def train_parser() -> Parser:
     """
     parser = Parser('Trains a portrait matting network. A directory that holds a training of the '
                     'same network is resumed.')
-    cli.add_data_flags(parser, split='train')
+    cli.add_data_flags(parser, split=Training.dataset_split_name)
     parser.add_argument('--dataset_weights', type=positive(float), nargs='+',
                         help='relative share of each data set in a batch, in the order of '
                         '--dataset_path; by default all photos count alike')

@@ -12,12 +12,19 @@ import numpy as np
 from mmnet.data.pairs import find_sets
 from mmnet.data.pixels import load_sets
 from mmnet.errors import UserError
+from mmnet.runtime import Predictor
 
 # Shares of the training masks at which a pixel is certain.
 BACKGROUND, FOREGROUND = 0.05, 0.95
 ITERATIONS = 5
 # Side of the square that GrabCut works on by default.
 SIZE = 256
+
+
+def predictor(dataset_paths: Sequence[str], split: str = 'train') -> Predictor:
+    """Makes a predictor of GrabCut at its default size; see `trimap`."""
+    labels = trimap(dataset_paths, split, SIZE)
+    return Predictor(SIZE, lambda image: alpha(image, labels))
 
 
 def trimap(dataset_paths: Sequence[str], split: str, size: int,

@@ -107,8 +107,8 @@ class Training(Settings):
         None, 'makes weights, order and augmentation reproducible', minimum=0, below=SEEDS)
     soc: bool = setting(
         False, 'adapt the trained modnet of --init_checkpoint to the photos in the folder '
-        '--dataset_path, without masks; defaults are then 1,000 steps, a learning rate of 1e-05 '
-        'and no weight decay')
+        f'--dataset_path, without masks; defaults are then {ADAPTATION["max_steps"]:,} steps, a '
+        f'learning rate of {ADAPTATION["learning_rate"]:g} and no weight decay')
     stock_gradients: bool = setting(
         False, 'use TensorFlow\'s own gradients on a CPU, which are slower and take more memory')
     quant_delay: int = setting(

@@ -35,7 +35,7 @@ def mixed_past(alpha: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor,
 
 
 def frame_before(images: tf.Tensor) -> tf.Tensor:
-    """Moves images by a few pixels, in another light and with noise; RGB in [0, 1]."""
+    """Moves RGB images in [0, 1], `[N, S, S, 3]`, by a few pixels; changes light, adds noise."""
     count, size = images.shape.as_list()[:2]
     reach = int(round(SHIFT * size))
     padded = tf.pad(images, [[0, 0], [reach, reach], [reach, reach], [0, 0]], 'SYMMETRIC')

@@ -123,6 +123,15 @@ def minimize(loss: tf.Tensor, learning_rate: Union[tf.Tensor, float],
 
     Gradients and moving statistics are averaged over all ranks. A loss or gradient that is not
     finite ends the step on all of them before any weight changes, so no checkpoint ever holds one.
+
+    Args:
+        loss: a scalar.
+        learning_rate: Adam's.
+        ema_decay: of the weights' average; None keeps none.
+        ranks: that train together.
+
+    Returns:
+        the step. It raises InvalidArgumentError, with the message `NOT_FINITE`, at NaN or infinity.
     """
     optimizer = tf.train.AdamOptimizer(learning_rate)
     # Gating would compute every result of a gradient function, needed or not. The check below

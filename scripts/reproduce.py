@@ -273,9 +273,7 @@ def draw_figure5(args: argparse.Namespace, setup: Setup, tests: Dict[str, List[P
     photos = [decode.read_image(pair.image) for pair in chosen]
     columns: List[Any] = [('photo', photos), ('ground truth', [
         decode.read_mask(pair.mask or '') / 255 for pair in chosen])]
-    labels = grabcut.trimap(setup.dataset_paths, 'train', grabcut.SIZE)
-    predictors = [('Graph Cut', inference.Predictor(
-        grabcut.SIZE, lambda image: grabcut.alpha(image, labels)))]
+    predictors = [('Graph Cut', grabcut.predictor(setup.dataset_paths))]
     for row in (each for each in paper.rows_of(['figure5'], args.image_size) if each in trained):
         run = Run(row, args.seeds[0], setup)
         predictors.append((row.label, inference.load(run.checkpoint_dir, '--output_dir')))

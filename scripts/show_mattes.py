@@ -82,8 +82,7 @@ def load_grabcut(dataset_path: Optional[str]) -> inference.Predictor:
     """Makes a predictor of GrabCut."""
     if not dataset_path:
         raise UserError('--grabcut: needs masks for its trimap; name them with --dataset_path')
-    labels = grabcut.trimap([dataset_path], 'train', grabcut.SIZE)
-    return inference.Predictor(grabcut.SIZE, lambda image: grabcut.alpha(image, labels))
+    return grabcut.predictor([dataset_path])
 
 
 def header(columns: Sequence[str]) -> np.ndarray:

@@ -1,7 +1,7 @@
 """MMNet's loss (Section 2.2): the weighted sum of five terms.
 
 Equations 2, 3 and 6 are in `base`; this file adds the gradient loss, the auxiliary loss and their
-sum, Equation 10.
+sum, Equation 10. Alphas are `[N, H, W, 1]` in [0, 1].
 """
 
 import dataclasses

@@ -13,7 +13,15 @@ from mmnet.models import layers, mmnet
 
 
 def authors_network(images: tf.Tensor, is_training: bool) -> Tuple[tf.Tensor, tf.Tensor]:
-    """Builds MMNet-1.0 as first released; returns logits and auxiliary logits."""
+    """Builds MMNet-1.0 as first released.
+
+    Args:
+        images: RGB in [0, 1], `[N, H, W, 3]`.
+        is_training: whether batch norm uses the batch's statistics.
+
+    Returns:
+        logits `[N, H, W, 2]` and auxiliary logits `[N, H/16, W/16, 2]`.
+    """
     batch_norm = {'is_training': is_training, 'decay': 0.999, 'epsilon': 1e-3, 'scale': True,
                   'fused': not is_training}
     end_points: Dict[str, tf.Tensor] = {}

@@ -75,13 +75,13 @@ def depthwise_conv(net: tf.Tensor, stride: int = 1, rate: int = 1,
 
 def linear_conv(net: tf.Tensor, channels: int, kernel: int, stride: int = 1,
                 scope: Optional[str] = None) -> tf.Tensor:
-    """Applies a convolution with bias, without norm or activation."""
+    """Applies a convolution with bias to `[N, H, W, C]`, without norm or activation."""
     return slim.conv2d(net, channels, kernel, stride, activation_fn=None, normalizer_fn=None,
                        scope=scope)
 
 
 def logits_conv(net: tf.Tensor, scope: str) -> tf.Tensor:
-    """Applies a 1×1 convolution with bias to the two logits `[background, foreground]`."""
+    """Applies a 1×1 convolution with bias: two logits `[background, foreground]` a pixel."""
     return linear_conv(net, 2, 1, scope=scope)
 
 
@@ -98,20 +98,20 @@ def normalize(images: tf.Tensor, mean: Sequence[float], scale: float) -> tf.Tens
 
 
 def instance_norm(net: tf.Tensor, epsilon: float = 1e-5) -> tf.Tensor:
-    """Gives every channel of every image mean 0 and variance 1, without scale and centre."""
+    """Normalizes every channel of every image, `[N, H, W, C]`, to mean 0 and variance 1."""
     mean = tf.reduce_mean(net, axis=[1, 2], keepdims=True)
     variance = tf.reduce_mean(tf.squared_difference(net, mean), axis=[1, 2], keepdims=True)
     return (net - mean) * tf.rsqrt(variance + epsilon)
 
 
 def upsample(net: tf.Tensor, factor: int = 2) -> tf.Tensor:
-    """Upsamples bilinearly by a whole factor, with `align_corners=False`."""
+    """Upsamples `[N, H, W, C]` bilinearly by a whole factor, with `align_corners=False`."""
     height, width = net.shape.as_list()[1:3]
     return tf.image.resize_bilinear(net, [height * factor, width * factor])
 
 
 def deconv_upsample(net: tf.Tensor, scope: str = 'deconv') -> tf.Tensor:
-    """Upsamples ×2 by a 4×4 transposed convolution without bias, which starts out bilinear."""
+    """Upsamples `[N, H, W, C]` ×2 by a 4×4 transposed convolution, at first bilinearly."""
     batch, height, width, channels = net.shape.as_list()
     with tf.variable_scope(scope):
         weights = slim.model_variable('weights', initializer=bilinear_weights(channels))

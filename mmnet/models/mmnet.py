@@ -186,7 +186,18 @@ def encoder_block(net: tf.Tensor, rates: Sequence[int], stride: int, branch_chan
 
 def decoder_block(net: tf.Tensor, skip: tf.Tensor, channels: int, refinement: bool,
                   scope: str) -> tf.Tensor:
-    """Builds a 1×1 convolution, ×2 upsampling and the skip beside it (2.1.2, Figure 4 a)."""
+    """Builds a 1×1 convolution, ×2 upsampling and the skip beside it (2.1.2, Figure 4 a).
+
+    Args:
+        net: `[N, H, W, C]`.
+        skip: the encoder's map, `[N, 2H, 2W, C']`.
+        channels: of the upsampled map, and of the refined skip.
+        refinement: whether the skip goes through a refinement block.
+        scope: of the variables.
+
+    Returns:
+        both, concatenated: `[N, 2H, 2W, channels + C']`, where refinement makes C' `channels`.
+    """
     with tf.variable_scope(scope):
         net = layers.upsample(slim.conv2d(net, channels, 1, scope='conv'))
         if refinement:
@@ -195,6 +206,6 @@ def decoder_block(net: tf.Tensor, skip: tf.Tensor, channels: int, refinement: bo
 
 
 def refinement_block(skip: tf.Tensor, channels: int) -> tf.Tensor:
-    """Builds a 3×3 depthwise separable convolution on a skip connection (Figure 4 b)."""
+    """Builds a 3×3 depthwise separable convolution on a skip `[N, H, W, C]` (Figure 4 b)."""
     skip = layers.depthwise_conv(skip, scope='refine_depthwise')
     return slim.conv2d(skip, channels, 1, scope='refine')

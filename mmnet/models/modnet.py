@@ -64,7 +64,15 @@ def modnet(images: tf.Tensor, is_training: bool,
 
 
 def semantic_branch(net: tf.Tensor, squeeze_excitation: bool) -> Tuple[tf.Tensor, tf.Tensor]:
-    """Finds the person: from stride 32 to a map of stride 8, and the coarse mask's logit."""
+    """Finds the person, coarsely.
+
+    Args:
+        net: the backbone's last map, `[N, H/32, W/32, C]`.
+        squeeze_excitation: whether MODNet's own block stands in for e-ASPP.
+
+    Returns:
+        a map of stride 8, and the coarse mask's logit at stride 16, `[N, H/16, W/16, 1]`.
+    """
     with tf.variable_scope('semantic'):
         net = squeeze_excite(net) if squeeze_excitation else efficient_aspp(net)
         net = ibn_conv(layers.upsample(net), CHANNELS_16, 5, scope='conv_16')
@@ -127,7 +135,7 @@ def efficient_aspp(net: tf.Tensor) -> tf.Tensor:
 
 
 def squeeze_excite(net: tf.Tensor) -> tf.Tensor:
-    """Weights the channels by a bottleneck of their means, reduction 4."""
+    """Weights the channels of `[N, H, W, C]` by a bottleneck of their means, reduction 4."""
     channels = net.shape[3].value
     with tf.variable_scope('squeeze_excite'), slim.arg_scope(
             [slim.conv2d], normalizer_fn=None, biases_initializer=None):
@@ -154,5 +162,5 @@ def ibn_convs(net: tf.Tensor, channels: Sequence[int], scope: str) -> tf.Tensor:
 
 
 def logit_conv(net: tf.Tensor, kernel: int, stride: int = 1) -> tf.Tensor:
-    """Applies a convolution with bias to one logit."""
+    """Applies a convolution with bias: one logit a pixel."""
     return layers.linear_conv(net, 1, kernel, stride, scope='logit')

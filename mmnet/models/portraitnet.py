@@ -81,7 +81,7 @@ def portraitnet(images: tf.Tensor, is_training: bool,
 
 
 def d_block(net: tf.Tensor, channels: int) -> tf.Tensor:
-    """Builds two depthwise separable convolutions beside a shortcut (Figure 2 b)."""
+    """Builds two depthwise separable convolutions of `[N, H, W, C]` and a shortcut (Figure 2 b)."""
     shortcut = net
     if net.shape[3].value != channels:
         shortcut = slim.conv2d(net, channels, 1, activation_fn=None, scope='shortcut')
@@ -94,6 +94,6 @@ def d_block(net: tf.Tensor, channels: int) -> tf.Tensor:
 
 
 def head(net: tf.Tensor, scope: str) -> tf.Tensor:
-    """Applies a 3×3 convolution without bias to two logits."""
+    """Applies a 3×3 convolution without bias: `[N, H, W, C]` to two logits, `[N, H, W, 2]`."""
     return slim.conv2d(net, 2, 3, activation_fn=None, normalizer_fn=None, biases_initializer=None,
                        scope=scope)
