@@ -4,6 +4,7 @@
 import argparse
 import contextlib
 import dataclasses
+import os
 import sys
 from typing import Dict, List, Optional
 
@@ -26,6 +27,7 @@ Sets = Dict[str, List[Pair]]
 def main() -> int:
     args = flags.train_parser().parse_args()
     settings = self_supervised(args) if args.soc else flags.to_hparams(args)
+    checkpoints.check_name(args.train_dir, f'--train_dir {args.train_dir}')
     ranks = workers.start()
     if ranks.first:
         hparams.check_same_network(settings, args.train_dir)
@@ -81,6 +83,8 @@ def train(args: argparse.Namespace, settings: HParams, sets: Sets, ranks: worker
                                       options.quant_delay):
         raise UserError('--quantize: a network learns little if it is rounded from the first step '
                         'on; give a trained one with --init_checkpoint, or a --quant_delay')
+    if checkpoint and ranks.first:
+        settings = keep_start(settings, args.train_dir)
     if ranks.first:
         announce(settings, sets, checkpoint, args.train_dir, ranks)
         if options.init_checkpoint and not checkpoint:
@@ -93,6 +97,21 @@ def train(args: argparse.Namespace, settings: HParams, sets: Sets, ranks: worker
         hparams.write(settings, args.train_dir)
     return training.train(settings, args.train_dir, lambda: inputs.make_dataset(
         photos, options, step, ranks), len(photos), step, guide, ranks)
+
+
+def keep_start(settings: HParams, train_dir: str) -> HParams:
+    """Keeps the --init_checkpoint that a resumed training started from, which is not read again.
+
+    Raises:
+        UserError: for another one.
+    """
+    given, before = (each.training.init_checkpoint for each in (settings, hparams.read(train_dir)))
+    if given and os.path.abspath(given) != os.path.abspath(before or ''):
+        raise UserError(f'--init_checkpoint {given}: is read at the start only, and the training '
+                        f'in {train_dir} started from {before or "random weights"}; leave it out, '
+                        f'or choose another directory')
+    return dataclasses.replace(settings, training=dataclasses.replace(
+        settings.training, init_checkpoint=before))
 
 
 def find_checkpoint(train_dir: str, ranks: workers.Ranks) -> Optional[str]:

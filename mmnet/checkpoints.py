@@ -75,6 +75,21 @@ def saved_steps(train_dir: str) -> List[int]:
     return steps
 
 
+def check_name(path: str, shown: str) -> None:
+    """Refuses the path of a checkpoint or its directory that TensorFlow takes for a pattern.
+
+    Args:
+        path: as it is given to TensorFlow.
+        shown: the path in the message, with its flag if it has one.
+
+    Raises:
+        UserError: if it contains `[` or a backslash.
+    """
+    if '[' in path or '\\' in path:
+        raise UserError(f'{shown}: TensorFlow cannot read checkpoints from paths with [ or \\; '
+                        f'rename it')
+
+
 def is_whole(checkpoint: str) -> bool:
     """Returns whether every variable of a checkpoint can be read; verifies the checksums."""
     try:
@@ -202,12 +217,30 @@ def saver(averaged: bool) -> tf.train.Saver:
         **{variable.op.name: variable for variable in range_variables()}})
 
 
+def save(saver: tf.train.Saver, session: tf.Session, path: str, **kwargs) -> None:
+    """Saves a checkpoint; see `tf.train.Saver.save`.
+
+    Raises:
+        UserError: if it cannot be written.
+    """
+    try:
+        saver.save(session, path, **kwargs)
+    except (tf.errors.OpError, ValueError) as error:
+        raise UserError(f'{path}: cannot be written ({reason_of(error)})')
+
+
+def reason_of(error: Exception) -> str:
+    """Returns what went wrong with a file, in the words of TensorFlow's error."""
+    return str(getattr(error, 'message', error)).split('\n')[0].split('; ')[-1]
+
+
 def restore(saver: tf.train.Saver, session: tf.Session, checkpoint: str) -> None:
     """Loads a checkpoint's variables.
 
     Raises:
         UserError: if the checkpoint cannot be read or belongs to another network.
     """
+    check_name(checkpoint, checkpoint)
     try:
         saver.restore(session, checkpoint)
     except (tf.errors.OpError, ValueError) as error:

@@ -74,9 +74,14 @@ def run(main: Callable[[], Optional[int]]) -> None:
     except KeyboardInterrupt:
         _exit_interrupted()
     except BrokenPipeError:
-        # The reader of the output, such as `head`, has left. Python would flush into it once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader of the output, such as `head`, has left.
+        discard_output()
         sys.exit(128 + signal.SIGPIPE)
+
+
+def discard_output() -> None:
+    """Discards all further output, because Python would flush into a closed pipe at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _exit_interrupted() -> None:

@@ -16,7 +16,7 @@ from typing import Dict, List, Tuple
 import numpy as np
 import tensorflow as tf
 
-from mmnet import files, models
+from mmnet import checkpoints, files, models
 from mmnet.errors import UserError
 from mmnet.graph import as_float
 from mmnet.models import portraitnet
@@ -137,8 +137,8 @@ def write_checkpoint(convolutions: List[Convolution], model: str, photos: np.nda
                            norm + 'beta': layers[layer][1] + mean})
         _initialize(session, variables, opened)
         files.make_directory(os.path.dirname(path) or '.')
-        tf.train.Saver(list(variables.values())).save(session, path, write_meta_graph=False,
-                                                      write_state=False)
+        checkpoints.save(tf.train.Saver(list(variables.values())), session, path,
+                         write_meta_graph=False, write_state=False)
     return width
 
 

@@ -89,8 +89,9 @@ def strip(sources: Sequence[str], dest: str, temperature: float = 1.0) -> None:
             variable.initializer.inputs[1]:
                 np.mean(found, axis=0) / (temperature if variable.op.name in divided else 1)
             for variable, found in zip(variables, zip(*values))})
-        tf.train.Saver(variables, save_relative_paths=True).save(
-            network.session, os.path.join(dest, 'model.ckpt'), step, write_meta_graph=False)
+        checkpoints.save(tf.train.Saver(variables, save_relative_paths=True), network.session,
+                         os.path.join(dest, 'model.ckpt'), global_step=step,
+                         write_meta_graph=False)
     hparams.write(_published(network.hparams, step), dest)
 
 

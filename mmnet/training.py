@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from mmnet import checkpoints, files, losses, summaries, warm_start
+from mmnet import checkpoints, cli, files, losses, summaries, warm_start
 from mmnet.cpu_gradients import cpu_gradients
 from mmnet.errors import UserError
 from mmnet.evaluation import STRIP_EXAMPLES
@@ -28,8 +28,8 @@ from mmnet.workers import LOST, Ranks
 
 # `check_numerics` begins its complaint with this, and `train` looks for it.
 NOT_FINITE = 'mmnet: loss or gradient'
-# A full disk is reported with these words.
-NO_SPACE = os.strerror(errno.ENOSPC)
+# A full disk, or a full quota, is reported with these words.
+NO_SPACE = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT)))
 # The collection in which `model_fn` leaves the loss for ProgressHook.
 TOTAL_LOSS = 'total_loss'
 # Epochs in which the learning rate falls by a factor of --learning_rate_decay.
@@ -185,12 +185,14 @@ def train(hparams: HParams, train_dir: str, input_fn: Callable[[], tf.data.Datas
     """
     training = hparams.training
     stop = StopOnSignalHook(ranks)
-    progress = ProgressHook(train_dir, first_step, training, ranks)
+    progress = ProgressHook(train_dir, first_step, training, stop, ranks)
     # An Estimator needs a model directory, even on a rank that writes nothing.
     scratch = None if ranks.first else tempfile.TemporaryDirectory()
     config = tf.estimator.RunConfig(
         model_dir=scratch.name if scratch else train_dir,
-        tf_random_seed=training.seed, session_config=ranks.session_config(),
+        # Each rank, and each resumed run, draws other numbers for dropout and the like.
+        tf_random_seed=None if training.seed is None else training.seed + ranks.rank + first_step,
+        session_config=ranks.session_config(),
         save_checkpoints_steps=training.save_checkpoints_steps if ranks.first else None,
         keep_checkpoint_max=training.keep_checkpoint_max,
         save_summary_steps=training.save_summary_steps if ranks.first else None,
@@ -214,12 +216,23 @@ def train(hparams: HParams, train_dir: str, input_fn: Callable[[], tf.data.Datas
         progress.close()
         if scratch:
             scratch.cleanup()
-    if stop.signal is None:
-        return 0
-    if ranks.first:
-        print(f'stopped at step {progress.step}, checkpoint saved; the same command goes on from '
-              f'there', file=sys.stderr)
-    return 128 + stop.signal
+    if stop.signal is not None:
+        if ranks.first:
+            tell(f'stopped at step {progress.step}, checkpoint saved; the same command goes on '
+                 f'from there')
+        return 128 + stop.signal
+    if progress.step < training.max_steps:
+        # TensorFlow takes some failed writes for the end of the data.
+        raise UserError(f'--train_dir {train_dir}: training ended at step {progress.step} of '
+                        f'{training.max_steps}, perhaps because a checkpoint could not be written; '
+                        f'make sure that it can, and run the same command again')
+    return 0
+
+
+def tell(text: str) -> None:
+    """Prints to standard error, if anybody is still there to read it."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
@@ -227,40 +240,42 @@ def failures_named(train_dir: str, training: Training, progress: 'ProgressHook')
     """Says what TensorFlow's errors mean for a training.
 
     Raises:
-        UserError: when the loss is no longer finite, when memory or disk is full, or when another
-            worker ended.
+        UserError: when the loss is no longer finite, when memory or disk is full, when the train
+            directory cannot be written, or when another worker ended.
     """
     try:
         yield
-    except (tf.errors.UnknownError, tf.errors.AbortedError) as error:
-        if LOST not in error.message:
-            raise
-        raise UserError('another worker ended; run the same command again, with any number of '
-                        'workers, to resume from the last checkpoint')
-    except tf.errors.InvalidArgumentError as error:
-        if NOT_FINITE not in error.message:
-            raise
+    except (tf.errors.OpError, ValueError) as error:
+        message = str(getattr(error, 'message', error))
         good = checkpoints.listed(train_dir)
-        raise UserError(f'the loss or a gradient became NaN or infinite at step '
-                        f'{progress.step + 1}; the last good checkpoint is '
-                        f'{good[-1] if good else "none"}; go on from it with a lower '
-                        f'--learning_rate')
-    except tf.errors.ResourceExhaustedError as error:
-        # TensorFlow reports a full disk and a full memory alike.
-        if NO_SPACE in error.message:
-            good = checkpoints.listed(train_dir)
+        again = f'the same command goes on from {good[-1] if good else "the start"}'
+        if LOST in message and isinstance(error, (tf.errors.UnknownError, tf.errors.AbortedError)):
+            raise UserError('another worker ended; run the same command again, with any number of '
+                            'workers, to resume from the last checkpoint')
+        if NOT_FINITE in message:
+            raise UserError(f'the loss or a gradient became NaN or infinite at step '
+                            f'{progress.step + 1}; the last good checkpoint is '
+                            f'{good[-1] if good else "none"}; go on from it with a lower '
+                            f'--learning_rate')
+        if any(each in message for each in NO_SPACE):
             raise UserError(f'--train_dir {train_dir}: no space left on the disk; make room, and '
-                            f'the same command goes on from {good[-1] if good else "the start"}')
-        raise UserError(f'--batch_size {training.batch_size}: out of memory; try a smaller one')
+                            f'{again}')
+        if os.path.join(train_dir, '') in message:
+            raise UserError(f'--train_dir {train_dir}: cannot be written '
+                            f'({checkpoints.reason_of(error)}); mend that, and {again}')
+        if isinstance(error, tf.errors.ResourceExhaustedError):
+            raise UserError(f'--batch_size {training.batch_size}: out of memory; try a smaller one')
+        raise
 
 
 class ProgressHook(tf.train.SessionRunHook):
     """Shows speed, loss and time left: a bar on a terminal, lines elsewhere, a curve on disk."""
 
     def __init__(self, train_dir: str, first_step: int, training: Training,
-                 ranks: Ranks = Ranks()):
+                 stop: 'StopOnSignalHook', ranks: Ranks = Ranks()):
         self.step = first_step
         self._training = training
+        self._stop = stop
         self._ranks = ranks
         self._writer = tf.summary.FileWriterCache.get(train_dir) if ranks.first else None
         self._bar: Any = None
@@ -300,9 +315,14 @@ class ProgressHook(tf.train.SessionRunHook):
         self._bar.set_postfix_str(f'{images_per_second:.1f} images/s, loss {loss:.4f}')
         if self._bar.disable:
             left = (self._training.max_steps - self.step) / steps_per_second
-            print(f'step {self.step}/{self._training.max_steps}  loss {loss:.4f}  '
-                  f'{steps_per_second:.2f} steps/s  {images_per_second:.1f} images/s  '
-                  f'{tqdm.format_interval(left)} left', flush=True)
+            try:
+                print(f'step {self.step}/{self._training.max_steps}  loss {loss:.4f}  '
+                      f'{steps_per_second:.2f} steps/s  {images_per_second:.1f} images/s  '
+                      f'{tqdm.format_interval(left)} left', flush=True)
+            except OSError:
+                # The reader, such as `head`, has left: save what was trained, then end.
+                cli.discard_output()
+                self._stop.signal = signal.SIGPIPE
 
     def close(self) -> None:
         """Ends the bar, however training ended."""
@@ -338,10 +358,11 @@ class SavedStepsListener(tf.train.CheckpointSaverListener):
 class StopOnSignalHook(tf.train.SessionRunHook):
     """Ends training with a checkpoint after the running step; a second signal kills.
 
-    A signal to any rank ends all of them after the same step.
+    A signal to any rank ends all of them after the same step. A closed terminal sends SIGHUP, which
+    `nohup` ignores.
     """
 
-    SIGNALS = (signal.SIGINT, signal.SIGTERM)
+    SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def __init__(self, ranks: Ranks = Ranks()):
         self.signal: Optional[int] = None
@@ -352,7 +373,8 @@ class StopOnSignalHook(tf.train.SessionRunHook):
 
     def begin(self) -> None:
         self._handlers = {number: signal.signal(number, self._on_signal)
-                          for number in self.SIGNALS}
+                          for number in self.SIGNALS
+                          if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN}
         if self._ranks.size > 1:
             arrived = tf.numpy_function(lambda: np.int32(self.signal or 0), [], tf.int32)
             arrived.set_shape([])
@@ -375,4 +397,4 @@ class StopOnSignalHook(tf.train.SessionRunHook):
         for each, handler in self._handlers.items():
             signal.signal(each, handler)
         if self._ranks.first:
-            print('\nending this step, then saving a checkpoint', file=sys.stderr)
+            tell('\nending this step, then saving a checkpoint')

@@ -1,6 +1,7 @@
 """Starts a network from the weights of another checkpoint, wherever names and shapes match."""
 
 import dataclasses
+import os
 import re
 from typing import Dict, List, Mapping, NamedTuple, Optional
 
@@ -48,7 +49,7 @@ def check_start(hparams: HParams) -> None:
     """Makes sure that a network can start from its --init_checkpoint, before photos are read.
 
     Raises:
-        UserError: see `match_variables`.
+        UserError: see `match_variables`; also for a damaged checkpoint.
     """
     assert hparams.training.init_checkpoint
     size = hparams.image_size
@@ -56,7 +57,10 @@ def check_start(hparams: HParams) -> None:
         # Rounding takes seconds to build, and leaves the names of the weights as they are.
         build_network(tf.placeholder(tf.float32, [1, size, size, hparams.channels]),
                       dataclasses.replace(hparams, quantization=None), is_training=False)
-        match_variables(hparams.training.init_checkpoint)
+        match = match_variables(hparams.training.init_checkpoint)
+    if not checkpoints.is_whole(match.checkpoint):
+        raise UserError(f'--init_checkpoint {match.checkpoint}: is damaged; copy it again, or name '
+                        f'an older one')
 
 
 class Match(NamedTuple):
@@ -82,7 +86,8 @@ def match_variables(checkpoint: str) -> Match:
     Raises:
         UserError: for a checkpoint that cannot be read or fits nothing.
     """
-    shapes = _variables_of(checkpoint)
+    path = _path_of(checkpoint)
+    shapes = _variables_of(path)
     ours = {variable.op.name: variable.shape.as_list() for variable in tf.model_variables()}
     theirs = {name: _source_of(name, shapes) for name in ours}
     same = [name for name in ours if shapes.get(theirs[name]) == ours[name]]
@@ -91,16 +96,26 @@ def match_variables(checkpoint: str) -> Match:
                         f'a name and shape of this network; check --model and --width_multiplier')
     widened = [name for name in ours if theirs[name] in shapes and
                shapes[theirs[name]] == _without_memory(ours[name])]
-    return Match(pretrained.find(checkpoint), shapes, theirs, same, widened)
+    return Match(path, shapes, theirs, same, widened)
 
 
-def _variables_of(checkpoint: str) -> Dict[str, List[int]]:
-    """Reads the shapes of the variables that an --init_checkpoint holds, by name.
+def _path_of(checkpoint: str) -> str:
+    """Returns the path of the checkpoint that an --init_checkpoint names.
+
+    Raises:
+        UserError: for a directory without checkpoints, and a name that TensorFlow cannot read.
+    """
+    path = pretrained.find(checkpoint)
+    checkpoints.check_name(path, f'--init_checkpoint {checkpoint}')
+    return checkpoints.resolve(path, '--init_checkpoint') if os.path.isdir(path) else path
+
+
+def _variables_of(path: str) -> Dict[str, List[int]]:
+    """Reads the shapes of a checkpoint's variables, by name.
 
     Raises:
         UserError: for a checkpoint that cannot be read.
     """
-    path = pretrained.find(checkpoint)
     try:
         return dict(tf.train.list_variables(path))
     except (tf.errors.OpError, ValueError):

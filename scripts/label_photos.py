@@ -21,6 +21,7 @@ with cli.starting():
     from mmnet.data import decode
     from mmnet.data.pairs import find_photos
     from mmnet.errors import UserError
+    from mmnet.runtime import is_file
 
 MADE_WITH = 'labelled.json'
 
@@ -45,9 +46,10 @@ def main() -> int:
         if paths.setdefault(stem, path) != path:
             raise UserError(f'{path}: has the same name as {paths[stem]}, so their mattes would '
                             f'collide; rename one')
-    predictor = inference.load(args.model, '--model', runtime)
+    model = network_of(args.model)
+    predictor = inference.load(model, '--model', runtime)
     files.reserve_directory(args.dest, MADE_WITH, {
-        'model': os.path.abspath(args.model), 'refine': args.refine, 'split': args.split,
+        'model': os.path.abspath(model), 'refine': args.refine, 'split': args.split,
         'confidence': args.confidence, 'source': [os.path.abspath(each) for each in args.source]})
     folders = {kind: os.path.join(args.dest, args.split, kind) for kind in ('image', 'mask')}
     for folder in folders.values():
@@ -76,6 +78,15 @@ def main() -> int:
     made = len(os.listdir(folders['mask']))
     print(f'{args.dest}: {made} {args.split} pairs; {unsure} left out as unsure')
     return 1 if bad and not args.skip_bad_pairs else 0
+
+
+def network_of(model: str) -> str:
+    """Returns the file or the very checkpoint of --model, because a training adds later ones."""
+    if is_file(model):
+        return model
+    # Only checkpoints need TensorFlow.
+    from mmnet import checkpoints
+    return checkpoints.resolve(model, '--model')
 
 
 if __name__ == '__main__':

@@ -241,3 +241,10 @@ def test_averages_are_restored_in_the_place_of_weights(tmp_path):
             session = graph(['weight'])
             checkpoints.restore(checkpoints.saver(averaged), session, path)
             assert session.run(tf.model_variables()) == [expected]
+
+
+@pytest.mark.parametrize('name', ['run[1]', 'run\\1'])
+def test_names_that_tensorflow_takes_for_patterns_are_refused(name):
+    with pytest.raises(UserError, match='TensorFlow cannot read checkpoints.*rename it'):
+        checkpoints.check_name(name, f'--train_dir {name}')
+    checkpoints.check_name('run (1)', 'run')

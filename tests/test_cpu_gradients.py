@@ -45,3 +45,34 @@ def test_mmnet_gradients_are_tensorflows(large, monkeypatch):
     for name, one, other in zip(names, ours[1:], theirs[1:]):
         error = np.linalg.norm(one - other) / (np.linalg.norm(other) + 1e-5 * whole)
         assert error < 2e-3, name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', ['deeplab', 'portraitnet', 'modnet'])
+def test_gradients_of_the_rivals_are_tensorflows(name):
+    """Both gradients of one graph in one run, so that they share a dropout mask."""
+    rng = np.random.RandomState(0)
+    with tf.Graph().as_default() as graph:
+        images = tf.constant(rng.rand(2, 64, 64, 3), tf.float32)
+        alphas = tf.constant(rng.rand(2, 64, 64, 1) > 0.5, tf.float32)
+        with cpu_gradients.cpu_gradients(graph):
+            logits, _ = models.build(name, images, True)
+            loss = losses.kl_loss(logits, alphas)
+        variables = tf.trainable_variables()
+        ours = tf.gradients(loss, variables)
+        overridden = [op for op in graph.get_operations()
+                      if '_gradient_op_type' in op.node_def.attr]
+        assert overridden
+        for op in overridden:
+            op._clear_attr('_gradient_op_type')
+        stock = tf.gradients(loss, variables)
+        # Side branches of PortraitNet and MODNet are not part of this loss.
+        found = [each for each in zip(variables, ours, stock) if each[2] is not None]
+        assert len(found) > len(variables) / 2
+        with tf.Session() as session:
+            session.run(tf.global_variables_initializer())
+            values = session.run([each[1:] for each in found])
+    whole = np.sqrt(sum(np.sum(np.square(theirs)) for _, theirs in values))
+    for (variable, _, _), (one, other) in zip(found, values):
+        error = np.linalg.norm(one - other) / (np.linalg.norm(other) + 1e-4 * whole)
+        assert error < 5e-3, variable.op.name

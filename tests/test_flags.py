@@ -161,6 +161,7 @@ def test_a_cosine_takes_the_place_of_a_published_decay():
     (['--temperature', '2'], '--temperature: is not a setting of mmnet'),
     (['--squeeze_excitation'], 'squeeze_excitation'),
     (['--weight_bits', '4'], 'pass --quantize'), (['--quant_delay', '4'], 'pass --quantize'),
+    (['--quantize', '--quant_delay', '9', '--max_steps', '9'], 'must be below --max_steps 9'),
     (['--model', 'modnet', '--quantize'], 'no 8-bit form.*RSQRT'),
     (['--zoom_out', '0.3'], '--zoom_out: changes nothing without --backgrounds'),
     (['--background_probability', '0.3'], 'nothing without --backgrounds'),

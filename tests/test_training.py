@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from mmnet import checkpoints, training
+from mmnet.errors import UserError
 from mmnet.hparams import Training
 
 
@@ -58,7 +59,7 @@ def test_the_average_of_the_weights():
             expected, before = session.run(average), now
 
 
-@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_training_after_its_step(number, capsys):
     class RunContext:
         stopped = False
@@ -119,3 +120,26 @@ def test_a_step_updates_the_moving_statistics():
         session.run(tf.global_variables_initializer())
         session.run(step)
         assert session.run(moving) == 1.0
+
+
+@pytest.mark.parametrize('error, named', [
+    (tf.errors.ResourceExhaustedError(None, None, 'run/model.ckpt-2.data; Disk quota exceeded'),
+     '--train_dir run: no space left on the disk.*from the start'),
+    (tf.errors.ResourceExhaustedError(None, None, 'run/model.ckpt-2.data; Too many open files'),
+     r'--train_dir run: cannot be written \(Too many open files\)'),
+    (tf.errors.UnknownError(None, None, 'run/model.ckpt-2.data; Input/output error'),
+     r'--train_dir run: cannot be written \(Input/output error\)'),
+    (ValueError("Parent directory of run/model.ckpt doesn't exist, can't save."),
+     'cannot be written .Parent directory'),
+    (tf.errors.ResourceExhaustedError(None, None, 'OOM when allocating tensor with shape[9]'),
+     '--batch_size 32: out of memory')])
+def test_what_ended_a_training_is_named(error, named):
+    with pytest.raises(UserError, match=named):
+        with training.failures_named('run', Training(), None):
+            raise error
+
+
+def test_other_errors_stay_what_they_are():
+    with pytest.raises(ValueError, match='^a bug$'):
+        with training.failures_named('run', Training(), None):
+            raise ValueError('a bug')

@@ -67,3 +67,18 @@ def test_a_start_that_fits_nothing_is_found_before_photos_are_read(tmp_path, nam
          '--init_checkpoint', str(tmp_path / name)]))
     with pytest.raises(UserError, match=named):
         warm_start.check_start(settings)
+
+
+def test_a_damaged_start_is_found_before_photos_are_read(tmp_path):
+    settings = flags.to_hparams(flags.train_parser().parse_args(
+        ['--dataset_path', 'data', '--train_dir', 'run', '--image_size', '32',
+         '--init_checkpoint', str(tmp_path)]))
+    with tf.Graph().as_default(), tf.Session() as session:
+        weights = tf.get_variable('MMNet/initial/weights', [3, 3, 3, 32])
+        session.run(tf.global_variables_initializer())
+        tf.train.Saver([weights]).save(session, str(tmp_path / 'model.ckpt'), 1)
+    warm_start.check_start(settings)
+    data, = tmp_path.glob('*.data-*')
+    data.write_bytes(data.read_bytes()[:-9])
+    with pytest.raises(UserError, match='model.ckpt-1: is damaged'):
+        warm_start.check_start(settings)

@@ -265,6 +265,32 @@ def test_ctrl_c_saves_a_checkpoint_and_leaves(dataset, tmp_path):
     assert step > 0 and f'stopped at step {step}' in err
 
 
+def test_a_closed_pipe_saves_a_checkpoint(dataset, tmp_path):
+    process = start('train.py', '--dataset_path', dataset, '--train_dir', tmp_path / 'run',
+                    '--max_steps', 10000, '--save_checkpoints_steps', 5000, *SMALL)
+    for line in process.stdout:
+        if line.startswith('step'):
+            break
+    process.stdout.close()
+    err = process.stderr.read()
+    assert process.wait() == 128 + signal.SIGPIPE
+    step = saved_steps(tmp_path / 'run')[-1]
+    assert step > 0 and err.strip().split('\n')[-1].startswith(f'stopped at step {step}')
+
+
+def test_a_start_stays_what_it_was(dataset, tmp_path):
+    """--init_checkpoint is read once: another one is refused, and it may be left out."""
+    run_dir, begun = tmp_path / 'run', tmp_path / 'begun'
+    status, _, err = train(dataset, begun, '--max_steps', 1)
+    assert status == 0, err
+    flags = ['--init_checkpoint', begun]
+    assert train(dataset, run_dir, '--max_steps', 1, *flags)[0] == 0
+    status, _, err = train(dataset, run_dir, '--max_steps', 2, '--init_checkpoint', tmp_path)
+    assert status == 1 and 'is read at the start only' in err and str(begun) in err
+    assert train(dataset, run_dir, '--max_steps', 2)[0] == 0
+    assert hparams.read(str(run_dir)).training.init_checkpoint == str(begun)
+
+
 def test_a_loss_that_is_not_finite_names_the_last_good_checkpoint(dataset, tmp_path):
     status, _, err = train(dataset, tmp_path / 'run', '--learning_rate', 1e30,
                            '--save_checkpoints_steps', 1, '--max_steps', 50)

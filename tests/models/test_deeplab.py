@@ -2,6 +2,7 @@ import pytest
 import tensorflow as tf
 
 from mmnet import models
+from tests.tflite.helpers import traced
 
 
 @pytest.mark.parametrize('output_stride', [8, 16])
@@ -19,3 +20,12 @@ def test_deeplab_keeps_its_output_stride(output_stride, size):
     assert logits.shape.as_list() == [2, 128, 128, 2]
     assert end_points['expanded_conv_16'].shape.as_list() == [2, size, size, 320]
     assert 'aux_logits' not in end_points
+
+
+@pytest.mark.parametrize('output_stride, rates', [(8, {1, 2, 4}), (16, {1, 2})])
+def test_strides_that_are_left_out_become_dilation_rates(output_stride, rates):
+    images = tf.placeholder(tf.float32, [1, 64, 64, 3])
+    logits, _ = models.build('deeplab', images, False, output_stride=output_stride)
+    with tf.Session() as session:
+        layers = traced(logits, images, session).layers
+    assert {layer.dilation for layer in layers} == rates
