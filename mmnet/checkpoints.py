@@ -244,7 +244,8 @@ def restore(saver: tf.train.Saver, session: tf.Session, checkpoint: str) -> None
     try:
         saver.restore(session, checkpoint)
     except (tf.errors.OpError, ValueError) as error:
-        reason = str(error).split('\n')[0]
+        missing = re.search(r'Key \S+ not found', str(error))
+        reason = missing.group() if missing else str(error).split('\n')[0]
         raise UserError(f'{checkpoint}: cannot be restored; it is damaged or belongs to another '
                         f'network ({reason})')
 

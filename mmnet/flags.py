@@ -133,7 +133,8 @@ def network_hparams(args: argparse.Namespace) -> HParams:
     model, size = args.model or hparams.DEFAULT_MODEL, args.image_size
     try:
         spec = models.network_spec(model)
-        size = size or hparams.published(model)['image_size']
+        defaults = hparams.published(model)
+        size = size or defaults['image_size']
         network = make(spec.settings, _given(args, models.all_settings('settings')), model)
         models.check_size(model, size, network)
         return HParams(model, network, spec.objective_settings(), Training(), image_size=size,

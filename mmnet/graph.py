@@ -55,8 +55,8 @@ def build_network(images: tf.Tensor, hparams: HParams,
         images = tf.pad(images, [[0, 0], [0, 0], [0, 0], [0, 1]])
     # Built again in the same scope, a network keeps its variables.
     with tf.variable_scope(tf.get_variable_scope(), reuse=tf.AUTO_REUSE):
-        logits, end_points = models.network_spec(hparams.model).build(
-            images, is_training, hparams.network)
+        logits, end_points = models.build_from(
+            hparams.model, images, is_training, hparams.network)
     if hparams.quantization:
         logits = quantization.quantize(
             images, logits, hparams.quantization.weight_bits,

@@ -213,11 +213,15 @@ def published(model: str) -> Dict[str, Any]:
     """Returns how a network is trained by default, by the names of train.py's flags.
 
     Raises:
-        ValueError: for an unknown network.
+        ValueError: for an unknown network, and for one whose `published` names another setting.
     """
-    return {**{each.name: each.default for each in declared_settings(HParams).values()},
-            **{each.name: each.default for each in declared_settings(Training).values()},
-            **models.network_spec(model).published}
+    defaults = {each.name: each.default for cls in (HParams, Training)
+                for each in declared_settings(cls).values()}
+    differing = models.network_spec(model).published
+    unknown = sorted({*differing} - {*defaults})
+    if unknown:
+        raise ValueError(f'{model} is published with {", ".join(unknown)}, which no training has')
+    return {**defaults, **differing}
 
 
 def _tuple(name: str, value: Any) -> Tuple:

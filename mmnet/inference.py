@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageColor, ImageOps
 
-from mmnet import compositing, pictures
+from mmnet import compositing, pictures, pretrained
 from mmnet.data import decode
 from mmnet.errors import UserError
 from mmnet.runtime import Interpreter, Predictor, is_file
@@ -32,13 +32,14 @@ def load(path: str, flag: str, runtime: Optional[str] = None) -> Predictor:
     """Loads a network from an exported file, a train directory or a checkpoint.
 
     Args:
-        path: of the network.
+        path: of the network, or `pretrained:NAME`.
         flag: the flag that the path came with, for messages.
         runtime: of an exported file; see `Interpreter`.
 
     Raises:
         UserError: for other files, and for files that cannot be read.
     """
+    path = pretrained.find(path)
     if is_file(path):
         return Interpreter(path, runtime).predictor()
     if path.endswith('.tflite'):
@@ -66,7 +67,12 @@ def matte(predictor: Predictor, image: np.ndarray, refine: bool = False) -> np.n
 
     Returns:
         float32 `[H, W]` in [0, 1].
+
+    Raises:
+        ValueError: for an image of another type or shape.
     """
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError(f'the image is {image.dtype} {image.shape}; give uint8 RGB [H, W, 3]')
     height, width = image.shape[:2]
     small = Image.fromarray(image).resize((predictor.size, predictor.size), Image.BILINEAR)
     alpha = cv2.resize(predictor.alpha(np.asarray(small)), (width, height),

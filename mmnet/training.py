@@ -6,6 +6,7 @@ The step itself is `model_fn`; an Estimator owns the loop.
 import contextlib
 import errno
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -252,6 +253,10 @@ def failures_named(train_dir: str, training: Training, progress: 'ProgressHook')
         if LOST in message and isinstance(error, (tf.errors.UnknownError, tf.errors.AbortedError)):
             raise UserError('another worker ended; run the same command again, with any number of '
                             'workers, to resume from the last checkpoint')
+        missing = re.search(r'Key \S+ not found', message)
+        if isinstance(error, tf.errors.NotFoundError) and missing:
+            raise UserError(f'--train_dir {train_dir}: its checkpoints are of another network '
+                            f'({missing.group()}); choose another directory')
         if NOT_FINITE in message:
             raise UserError(f'the loss or a gradient became NaN or infinite at step '
                             f'{progress.step + 1}; the last good checkpoint is '

@@ -98,7 +98,10 @@ def evaluate_checkpoint(evaluator: Evaluator, network: CheckpointPredictor, chec
     train_dir, step = os.path.dirname(checkpoint) or '.', checkpoints.step_of(checkpoint)
     with tempfile.TemporaryDirectory() as scratch:
         copy = checkpoints.copy(checkpoint, scratch)
-        network.restore(copy)
+        try:
+            network.restore(copy)
+        except UserError as error:
+            raise UserError(str(error).replace(copy, checkpoint))
         scores, strip = evaluator.evaluate(network.predict, network.again)
         record: Record = {'global_step': step, 'split': split, **scores,
                           'parameters': network.parameters, 'data': data}

@@ -12,6 +12,7 @@ with cli.starting():
     from tensorflow.contrib import slim
 
     from mmnet import flags, models
+    from mmnet.errors import UserError
     from mmnet.tflite.layers import Layer, LayerGraph
     from mmnet.tflite.trace import trace
 
@@ -28,7 +29,10 @@ def main() -> int:
                              **dataclasses.asdict(described.network))
     with tf.Session() as session:
         session.run(tf.global_variables_initializer())
-        traced = trace(session, images, logits)
+        try:
+            traced = trace(session, images, logits)
+        except ValueError as error:
+            raise UserError(f'{described.model}: {error}')
 
     shown = described.to_json()['network']
     print(f'{described.model}, {size}×{size}, ' +

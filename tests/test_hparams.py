@@ -1,11 +1,12 @@
 """Hyperparameters: to JSON and back, and which training a directory goes on with."""
 
 import copy
+import dataclasses
 import json
 
 import pytest
 
-from mmnet import flags, hparams
+from mmnet import flags, hparams, models
 from mmnet.errors import UserError
 from mmnet.hparams import HParams
 
@@ -156,3 +157,11 @@ def test_another_network_is_refused_and_other_training_is_not(tmp_path):
                         (['--model', 'deeplab'], 'model mmnet')):
         with pytest.raises(UserError, match=f'--train_dir.*{named}'):
             hparams.check_same_network(from_flags(*args), str(tmp_path))
+
+
+def test_a_network_cannot_be_published_with_what_no_training_has(monkeypatch):
+    spec = models.NETWORKS['deeplab']
+    monkeypatch.setitem(models.NETWORKS, 'deeplab', dataclasses.replace(
+        spec, published={'learning_rate': 1e-2, 'weight_decy': 0}))
+    with pytest.raises(ValueError, match='deeplab is published with weight_decy'):
+        hparams.published('deeplab')

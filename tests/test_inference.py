@@ -91,3 +91,14 @@ def test_what_is_no_network_is_named(tmp_path):
                        ('text.tflite', 'text.tflite'), ('', '--model .*no checkpoint')):
         with pytest.raises(UserError, match=said):
             inference.load(str(tmp_path / path), '--model')
+
+
+@pytest.mark.parametrize('image', [np.zeros([4, 4, 3]), np.zeros([4, 4], np.uint8),
+                                   np.zeros([4, 4, 4], np.uint8)])
+def test_only_bytes_in_three_channels_are_a_photo(image):
+    with pytest.raises(ValueError, match='give uint8 RGB'):
+        inference.matte(red_channel(16), image)
+
+
+def test_networks_that_come_with_the_code_are_loaded_by_name():
+    assert inference.load('pretrained:mmnet_dm1.0_128_float32', '--model', 'tensorflow').size == 128

@@ -213,7 +213,8 @@ def report_problems(problems: List[str], good: int, folder: str,
         raise UserError(f'{folder}: none of its files can be used; name another folder')
     if not good:
         raise UserError(f'{folder}: no image/mask pairs; put photos into its image folder and '
-                        f'masks of the same names into its mask folder')
+                        f'masks of the same names into its mask folder. prepare_dataset.py folder '
+                        f'makes this layout of others')
     if problems:
         print(f'{folder}: skipped {len(problems)} bad files or pairs, going on with {good} pairs',
               file=sys.stderr)
@@ -226,6 +227,11 @@ def _files_by_stem(dataset_path: str, split: str, kind: str) -> Dict[str, List[s
     except OSError:
         raise UserError(f'{folder}: no such folder; a dataset holds <split>/image and '
                         f'<split>/mask (--dataset_path, --dataset_split_name)')
+    others = [name for name in sorted(os.listdir(folder))
+              if name not in names and not name.startswith('.')]
+    if others:
+        print(f'{folder}: {len(others)} folders or files of other types are not read, such as '
+              f'{others[0]}; scripts/prepare_dataset.py folder reads them', file=sys.stderr)
     files = defaultdict(list)
     for name in names:
         files[os.path.splitext(name)[0]].append(os.path.join(folder, name))

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import zlib
+from collections import Counter
 from functools import partial
 from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
@@ -217,14 +218,32 @@ def folder(source: str, image_folder: str = 'image', mask_folder: str = 'mask',
     Args:
         source: holds both folders.
         image_folder, mask_folder: their names.
-        mask_suffix: ending of the masks' names, such as `_mask`.
+        mask_suffix: ending of the masks' names, such as `_mask`. With one, both folders may be the
+            same.
+
+    Raises:
+        UserError: for a folder that does not exist, and if no photo has a mask.
     """
     photos, masks = (_by_place(os.path.join(source, name)) for name in (image_folder, mask_folder))
     if mask_suffix:
         masks = masks._replace(paths={
             place[:-len(mask_suffix)]: path for place, path in masks.paths.items()
             if place.endswith(mask_suffix)})
-    return _paired(photos, masks)
+    if os.path.normpath(image_folder) == os.path.normpath(mask_folder):
+        if not mask_suffix:
+            raise UserError(f'--mask_folder {mask_folder}: holds the photos, too; give the ending '
+                            f'of the masks\' names as --mask_suffix')
+        photos = photos._replace(paths={place: path for place, path in photos.paths.items()
+                                        if not place.endswith(mask_suffix)})
+    layout = _paired(photos, masks)
+    if not layout.items:
+        endings = Counter(mask[len(photo):] for photo in list(photos.paths)[:100]
+                          for mask in masks.paths if mask.startswith(photo) and mask != photo)
+        advice = (f'masks seem to end in {endings.most_common(1)[0][0]}: give that as '
+                  f'--mask_suffix' if endings else 'give masks the names of their photos')
+        raise UserError(f'{source}: no photo in {image_folder} has a mask in {mask_folder}; '
+                        f'{advice}')
+    return layout
 
 
 LAYOUTS: Dict[str, Callable[..., Layout]] = {

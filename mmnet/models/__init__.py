@@ -97,8 +97,29 @@ def build(name: str, images: tf.Tensor, is_training: bool,
         ValueError: for an unknown name, a setting that the network does not have or cannot take,
             or an image size that it cannot take.
     """
-    spec = network_spec(name)
-    return spec.build(images, is_training, make(spec.settings, hparams, name))
+    return build_from(name, images, is_training, make(network_spec(name).settings, hparams, name))
+
+
+def build_from(name: str, images: tf.Tensor, is_training: bool,
+               settings: Settings) -> Tuple[tf.Tensor, EndPoints]:
+    """Builds the network `name` from its settings; see `build`.
+
+    Raises:
+        ValueError: for an image size that it cannot take. For a new network, also if its logits
+            have another shape, or if a variable is none of slim's, which checkpoints would lack.
+    """
+    before = {*tf.trainable_variables()}
+    logits, end_points = network_spec(name).build(images, is_training, settings)
+    shape, wanted = logits.shape.as_list()[1:], images.shape.as_list()[1:3] + [2]
+    if shape != wanted:
+        raise ValueError(f'the logits of {name} are {shape}, not {wanted}; is a layer missing, or '
+                         f'its check of the size?')
+    known = {*before, *tf.model_variables()}
+    for variable in tf.trainable_variables():
+        if variable not in known:
+            raise ValueError(f'{variable.op.name}: is no model variable; make it with a layer of '
+                             f'slim or with slim.model_variable')
+    return logits, end_points
 
 
 def check_size(name: str, image_size: int, settings: Settings) -> None:
@@ -119,7 +140,12 @@ def all_settings(field: str) -> Dict[str, List[Tuple[str, Setting]]]:
     found: Dict[str, List[Tuple[str, Setting]]] = {}
     for name, spec in NETWORKS.items():
         for each in declared_settings(getattr(spec, field)).values():
-            found.setdefault(each.name, []).append((name, each))
+            users = found.setdefault(each.name, [])
+            if any((first.kind, first.kind is bool and first.default) !=
+                   (each.kind, each.kind is bool and each.default) for _, first in users):
+                raise ValueError(f'{users[0][0]} and {name} declare {each.name} differently; their '
+                                 f'flag needs one type and, for a switch, one default')
+            users.append((name, each))
     return found
 
 

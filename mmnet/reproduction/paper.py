@@ -154,10 +154,10 @@ def make_row(label: str, image_size: Optional[int] = None) -> Row:
         UserError: for a label without a network.
     """
     name, mark = re.fullmatch(r'(.*?)(\*|@\d+)?', label.strip()).groups()  # type: ignore
-    width = re.search(r'-(\d\.\d+)', name)
-    if width:
-        name = name.replace(width.group(), f'-{float(width.group(1)):.2f}')
     known = {each.lower(): each for each in NETWORKS}
+    width = re.search(r'-(\d\.\d+)', name)
+    if width and name.lower() not in known:
+        name = name.replace(width.group(), f'-{float(width.group(1)):.2f}')
     if name.lower() not in known:
         raise UserError(f'--rows {label}: is not a row that can be trained; there are '
                         f'{", ".join(NETWORKS)}')

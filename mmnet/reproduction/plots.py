@@ -52,9 +52,10 @@ def figure1(results: Results, labels: Sequence[str], path: str) -> None:
             continue
         x, y = latency['median'], 1000 * float(np.mean(errors))
         family, _, width = label.partition('-')
-        area = AREA * np.log10(results.of(label)[0]['parameters'] / FEWEST_PARAMETERS)
+        parameters = max(results.of(label)[0]['parameters'], 2 * FEWEST_PARAMETERS)
+        area = AREA * np.log10(parameters / FEWEST_PARAMETERS)
         known = axes.get_legend_handles_labels()[1]
-        axes.scatter(x, y, area, COLOURS[family], alpha=0.6,
+        axes.scatter(x, y, area, COLOURS.get(family, '0.5'), alpha=0.6,
                      label=family if family not in known else None)
         axes.annotate(width, (x, y), (0, 9), textcoords='offset points', ha='center', fontsize=8)
         points.append((x, y))

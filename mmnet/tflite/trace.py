@@ -1,6 +1,6 @@
 """Reads an inference graph into layers, backwards from its output."""
 
-from typing import Callable, Dict, Iterator, List, Optional, Set
+from typing import Callable, Dict, Iterator, List, Optional, Set, Tuple
 
 import numpy as np
 import tensorflow as tf
@@ -88,6 +88,7 @@ class _Tracer:
 
     def __init__(self, session: tf.Session, images: tf.Tensor, path: List[tf.Operation]):
         self._path = set(path) | {images.op}
+        self._graph = images.graph
         # One run reads all constants; separate runs would each cost as much.
         self._constants = session.run({tensor.name: tensor for tensor in _constants(self._path)})
         self.input = Value('input', images.shape.as_list(), PIXELS)
@@ -127,8 +128,10 @@ class _Tracer:
         return self._constants[tensor.name]
 
     def _append(self, kind: str, op: tf.Operation, inputs: List[Value], **settings) -> Layer:
+        # Batch norm's other outputs are for training.
+        tensors = op.outputs if kind == 'SPLIT' else op.outputs[:1]
         outputs = [Value(tensor.op.name if tensor.value_index == 0 else tensor.name,
-                         [1] + tensor.shape.as_list()[1:]) for tensor in op.outputs]
+                         [1] + tensor.shape.as_list()[1:]) for tensor in tensors]
         self.layers.append(Layer(kind, inputs, outputs, **settings))
         return self.layers[-1]
 
@@ -139,7 +142,8 @@ class _Tracer:
                      source: Optional[tf.Tensor] = None) -> Value:
         strides = op.get_attr('strides')
         padding = op.get_attr('padding').decode()
-        if strides[1] != strides[2] or (padding != 'SAME' and source is None):
+        unpadded = op.inputs[1].shape.as_list()[:2] == [1, 1]
+        if strides[1] != strides[2] or not (padding == 'SAME' or unpadded or source is not None):
             raise ValueError(f'the convolution {op.name} has strides {strides[1:3]} and padding '
                              f'{padding}; only equal strides and SAME can be exported')
         inputs = self.value(op.inputs[0] if source is None else source)
@@ -191,12 +195,22 @@ class _Tracer:
         gamma, beta, mean, variance = (self._constant(tensor).astype(np.float64)
                                        for tensor in op.inputs[1:])
         scale = gamma / np.sqrt(variance + op.get_attr('epsilon'))
-        return self._affine(op, scale, beta - mean * scale)
+        return self._affine(op, op.inputs[0], scale, beta - mean * scale)
+
+    def _operands(self, op: tf.Operation) -> Tuple[tf.Tensor, Optional[np.ndarray]]:
+        """Returns an activation and, if the other operand is one, a constant."""
+        first, second = op.inputs
+        if second.op not in self._path:
+            return first, self._constant(second)
+        if first.op not in self._path:
+            return second, self._constant(first)
+        return first, None
 
     def _add(self, op: tf.Operation) -> Value:
-        if op.inputs[1].op not in self._path:
-            return self._affine(op, 1.0, self._constant(op.inputs[1]))
-        return self._binary('ADD', op)
+        source, constant = self._operands(op)
+        if constant is None:
+            return self._binary('ADD', op)
+        return self._affine(op, source, 1.0, constant)
 
     def _add_all(self, op: tf.Operation) -> Value:
         first, *others = [self.value(tensor) for tensor in op.inputs]
@@ -208,14 +222,18 @@ class _Tracer:
         return first
 
     def _sub(self, op: tf.Operation) -> Value:
-        if op.inputs[1].op not in self._path:
-            return self._affine(op, 1.0, -self._constant(op.inputs[1]))
-        return self._binary('SUB', op)
+        source, constant = self._operands(op)
+        if constant is None:
+            return self._binary('SUB', op)
+        if source is op.inputs[1]:
+            return self._affine(op, source, -1.0, constant)
+        return self._affine(op, source, 1.0, -constant)
 
     def _mul(self, op: tf.Operation) -> Value:
-        if op.inputs[1].op not in self._path:
-            return self._affine(op, self._constant(op.inputs[1]), 0.0)
-        return self._binary('MUL', op)
+        source, constant = self._operands(op)
+        if constant is None:
+            return self._binary('MUL', op)
+        return self._affine(op, source, constant, 0.0)
 
     def _binary(self, kind: str, op: tf.Operation) -> Value:
         return self._append(kind, op, [self.value(tensor) for tensor in op.inputs]).output
@@ -223,9 +241,10 @@ class _Tracer:
     def _operator(self, op: tf.Operation) -> Value:
         return self._binary(OPERATORS[op.type], op)
 
-    def _affine(self, op: tf.Operation, scale: np.ndarray, shift: np.ndarray) -> Value:
+    def _affine(self, op: tf.Operation, source: tf.Tensor, scale: np.ndarray,
+                shift: np.ndarray) -> Value:
         """Scales and shifts channels, through the convolution before them if there is one."""
-        value = self.value(op.inputs[0])
+        value = self.value(source)
         layer = self._own_layer(value)
         if layer is None or layer.weights is None or layer.kind == 'TRANSPOSE_CONV':
             layer = self._append('DEPTHWISE_CONV_2D', op, [value],
@@ -270,7 +289,10 @@ class _Tracer:
         if layer is None or layer.activation != 'NONE' or value.range is not None or \
                 any(value in other.inputs for other in self.layers):
             return None
-        return layer
+        # Some readers may not have been traced yet.
+        readers = [op for op in self._graph.get_tensor_by_name(value.tensor).consumers()
+                   if op in self._path]
+        return layer if len(readers) == 1 else None
 
     def _fake_quant(self, op: tf.Operation) -> Value:
         value = self.value(op.inputs[0])
@@ -341,7 +363,8 @@ class _Tracer:
                             align_corners=op.get_attr('align_corners')).output
 
     def _mean(self, op: tf.Operation) -> Value:
-        if sorted(self._constant(op.inputs[1])) != [1, 2] or not op.get_attr('keep_dims'):
+        if sorted(np.atleast_1d(self._constant(op.inputs[1]))) != [1, 2] or \
+                not op.get_attr('keep_dims'):
             raise ValueError(f'{op.name} does not average over height and width')
         return self._append('MEAN', op, [self.value(op.inputs[0])]).output
 

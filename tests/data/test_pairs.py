@@ -174,3 +174,11 @@ def test_frames_of_clips_come_in_their_order(tmp_path):
     assert [frame.stem for frame in frames] == ['frame2', 'frame9', 'frame10']
     with pytest.raises(UserError, match='holds no clips'):
         pairs.find_clips(str(tmp_path / 'clip'))
+
+
+def test_what_is_not_read_beside_pairs_is_said(dataset, capsys):
+    os.makedirs(os.path.join(dataset, 'train', 'image', 'alice'))
+    pairs.find_pairs(dataset, 'train')
+    err = capsys.readouterr().err
+    assert '1 folders or files of other types are not read, such as alice' in err
+    assert 'prepare_dataset.py folder' in err

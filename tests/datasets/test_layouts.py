@@ -28,8 +28,9 @@ def test_two_folders(tmp_path):
         save(tmp_path / 'image' / 'deep' / (stem + '.jpg'))
     for stem in ('a_mask', 'b_mask', 'd_mask', 'e'):
         save(tmp_path / 'mask' / (stem + '.png'))
-    layout = layouts.folder(str(tmp_path), mask_suffix='_mask')
-    assert found(layout) == {}, 'masks of other folders do not count'
+    # Masks of other folders do not count.
+    with pytest.raises(UserError, match='no photo in image has a mask in mask; give masks'):
+        layouts.folder(str(tmp_path), mask_suffix='_mask')
     for stem in ('a', 'b'):
         save(tmp_path / 'mask' / 'deep' / (stem + '_mask.png'))
         os.remove(str(tmp_path / 'mask' / (stem + '_mask.png')))
@@ -40,6 +41,24 @@ def test_two_folders(tmp_path):
         ('c.jpg', 'an image without a mask'), ('d_mask.png', 'a mask without an image')]
     with pytest.raises(UserError, match='no such folder'):
         layouts.folder(str(tmp_path), image_folder='photos')
+
+
+def test_a_forgotten_suffix_is_guessed(tmp_path):
+    for name in ('image/1.jpg', 'image/2.jpg', 'mask/1_alpha.png', 'mask/2_alpha.png'):
+        save(tmp_path / name)
+    with pytest.raises(UserError, match='masks seem to end in _alpha: give that as --mask_suffix'):
+        layouts.folder(str(tmp_path))
+
+
+def test_photos_and_masks_side_by_side(tmp_path):
+    for name in ('ann/1.jpg', 'ann/1_alpha.png', 'bob/1.jpg', 'bob/1_alpha.png', 'bob/2.jpg'):
+        save(tmp_path / name)
+    with pytest.raises(UserError, match='holds the photos, too; give the ending'):
+        layouts.folder(str(tmp_path), '.', './')
+    layout = layouts.folder(str(tmp_path), '.', '.', '_alpha')
+    assert found(layout) == {'ann_1': None, 'bob_1': None}
+    assert [(os.path.basename(path), reason) for path, reason in layout.problems] == [
+        ('2.jpg', 'an image without a mask')]
 
 
 def test_eg1800_takes_its_lists_and_matrices(tmp_path):

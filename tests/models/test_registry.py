@@ -1,10 +1,14 @@
 """The registry: what `models.build` takes and refuses."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.contrib import slim
 
 from mmnet import models
+from mmnet.settings import Settings, setting
 
 
 @pytest.mark.parametrize('name, size, hparams, sizes', [
@@ -22,6 +26,33 @@ def test_other_sizes_are_refused(name, size, hparams, sizes):
 def test_unknown_settings_are_refused(name, hparams, complaint):
     with pytest.raises(ValueError, match=complaint):
         models.build(name, tf.placeholder(tf.float32, [1, 64, 64, 3]), True, **hparams)
+
+
+def spec_of(build):
+    return models.NetworkSpec(build, models.NETWORKS['mmnet'].settings)
+
+
+@pytest.mark.parametrize('build, complaint', [
+    (lambda images: tf.layers.conv2d(images, 2, 1, name='plain'), 'plain/kernel: is no model'),
+    (lambda images: slim.conv2d(images, 1, 1), r'logits of new are \[8, 8, 1\], not \[8, 8, 2\]'),
+    (lambda images: slim.conv2d(images, 2, 3, 2), r'\[4, 4, 2\], not \[8, 8, 2\]')])
+def test_a_new_network_that_breaks_the_contract_is_named(build, complaint, monkeypatch):
+    monkeypatch.setitem(models.NETWORKS, 'new', spec_of(lambda images, *rest: (build(images), {})))
+    # Variables of somebody else's graph do not count.
+    tf.get_variable('other', [3])
+    with pytest.raises(ValueError, match=complaint):
+        models.build('new', tf.placeholder(tf.float32, [1, 8, 8, 3]), True)
+
+
+def test_two_networks_may_not_give_a_flag_two_types(monkeypatch):
+    @dataclasses.dataclass(frozen=True)
+    class Other(Settings):
+        dilation: int = setting(2, 'rate of all layers', above=0)
+
+    spec = models.NetworkSpec(models.NETWORKS['mmnet'].build, Other)
+    monkeypatch.setitem(models.NETWORKS, 'other', spec)
+    with pytest.raises(ValueError, match='mmnet and other declare dilation differently'):
+        models.all_settings('settings')
 
 
 @pytest.mark.parametrize('name, height, width', [('mmnet', 48, 80), ('deeplab', 32, 48)])

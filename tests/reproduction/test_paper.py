@@ -11,8 +11,10 @@ from mmnet.reproduction import paper
 from tests.helpers import ROOT
 
 
-def test_labels_and_sizes():
+def test_labels_and_sizes(monkeypatch):
     assert paper.make_row('MMNet-1.0*') == paper.make_row('MMNet-1.00', 128)
+    monkeypatch.setitem(paper.NETWORKS, 'MMNet-0.125', ())
+    assert paper.make_row('MMNet-0.125').name == 'MMNet-0.125'
     assert paper.make_row('mmnet-1.40').image_size == 256
     assert paper.make_row('MD16-0.75', 192).label == 'MD16-0.75@192'
     assert paper.make_row('MD16-0.75@192') == paper.make_row('MD16-0.75', 192)

@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from mmnet.reproduction import plots, tables
-from tests.reproduction.helpers import LATENCY, RECORDS, latency
+from tests.reproduction.helpers import LATENCY, RECORDS, latency, record
 
 
 def test_the_pareto_front():
@@ -23,6 +23,13 @@ def test_figure1_is_drawn_and_leaves_out_what_is_not_measured(tmp_path):
     # A reddish and a bluish circle.
     red, blue = pixels[..., 0] - pixels[..., 2], pixels[..., 2] - pixels[..., 0]
     assert (red > 60).sum() > 100 and (blue > 60).sum() > 100
+
+
+def test_figure1_takes_any_row(tmp_path):
+    records = [*RECORDS, record('TinyNet-8', 1, 0.03, parameters=1482)]
+    results = tables.Results(records, {**LATENCY, 'TinyNet-8': latency(4.0)})
+    plots.figure1(results, ['TinyNet-8', records[0]['row']], str(tmp_path / 'figure1.png'))
+    assert Image.open(str(tmp_path / 'figure1.png')).size[0] > 300
 
 
 def test_figure5_has_a_column_for_each_method(tmp_path):

@@ -48,6 +48,39 @@ def test_a_float_file_computes_the_network_with_dilations_and_no_leftovers(name,
         assert {layer.dilation for layer in network.layers} == {1, 2, 4, 8}
 
 
+@pytest.mark.parametrize('body', [
+    pytest.param(lambda net: net * tf.nn.relu6(net + 3) * (1 / 6), id='hard swish'),
+    pytest.param(lambda net: net * (net + 1), id='a sum and its source'),
+    pytest.param(lambda net: tf.concat([net, 2 * net], axis=3), id='a product beside its source'),
+    pytest.param(lambda net: net + slim.batch_norm(net, is_training=False), id='batch norm beside'),
+    pytest.param(lambda net: slim.batch_norm(tf.concat([net, net], axis=3), is_training=False,
+                                             fused=True), id='batch norm after a concatenation'),
+    pytest.param(lambda net: 1 - (2.0 * net - 0.5), id='constants on the left'),
+    pytest.param(lambda net: slim.separable_conv2d(net, 8, 3, 1, activation_fn=None),
+                 id='separable')])
+def test_operations_with_other_readers_stay_apart(body):
+    images = tf.placeholder(tf.float32, [1, 16, 16, 3])
+    net = body(slim.conv2d(images, 4, 3, activation_fn=None))
+    logits = slim.conv2d(net, 2, 1, activation_fn=None)
+    pixels = np.random.RandomState(0).rand(1, 16, 16, 3).astype(np.float32)
+    with tf.Session() as session:
+        network = softmax.HEADS['builtin'](traced(logits, images, session))
+        expected = session.run(losses.foreground_alpha(logits), {images: pixels})
+    assert expected.std() > 1e-3
+    content = encode.encode(network, 'float32', '', 'float32')
+    np.testing.assert_allclose(run_here(content, pixels), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize('body, named', [
+    (lambda net: net + slim.conv2d(tf.nn.relu(net), 4, 1), 'follows no layer'),
+    (lambda net: net - tf.reduce_mean(net, 3, keepdims=True), 'over height and width')])
+def test_shared_values_that_cannot_be_exported_are_named(body, named):
+    images = tf.placeholder(tf.float32, [1, 16, 16, 3])
+    net = body(slim.conv2d(images, 4, 3, activation_fn=None))
+    with tf.Session() as session, pytest.raises(ValueError, match=named):
+        traced(net, images, session)
+
+
 def test_the_graph_is_left_out_but_for_what_leads_to_the_output():
     images = tf.placeholder(tf.float32, [1, 32, 32, 3])
     logits, _ = models.build('mmnet', images, False, width_multiplier=0.5)
