@@ -69,6 +69,8 @@ def train(args: argparse.Namespace, settings: HParams, sets: Sets, ranks: worker
     """Starts or resumes training; returns the exit status."""
     checkpoint = find_checkpoint(args.train_dir, ranks)
     step = checkpoints.step_of(checkpoint) if checkpoint else 0
+    if checkpoint and ranks.first:
+        settings = keep_start(settings, args.train_dir)
     options = settings.training
     if options.seed is None and ranks.size > 1:
         # All ranks need one order of the photos.
@@ -83,8 +85,6 @@ def train(args: argparse.Namespace, settings: HParams, sets: Sets, ranks: worker
                                       options.quant_delay):
         raise UserError('--quantize: a network learns little if it is rounded from the first step '
                         'on; give a trained one with --init_checkpoint, or a --quant_delay')
-    if checkpoint and ranks.first:
-        settings = keep_start(settings, args.train_dir)
     if ranks.first:
         announce(settings, sets, checkpoint, args.train_dir, ranks)
         if options.init_checkpoint and not checkpoint:
@@ -106,12 +106,20 @@ def keep_start(settings: HParams, train_dir: str) -> HParams:
         UserError: for another one.
     """
     given, before = (each.training.init_checkpoint for each in (settings, hparams.read(train_dir)))
-    if given and os.path.abspath(given) != os.path.abspath(before or ''):
+    if given and is_another(given, before):
         raise UserError(f'--init_checkpoint {given}: is read at the start only, and the training '
-                        f'in {train_dir} started from {before or "random weights"}; leave it out, '
-                        f'or choose another directory')
+                        f'in {train_dir} started from {before or "random weights"}; choose another '
+                        f'directory')
     return dataclasses.replace(settings, training=dataclasses.replace(
         settings.training, init_checkpoint=before))
+
+
+def is_another(given: str, before: Optional[str]) -> bool:
+    """Returns whether an --init_checkpoint differs from an earlier one, which may have moved."""
+    if before is None or before.startswith(pretrained.PREFIX):
+        return given != before
+    there = os.path.exists(before) or os.path.exists(before + '.index')
+    return there and os.path.realpath(given) != os.path.realpath(before)
 
 
 def find_checkpoint(train_dir: str, ranks: workers.Ranks) -> Optional[str]:

@@ -195,7 +195,7 @@ def _training(args: argparse.Namespace, defaults: Mapping[str, Any]) -> Training
         # A network may be published with a decay.
         values['learning_rate_decay'] = 1.0
     training = make(Training, values, 'training')
-    if training.quant_delay >= training.max_steps:
+    if args.quantize and training.quant_delay >= training.max_steps:
         raise UserError(f'--quant_delay {training.quant_delay}: must be below --max_steps '
                         f'{training.max_steps}, or nothing is rounded')
     check_needs(args, training)

@@ -47,8 +47,8 @@ def model_fn(features: Dict[str, tf.Tensor], labels: tf.Tensor, mode: str,
             `previous`, the previous frames' alphas, `[N, S, S, 1]`.
         labels: alphas, uint8, `[N, S, S, 1]`.
         mode: `tf.estimator.ModeKeys.TRAIN`; evaluation has a loop of its own.
-        params: `hparams`, `train_dir`, `dataset_size` in images, `teacher`, which may be None, and
-            the `ranks` that train.
+        params: `hparams`, `train_dir`, `dataset_size` in images, `first_step`, `teacher`, which
+            may be None, and the `ranks` that train.
 
     Returns:
         the step and its loss; on the first rank, also what TensorBoard shows.
@@ -59,6 +59,10 @@ def model_fn(features: Dict[str, tf.Tensor], labels: tf.Tensor, mode: str,
     assert mode == tf.estimator.ModeKeys.TRAIN
     hparams: HParams = params['hparams']
     training, ranks = hparams.training, params['ranks']
+    if training.seed is not None:
+        # Each rank, and each resumed run, draws other numbers for dropout and the like. The order
+        # of the photos, which all ranks share, is made already.
+        tf.set_random_seed(training.seed + ranks.rank + params['first_step'])
     batch = losses.Batch(alphas=as_float(labels), **{
         name: as_float(pixels) for name, pixels in features.items()})
     with fastest_gradients(training.stock_gradients):
@@ -167,7 +171,9 @@ def moving_statistics() -> List[tf.Variable]:
 def train(hparams: HParams, train_dir: str, input_fn: Callable[[], tf.data.Dataset],
           dataset_size: int, first_step: int, teacher: Optional[Teacher] = None,
           ranks: Ranks = Ranks()) -> int:
-    """Trains until `max_steps`, Ctrl-C or SIGTERM; writes checkpoints and summaries.
+    """Trains until `max_steps` or a signal; writes checkpoints and summaries.
+
+    Signals are Ctrl-C, SIGTERM, and what a closed terminal or pipe sends.
 
     Args:
         hparams: of the run.
@@ -182,7 +188,7 @@ def train(hparams: HParams, train_dir: str, input_fn: Callable[[], tf.data.Datas
         the exit status: 0 at `max_steps`, or 128 + the signal that ended training before.
 
     Raises:
-        UserError: see `failures_named`.
+        UserError: see `failures_named`; also if training ended early without a reason.
     """
     training = hparams.training
     stop = StopOnSignalHook(ranks)
@@ -191,9 +197,7 @@ def train(hparams: HParams, train_dir: str, input_fn: Callable[[], tf.data.Datas
     scratch = None if ranks.first else tempfile.TemporaryDirectory()
     config = tf.estimator.RunConfig(
         model_dir=scratch.name if scratch else train_dir,
-        # Each rank, and each resumed run, draws other numbers for dropout and the like.
-        tf_random_seed=None if training.seed is None else training.seed + ranks.rank + first_step,
-        session_config=ranks.session_config(),
+        tf_random_seed=training.seed, session_config=ranks.session_config(),
         save_checkpoints_steps=training.save_checkpoints_steps if ranks.first else None,
         keep_checkpoint_max=training.keep_checkpoint_max,
         save_summary_steps=training.save_summary_steps if ranks.first else None,
@@ -201,7 +205,7 @@ def train(hparams: HParams, train_dir: str, input_fn: Callable[[], tf.data.Datas
     estimator = tf.estimator.Estimator(
         model_fn, config=config, params={
             'hparams': hparams, 'train_dir': train_dir, 'dataset_size': dataset_size,
-            'teacher': teacher, 'ranks': ranks})
+            'first_step': first_step, 'teacher': teacher, 'ranks': ranks})
     hooks = [progress, stop, *ranks.hooks()]
     if ranks.first:
         hooks.append(SaveHook(train_dir, save_steps=training.save_checkpoints_steps))
@@ -225,8 +229,8 @@ def train(hparams: HParams, train_dir: str, input_fn: Callable[[], tf.data.Datas
     if progress.step < training.max_steps:
         # TensorFlow takes some failed writes for the end of the data.
         raise UserError(f'--train_dir {train_dir}: training ended at step {progress.step} of '
-                        f'{training.max_steps}, perhaps because a checkpoint could not be written; '
-                        f'make sure that it can, and run the same command again')
+                        f'{training.max_steps}, perhaps for want of space; make room, and run the '
+                        f'same command again')
     return 0
 
 
@@ -241,8 +245,8 @@ def failures_named(train_dir: str, training: Training, progress: 'ProgressHook')
     """Says what TensorFlow's errors mean for a training.
 
     Raises:
-        UserError: when the loss is no longer finite, when memory or disk is full, when the train
-            directory cannot be written, or when another worker ended.
+        UserError: when the loss is no longer finite, memory or disk is full, the train directory
+            cannot be read or written or is another network's, or another worker ended.
     """
     try:
         yield
@@ -262,12 +266,16 @@ def failures_named(train_dir: str, training: Training, progress: 'ProgressHook')
                             f'{progress.step + 1}; the last good checkpoint is '
                             f'{good[-1] if good else "none"}; go on from it with a lower '
                             f'--learning_rate')
+        if isinstance(error, tf.errors.ResourceExhaustedError) and 'OOM' in message:
+            raise UserError(f'--batch_size {training.batch_size}: out of memory; try a smaller one')
         if any(each in message for each in NO_SPACE):
             raise UserError(f'--train_dir {train_dir}: no space left on the disk; make room, and '
                             f'{again}')
-        if os.path.join(train_dir, '') in message:
-            raise UserError(f'--train_dir {train_dir}: cannot be written '
-                            f'({checkpoints.reason_of(error)}); mend that, and {again}')
+        # Later lines name places of TensorFlow's own.
+        place = re.escape(os.path.join(train_dir, ''))
+        if re.search(r'(^|[\s"\':(])' + place, message.split('\n')[0]):
+            raise UserError(f'--train_dir {train_dir}: cannot be read or written '
+                            f'({checkpoints.reason_of(error)}); fix that, and {again}')
         if isinstance(error, tf.errors.ResourceExhaustedError):
             raise UserError(f'--batch_size {training.batch_size}: out of memory; try a smaller one')
         raise
@@ -324,8 +332,10 @@ class ProgressHook(tf.train.SessionRunHook):
                 print(f'step {self.step}/{self._training.max_steps}  loss {loss:.4f}  '
                       f'{steps_per_second:.2f} steps/s  {images_per_second:.1f} images/s  '
                       f'{tqdm.format_interval(left)} left', flush=True)
-            except OSError:
+            except OSError as error:
                 # The reader, such as `head`, has left: save what was trained, then end.
+                if error.errno not in (errno.EPIPE, errno.EIO):
+                    tell(f'the output cannot be written ({error.strerror})')
                 cli.discard_output()
                 self._stop.signal = signal.SIGPIPE
 
@@ -400,6 +410,7 @@ class StopOnSignalHook(tf.train.SessionRunHook):
     def _on_signal(self, number: int, frame) -> None:
         self.signal = number
         for each, handler in self._handlers.items():
-            signal.signal(each, handler)
+            # A closed terminal sends SIGHUP twice: the shell does, and the kernel.
+            signal.signal(each, signal.SIG_IGN if each == signal.SIGHUP else handler)
         if self._ranks.first:
             tell('\nending this step, then saving a checkpoint')

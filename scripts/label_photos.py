@@ -82,7 +82,7 @@ def main() -> int:
 
 def network_of(model: str) -> str:
     """Returns the file or the very checkpoint of --model, because a training adds later ones."""
-    if is_file(model):
+    if is_file(model) or model.endswith('.tflite'):
         return model
     # Only checkpoints need TensorFlow.
     from mmnet import checkpoints

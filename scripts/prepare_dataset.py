@@ -45,16 +45,18 @@ TEST_FRACTION = 0.1
 def main() -> int:
     parser = make_parser()
     args = parser.parse_args()
+    read = ([os.path.join(args.source, name) for name in (args.image_folder, args.mask_folder)]
+            if args.format == 'folder' else [args.source] if args.format == 'eg1800' else [])
+    for folder in read:
+        if os.path.realpath(args.dest).startswith(os.path.join(os.path.realpath(folder), '')):
+            raise UserError(f'{args.dest}: lies in {folder}, all of which {args.format} reads; '
+                            f'choose a folder elsewhere')
     if args.format == 'folder':
         layout = layouts.folder(args.source, args.image_folder, args.mask_folder, args.mask_suffix)
     elif any(getattr(args, name) != parser.get_default(name)
              for name in ('image_folder', 'mask_folder', 'mask_suffix')):
         raise UserError(f'--image_folder, --mask_folder and --mask_suffix: are for the format '
                         f'folder; leave them out for {args.format}')
-    elif args.format == 'eg1800' and os.path.realpath(args.dest).startswith(
-            os.path.join(os.path.realpath(args.source), '')):
-        raise UserError(f'{args.dest}: lies in {args.source}, all of which eg1800 reads; choose a '
-                        f'folder elsewhere')
     else:
         layout = layouts.LAYOUTS[args.format](args.source)
     items, problems = assign_splits(layout, args)

@@ -6,9 +6,10 @@ import signal
 import pytest
 import tensorflow as tf
 
-from mmnet import checkpoints, training
+from mmnet import checkpoints, flags, training
 from mmnet.errors import UserError
 from mmnet.hparams import Training
+from mmnet.workers import Ranks
 
 
 @pytest.mark.parametrize('step', [0, 10, 1000])
@@ -67,8 +68,10 @@ def test_a_signal_ends_training_after_its_step(number, capsys):
         def request_stop(self):
             self.stopped = True
 
-    before = signal.getsignal(number)
     hook, context = training.StopOnSignalHook(), RunContext()
+    before = {each: signal.getsignal(each) for each in hook.SIGNALS}
+    # Under nohup, SIGHUP is ignored.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     hook.begin()
     try:
         hook.after_run(context, None)
@@ -77,12 +80,39 @@ def test_a_signal_ends_training_after_its_step(number, capsys):
         hook.after_run(context, None)
         assert context.stopped and hook.signal == number
         assert 'saving a checkpoint' in capsys.readouterr().err
-        # A second signal meets the handler that was there before.
-        assert signal.getsignal(number) == before
+        # A second signal meets the handler that was there before. SIGHUP comes twice by itself.
+        assert signal.getsignal(number) == (
+            signal.SIG_IGN if number == signal.SIGHUP else before[number])
     finally:
-        for each in hook.SIGNALS:
-            signal.signal(each, signal.default_int_handler if each == signal.SIGINT
-                          else signal.SIG_DFL)
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def test_nohup_stays_in_force():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    hook = training.StopOnSignalHook()
+    try:
+        hook.begin()
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        for each, handler in [*hook._handlers.items(), (signal.SIGHUP, before)]:
+            signal.signal(each, handler)
+
+
+def test_ranks_share_the_seed_that_orders_the_photos(tmp_path, monkeypatch):
+    """tf.data's shuffle mixes the graph's seed, which the Estimator sets, with its own."""
+    seeds = []
+
+    def estimator(model_fn, config, params):
+        seeds.append(config.tf_random_seed)
+        raise InterruptedError
+    monkeypatch.setattr(tf.estimator, 'Estimator', estimator)
+    settings = flags.to_hparams(flags.train_parser().parse_args(
+        ['--dataset_path', 'a', '--train_dir', 'run', '--seed', '5']))
+    for rank in range(2):
+        with pytest.raises(InterruptedError):
+            training.train(settings, str(tmp_path), None, 8, 0, ranks=Ranks(rank, 2, rank, 2))
+    assert seeds == [5, 5]
 
 
 def test_a_step_that_is_not_finite_changes_no_weight():
@@ -126,13 +156,16 @@ def test_a_step_updates_the_moving_statistics():
     (tf.errors.ResourceExhaustedError(None, None, 'run/model.ckpt-2.data; Disk quota exceeded'),
      '--train_dir run: no space left on the disk.*from the start'),
     (tf.errors.ResourceExhaustedError(None, None, 'run/model.ckpt-2.data; Too many open files'),
-     r'--train_dir run: cannot be written \(Too many open files\)'),
+     r'--train_dir run: cannot be read or written \(Too many open files\)'),
     (tf.errors.UnknownError(None, None, 'run/model.ckpt-2.data; Input/output error'),
-     r'--train_dir run: cannot be written \(Input/output error\)'),
+     r'--train_dir run: cannot be read or written \(Input/output error\)'),
     (ValueError("Parent directory of run/model.ckpt doesn't exist, can't save."),
-     'cannot be written .Parent directory'),
-    (tf.errors.ResourceExhaustedError(None, None, 'OOM when allocating tensor with shape[9]'),
-     '--batch_size 32: out of memory')])
+     'cannot be read or written .Parent directory'),
+    (tf.errors.ResourceExhaustedError(None, None, 'OOM when allocating tensor with shape[9]\n'
+                                      '[[node run/conv (defined at /a/run/ops.py:7) ]]'),
+     '--batch_size 32: out of memory'),
+    (tf.errors.NotFoundError(None, None, 'Key MMNet/more/weights not found in checkpoint'),
+     '--train_dir run: its checkpoints are of another network .Key MMNet/more/weights')])
 def test_what_ended_a_training_is_named(error, named):
     with pytest.raises(UserError, match=named):
         with training.failures_named('run', Training(), None):

@@ -297,7 +297,7 @@ class Variation:
         framing: probability of a frame between the whole picture and head and shoulders.
         zoom_out: probability that a person on a new background is shown smaller.
         backgrounds: uint8 RGB `[M, S', S', 3]`, as large as the photos.
-        background_probability: how often a person is put before one of them.
+        background_probability: how often a person is put on one of them.
         previous: whether each photo comes with an alpha of the frame before.
     """
     preset: Preset = PRESETS['mmnet']

@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tup
 from tqdm import tqdm
 
 from mmnet import scores
-from mmnet.data.decode import UNREADABLE, open_picture, orientation
+from mmnet.data.decode import PHOTOS, UNREADABLE, open_picture, orientation
 from mmnet.errors import UserError
 
 EXTENSIONS = ('.jpg', '.jpeg', '.png')
@@ -56,11 +56,25 @@ def find_sets(dataset_paths: Sequence[str], split: str,
               skip_bad_pairs: Optional[bool] = None) -> Dict[str, List[Pair]]:
     """Lists the pairs of a split in several data sets, as `find_pairs` does; by `set_names`.
 
+    Standard error says what lies beside the photos and is not read.
+
     Raises:
         UserError: if one of the sets is bad, or named twice.
     """
+    for path in dataset_paths:
+        note_unread(os.path.join(path, split, 'image'))
     return {name: find_pairs(path, split, skip_bad_pairs)
             for name, path in zip(set_names(dataset_paths), dataset_paths)}
+
+
+def note_unread(folder: str) -> None:
+    """Says how many subfolders and pictures of other types a folder of photos has, if any."""
+    unread = [name for name in (sorted(os.listdir(folder)) if os.path.isdir(folder) else [])
+              if not name.startswith('.') and not is_picture(name) and
+              (name.lower().endswith(PHOTOS) or os.path.isdir(os.path.join(folder, name)))]
+    if unread:
+        print(f'{folder}: subfolders or pictures of other types are not read: {len(unread)}, such '
+              f'as {unread[0]}; scripts/prepare_dataset.py folder converts them', file=sys.stderr)
 
 
 def find_clips(folder: str, skip_bad_pairs: Optional[bool] = None) -> Dict[str, List[Pair]]:
@@ -213,8 +227,8 @@ def report_problems(problems: List[str], good: int, folder: str,
         raise UserError(f'{folder}: none of its files can be used; name another folder')
     if not good:
         raise UserError(f'{folder}: no image/mask pairs; put photos into its image folder and '
-                        f'masks of the same names into its mask folder. prepare_dataset.py folder '
-                        f'makes this layout of others')
+                        f'masks of the same names into its mask folder. scripts/prepare_dataset.py '
+                        f'folder converts other layouts to this one')
     if problems:
         print(f'{folder}: skipped {len(problems)} bad files or pairs, going on with {good} pairs',
               file=sys.stderr)
@@ -227,11 +241,6 @@ def _files_by_stem(dataset_path: str, split: str, kind: str) -> Dict[str, List[s
     except OSError:
         raise UserError(f'{folder}: no such folder; a dataset holds <split>/image and '
                         f'<split>/mask (--dataset_path, --dataset_split_name)')
-    others = [name for name in sorted(os.listdir(folder))
-              if name not in names and not name.startswith('.')]
-    if others:
-        print(f'{folder}: {len(others)} folders or files of other types are not read, such as '
-              f'{others[0]}; scripts/prepare_dataset.py folder reads them', file=sys.stderr)
     files = defaultdict(list)
     for name in names:
         files[os.path.splitext(name)[0]].append(os.path.join(folder, name))

@@ -222,9 +222,10 @@ def folder(source: str, image_folder: str = 'image', mask_folder: str = 'mask',
             same.
 
     Raises:
-        UserError: for a folder that does not exist, and if no photo has a mask.
+        UserError: for a folder that does not exist, and if there are masks, but none of a photo.
     """
     photos, masks = (_by_place(os.path.join(source, name)) for name in (image_folder, mask_folder))
+    names = list(masks.paths)
     if mask_suffix:
         masks = masks._replace(paths={
             place[:-len(mask_suffix)]: path for place, path in masks.paths.items()
@@ -236,9 +237,9 @@ def folder(source: str, image_folder: str = 'image', mask_folder: str = 'mask',
         photos = photos._replace(paths={place: path for place, path in photos.paths.items()
                                         if not place.endswith(mask_suffix)})
     layout = _paired(photos, masks)
-    if not layout.items:
-        endings = Counter(mask[len(photo):] for photo in list(photos.paths)[:100]
-                          for mask in masks.paths if mask.startswith(photo) and mask != photo)
+    if photos.paths and names and not layout.items:
+        endings = Counter(name[len(photo):] for photo in list(photos.paths)[:100]
+                          for name in names if name.startswith(photo) and name != photo)
         advice = (f'masks seem to end in {endings.most_common(1)[0][0]}: give that as '
                   f'--mask_suffix' if endings else 'give masks the names of their photos')
         raise UserError(f'{source}: no photo in {image_folder} has a mask in {mask_folder}; '

@@ -2,7 +2,7 @@
 
     portrait = draw_portrait(np.random.RandomState(0), width=192, height=256)
 
-Every layer of a person has a colour and a coverage, so alpha, foreground and background are known
+Every layer of a person has a colour and a coverage. So alpha, foreground and background are known
 exactly, and the image is Equation 1 of them.
 """
 

@@ -68,7 +68,7 @@ def semantic_branch(net: tf.Tensor, squeeze_excitation: bool) -> Tuple[tf.Tensor
 
     Args:
         net: the backbone's last map, `[N, H/32, W/32, C]`.
-        squeeze_excitation: whether MODNet's own block stands in for e-ASPP.
+        squeeze_excitation: whether the release's squeeze-and-excitation block replaces e-ASPP.
 
     Returns:
         a map of stride 8, and the coarse mask's logit at stride 16, `[N, H/16, W/16, 1]`.

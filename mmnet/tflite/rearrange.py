@@ -94,7 +94,7 @@ def average_in_steps(network: LayerGraph) -> LayerGraph:
 
 
 def _sum_of_terms(concatenation: Layer, convolution: Layer) -> List[Layer]:
-    """Makes a convolution for each concatenated part, and the additions behind them."""
+    """Makes a convolution for each concatenated part, and the additions after them."""
     layers: List[Layer] = []
     start, total = 0, None
     for part in concatenation.inputs:

@@ -289,10 +289,19 @@ class _Tracer:
         if layer is None or layer.activation != 'NONE' or value.range is not None or \
                 any(value in other.inputs for other in self.layers):
             return None
-        # Some readers may not have been traced yet.
-        readers = [op for op in self._graph.get_tensor_by_name(value.tensor).consumers()
-                   if op in self._path]
+        # Some readers may not have been traced yet, and some read an identity of the value.
+        readers = {op for name, each in self._values.items() if each is value
+                   for op in self._readers_through(name)
+                   if self._values.get(op.outputs[0].name) is not value}
         return layer if len(readers) == 1 else None
+
+    def _readers_through(self, name: str) -> Iterator[tf.Operation]:
+        """Yields the operations that read a tensor, also through operations that change nothing."""
+        for op in self._path.intersection(self._graph.get_tensor_by_name(name).consumers()):
+            if op.type in PASS_THROUGH:
+                yield from self._readers_through(op.outputs[0].name)
+            else:
+                yield op
 
     def _fake_quant(self, op: tf.Operation) -> Value:
         value = self.value(op.inputs[0])

@@ -1,4 +1,4 @@
-// Puts a person before a background (Equation 1), with the photo's own colours as F.
+// Puts a person on a background (Equation 1), with the photo's own colours as F.
 
 import {canvas} from './matting.js';
 

@@ -1,4 +1,4 @@
-// The page: a camera, a photo or a video goes in; the person before a background comes out.
+// The page: a camera, a photo or a video goes in; the person on a background comes out.
 
 import {isWebGPUSupported} from '@litertjs/core';
 

@@ -177,8 +177,13 @@ def test_frames_of_clips_come_in_their_order(tmp_path):
 
 
 def test_what_is_not_read_beside_pairs_is_said(dataset, capsys):
-    os.makedirs(os.path.join(dataset, 'train', 'image', 'alice'))
-    pairs.find_pairs(dataset, 'train')
+    photos = folder(dataset, 'image')
+    for name in ('notes.txt', '.hidden.tif'):
+        open(os.path.join(photos, name), 'w').close()
+    pairs.find_sets([dataset], 'train')
+    assert capsys.readouterr().err == ''
+    os.makedirs(os.path.join(photos, 'alice'))
+    open(os.path.join(photos, 'scan.TIF'), 'w').close()
+    pairs.find_sets([dataset], 'train')
     err = capsys.readouterr().err
-    assert '1 folders or files of other types are not read, such as alice' in err
-    assert 'prepare_dataset.py folder' in err
+    assert 'are not read: 2, such as alice; scripts/prepare_dataset.py folder' in err

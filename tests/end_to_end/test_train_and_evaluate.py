@@ -279,15 +279,17 @@ def test_a_closed_pipe_saves_a_checkpoint(dataset, tmp_path):
 
 
 def test_a_start_stays_what_it_was(dataset, tmp_path):
-    """--init_checkpoint is read once: another one is refused, and it may be left out."""
+    """--init_checkpoint is read once: another one is refused, and a moved one is not."""
     run_dir, begun = tmp_path / 'run', tmp_path / 'begun'
     status, _, err = train(dataset, begun, '--max_steps', 1)
     assert status == 0, err
-    flags = ['--init_checkpoint', begun]
-    assert train(dataset, run_dir, '--max_steps', 1, *flags)[0] == 0
+    assert train(dataset, run_dir, '--max_steps', 1, '--init_checkpoint', begun)[0] == 0
     status, _, err = train(dataset, run_dir, '--max_steps', 2, '--init_checkpoint', tmp_path)
     assert status == 1 and 'is read at the start only' in err and str(begun) in err
-    assert train(dataset, run_dir, '--max_steps', 2)[0] == 0
+    begun.rename(tmp_path / 'moved')
+    status, out, err = train(dataset, run_dir, '--max_steps', 2, '--init_checkpoint',
+                             tmp_path / 'moved')
+    assert status == 0 and 'init_checkpoint' not in out, out + err
     assert hparams.read(str(run_dir)).training.init_checkpoint == str(begun)
 
 

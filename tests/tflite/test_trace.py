@@ -55,6 +55,9 @@ def test_a_float_file_computes_the_network_with_dilations_and_no_leftovers(name,
     pytest.param(lambda net: net + slim.batch_norm(net, is_training=False), id='batch norm beside'),
     pytest.param(lambda net: slim.batch_norm(tf.concat([net, net], axis=3), is_training=False,
                                              fused=True), id='batch norm after a concatenation'),
+    pytest.param(lambda net: tf.concat([net, 2 * tf.identity(net)], axis=3), id='an identity'),
+    pytest.param(lambda net: net + slim.batch_norm(slim.dropout(net, is_training=False),
+                                                   is_training=False), id='dropout beside'),
     pytest.param(lambda net: 1 - (2.0 * net - 0.5), id='constants on the left'),
     pytest.param(lambda net: slim.separable_conv2d(net, 8, 3, 1, activation_fn=None),
                  id='separable')])
@@ -73,6 +76,7 @@ def test_operations_with_other_readers_stay_apart(body):
 
 @pytest.mark.parametrize('body, named', [
     (lambda net: net + slim.conv2d(tf.nn.relu(net), 4, 1), 'follows no layer'),
+    (lambda net: net + tf.nn.relu(tf.identity(net)), 'follows no layer'),
     (lambda net: net - tf.reduce_mean(net, 3, keepdims=True), 'over height and width')])
 def test_shared_values_that_cannot_be_exported_are_named(body, named):
     images = tf.placeholder(tf.float32, [1, 16, 16, 3])
