@@ -3,6 +3,7 @@
 import pytest
 import tensorflow as tf
 
+from mmnet.models import mmnet
 from tests.helpers import write_split
 
 # Rewriting a network's graph takes longer than the few steps that a test runs.
@@ -29,3 +30,10 @@ def dataset(tmp_path):
     """A dataset of 10 training and 5 test pairs."""
     write_split(tmp_path / 'dataset', 'train', 10)
     return write_split(tmp_path / 'dataset', 'test', 5, seed=1)
+
+
+@pytest.fixture
+def small_mmnet(monkeypatch):
+    """MMNet with few of its blocks, which is built in a second."""
+    monkeypatch.setattr(mmnet, 'TABLE', [row for row in mmnet.TABLE if row.name in (
+        'initial', 'encoder_1', 'encoder_9', 'encoder_10', 'decoder_2', 'decoder_3', 'final')])

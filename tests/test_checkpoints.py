@@ -248,3 +248,11 @@ def test_names_that_tensorflow_takes_for_patterns_are_refused(name):
     with pytest.raises(UserError, match='TensorFlow cannot read checkpoints.*rename it'):
         checkpoints.check_name(name, f'--train_dir {name}')
     checkpoints.check_name('run (1)', 'run')
+
+
+def test_an_older_checkpoint_that_is_no_longer_listed_stays_out(tmp_path):
+    paths = save(tmp_path, [1, 2, 3])
+    names = ['model.ckpt-2', 'model.ckpt-3']
+    tf.train.update_checkpoint_state(str(tmp_path), names[-1], names)
+    assert checkpoints.prepare_resume(str(tmp_path)) == (paths[2], [])
+    assert checkpoints.listed(str(tmp_path)) == paths[1:]

@@ -5,8 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.contrib import slim
 
-from mmnet import flags, graph, losses
+from mmnet import flags, graph, losses, memory
+from tests.helpers import constants, value
 
 
 def test_pixels_as_floats_are_in_the_unit_range():
@@ -72,3 +74,40 @@ def test_self_supervision_has_a_frozen_copy_that_is_not_trained():
     assert not [name for name in trained if name.startswith(graph.FROZEN)]
     assert {graph.FROZEN + '/' + name for name in trained} <= every
     assert not tf.get_collection(tf.GraphKeys.UPDATE_OPS), 'statistics of norms stay'
+
+
+@pytest.mark.parametrize('is_training', [True, False])
+def test_only_training_updates_the_statistics_of_norms(small_mmnet, is_training):
+    batch = losses.Batch(tf.zeros([2, 32, 32, 3]), tf.zeros([2, 32, 32, 1]))
+    graph.build_objective(batch, settings('--width_multiplier', '0.5'), is_training)
+    moving = [each for each in tf.model_variables() if 'moving_' in each.op.name]
+    updates = tf.get_collection(tf.GraphKeys.UPDATE_OPS)
+    assert len(moving) > 20 and len(updates) == (len(moving) if is_training else 0)
+
+
+def test_the_pasts_that_a_network_is_given(monkeypatch):
+    monkeypatch.setattr(memory, 'mixed_past', lambda alpha, images, previous: 0.5 * previous)
+    taken = []
+
+    def network(images, hparams, is_training):
+        taken.append(images)
+        with tf.variable_scope('toy', reuse=tf.AUTO_REUSE):
+            return slim.conv2d(images, 2, 1, scope='conv'), {}
+    monkeypatch.setattr(graph, 'build_network', network)
+    images, alphas, pasts = np.random.RandomState(0).rand(3, 2, 32, 32, 1).astype(np.float32)
+    batch = losses.Batch(*constants(np.tile(images, [1, 1, 1, 3]), alphas),
+                         previous=tf.constant(pasts))
+    for is_training, expected in ((True, 0.5 * pasts), (False, pasts)):
+        graph.build_objective(batch, settings('--previous_alpha'), is_training)
+        np.testing.assert_array_equal(value(taken[-1]),
+                                      np.concatenate([images] * 3 + [expected], 3))
+
+
+def test_an_unsure_teacher_says_nothing(small_mmnet):
+    batch = losses.Batch(tf.zeros([2, 32, 32, 3]), tf.zeros([2, 32, 32, 1]))
+    found = graph.build_objective(
+        batch, settings('--width_multiplier', '0.5', '--teacher', 'x', '--teacher_confidence',
+                        '0.6'), True, teacher=lambda images: tf.fill([2, 32, 32, 1], 0.25))
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        assert session.run(found.terms['distillation']) == 0

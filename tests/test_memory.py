@@ -6,7 +6,7 @@ import tensorflow as tf
 from mmnet import losses, memory
 from mmnet.data.previous import SHIFT
 from mmnet.graph import build_objective
-from tests.helpers import value
+from tests.helpers import constants, value
 from tests.tflite.helpers import run_of
 
 RNG = np.random.RandomState(0)
@@ -72,3 +72,16 @@ def test_the_second_run_shares_the_variables_of_the_first():
             counts.append([len(tf.model_variables()), len(tf.trainable_variables()),
                            len(tf.get_collection(tf.GraphKeys.UPDATE_OPS))])
     assert counts[0] == counts[1]
+
+
+def test_the_network_s_own_past_is_of_the_frame_before(monkeypatch):
+    monkeypatch.setattr(memory, 'frame_before', lambda images: 1 - images)
+    monkeypatch.setattr(memory, 'OWN', 1.1)
+    images, pasts = np.random.RandomState(0).rand(2, 4, 8, 8, 1).astype(np.float32)
+    found = memory.mixed_past(lambda inputs: inputs[..., :1] * inputs[..., 3:],
+                              *constants(np.tile(images, [1, 1, 1, 3]), pasts))
+    np.testing.assert_allclose(value(found), (1 - images) * pasts, rtol=1e-6)
+
+
+def test_dark_frames_stay_in_range():
+    assert value(memory.frame_before(tf.zeros([6, 16, 16, 3]))).min() >= 0

@@ -184,3 +184,22 @@ def test_train_and_eval_graphs_compute_the_same():
         restored = session.run(logits)
     # Not to the last digit: moving variances are unbiased estimates, those of a batch are not.
     assert np.corrcoef(trained.ravel(), restored.ravel())[0, 1] > 0.8
+
+
+def test_averages_and_channels_keep_to_their_bits():
+    bits = 4
+    images = tf.constant(np.random.RandomState(0).rand(4, 32, 32, 3).astype(np.float32))
+    quantization.quantize(images, few_blocks(images, True), bits, bits, True, per_channel=True)
+    nodes = tf.get_default_graph().get_operations()
+    average, = [op for op in nodes if op.type == quantization.FAKE_QUANT and
+                op.inputs[0].op.type == 'ResizeBilinear']
+    weights = [op for op in nodes if op.type == quantization.FAKE_QUANT_PER_CHANNEL and
+               len(op.outputs[0].shape) == 4]
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        averages, *found = session.run([op.outputs[0] for op in [average] + weights])
+    assert 2 < len(np.unique(averages)) <= 2 ** bits
+    assert len(found) > 3
+    for each in found:
+        for channel in np.rollaxis(each, -1):
+            assert len(np.unique(channel)) <= 2 ** bits - 1

@@ -143,3 +143,12 @@ def test_several_checkpoints_become_their_mean(tmp_path):
                                    atol=1e-6)
     with pytest.raises(UserError, match='one/model.ckpt-7: belongs to another network than'):
         restored.strip([paths[0], paths[2]], str(tmp_path / 'none'))
+
+
+def test_what_is_published_names_no_folder():
+    published = restored._published(run_of(
+        '--unlabelled', '/home/me/wild/', '--backgrounds', 'pairs', '/home/me/rooms',
+        '--teacher', '/home/me/teacher', '--init_checkpoint', '/home/me/start'), 5)
+    assert published.training.backgrounds == ('pairs', 'rooms')
+    assert published.training.unlabelled == ('wild',)
+    assert '/home' not in str(published.to_json())

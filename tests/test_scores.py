@@ -149,3 +149,12 @@ def test_edge_iou_against_scipy():
 def test_edge_iou_without_a_boundary(truth):
     alpha = np.full([8, 8], truth)
     assert scores.edge_iou(1 - alpha, alpha) == 1
+
+
+def test_the_band_is_ten_pixels():
+    truth = np.zeros([40, 40])
+    truth[:, 20:] = 1
+    alpha = truth.copy()
+    # 10 and 11 pixels from column 19, the first of the edge.
+    alpha[0, 9] = alpha[0, 8] = 0.5
+    assert scores.scores(alpha, truth)['sad_band'] == pytest.approx(0.5 / 1000)

@@ -92,3 +92,9 @@ def test_the_blend_by_hand():
     np.testing.assert_allclose(steady.blend(alpha, last, difference), 0.5 + 0.4 * share, rtol=1e-5)
     # Most of the picture has changed: a cut.
     np.testing.assert_array_equal(steady.blend(alpha, last, difference + 15), alpha)
+
+
+def test_a_certain_alpha_keeps_less_of_the_last_one():
+    alpha, last = np.array([[1, 0, 0.75]], np.float32), np.array([[0, 1, 0]], np.float32)
+    np.testing.assert_allclose(steady.blend(alpha, last, 0 * alpha), [
+        [1 - 0.97 * 0.9, 0.97 * 0.9, 0.75 * (1 - 0.97 * 0.95)]], rtol=1e-5)

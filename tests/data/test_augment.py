@@ -253,3 +253,21 @@ def test_textures_come_one_by_one():
                     for _ in range(3000)])
     # Six coins all on one side; an enhancement by nearly 1 changes nothing either.
     assert 0.5 ** 6 / 2 < kept < 0.5 ** 6 * 4
+
+
+def test_framing_shows_a_part_and_crops_lie_anywhere():
+    rng = np.random.RandomState(0)
+    preset = augment.Preset(lambda rng, size: np.eye(2, 3), 0)
+    for framing, low, high in ((0.0, 214, 218), (1.0, 400, 1024)):
+        _, alphas = augment.augment_batch(
+            [figure()] * 50, augment.Variation(preset, 32, framing), [rng] * 50)
+        assert low < alphas.sum(axis=(1, 2, 3)).max() / 255 < high
+    places = []
+    for _ in range(2000):
+        transform = augment.random_transform(rng, 64)
+        if transform[0, 1] == 0:
+            side = np.linalg.norm(transform[:, 1])
+            places.append((transform.dot([31.5, 31.5, 1]) - 31.5) / (32 * (1 - side)))
+    # Uniform in [-1, 1], along both axes.
+    assert np.abs(places).max() <= 1 + 1e-6
+    np.testing.assert_allclose(np.std(places, axis=0), 1 / np.sqrt(3), atol=0.05)

@@ -71,3 +71,28 @@ def test_nothing_of_the_person_is_left_in_the_empty_scene():
     np.testing.assert_array_equal(empty[far], source[..., :3][far])
     everywhere = np.dstack([source[..., :3], np.full([32, 32], 255, np.uint8)])
     assert backgrounds.empty_scene(everywhere).shape == (32, 32, 3)
+
+
+def test_colours_fit_by_the_persons_mean_within_the_factors():
+    foreground, alpha = np.full([4, 8, 3], 250, np.uint8), np.zeros([4, 8], np.uint8)
+    foreground[:, :4], alpha[:, :4] = 100, 255
+    behind = np.full([4, 8, 3], 200, np.uint8)
+    found = backgrounds.fit_light(foreground, alpha, behind, 0.5)
+    assert abs(int(found[0, 0, 0]) - 100 * np.sqrt((200 + 32) / (100 + 32))) <= 0.51
+    dark = np.full([4, 8, 3], 10, np.uint8)
+    assert (backgrounds.fit_light(dark, alpha, behind, 1) == 16).all(), 'no more than 1.6 times'
+
+
+def test_light_and_view_vary():
+    person = np.dstack([np.full([8, 8, 3], 200, np.uint8), np.full([8, 8], 255, np.uint8)])
+    scenes = np.full([1, 8, 8, 3], 20, np.uint8)
+    seen = [backgrounds.replace_background(person, scenes, np.random.RandomState(seed))[0, 0, 0]
+            for seed in range(50)]
+    assert 120 <= min(seen) < 135 and 190 < max(seen) <= 200
+    picture = np.tile(np.arange(64, dtype=np.uint8)[:, None], [1, 64])
+    picture = np.dstack([picture, picture.T, picture])
+    views = [backgrounds.random_view(picture, 32, np.random.RandomState(seed)).astype(int)
+             for seed in range(50)]
+    for channel in (0, 1):
+        ends = [(view[..., channel].min(), view[..., channel].max()) for view in views]
+        assert max(low for low, _ in ends) > 15 and min(high - low for low, high in ends) < 40

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from mmnet.data import decode, pairs
+from tests.helpers import blurred_noise
 
 GREY = np.arange(256, dtype=np.uint8).reshape(16, 16)
 
@@ -167,3 +168,10 @@ def test_an_orientation_that_means_nothing_turns_nothing(tmp_path):
     Image.new('RGB', (40, 30)).save(path, exif=exif)
     assert pairs.upright_size(path) == (40, 30)
     assert decode.read_image(path).shape == (30, 40, 3)
+
+
+def test_a_jpeg_is_decoded_as_finely_as_it_is_shown(tmp_path):
+    path = str(tmp_path / 'x.jpg')
+    Image.fromarray(blurred_noise(np.random.RandomState(0), 128)).save(path, quality=95)
+    whole = np.asarray(Image.open(path).resize((64, 64), Image.BILINEAR)).astype(float)
+    assert np.abs(decode.read_image(path, 64) - whole).mean() < 0.3 * whole.std()

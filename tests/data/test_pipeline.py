@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mmnet.data import pipeline
+from mmnet.data import pipeline, previous
 from mmnet.data.augment import PRESETS, Variation
 from mmnet.workers import Ranks
 
@@ -100,3 +100,22 @@ def test_two_ranks_see_what_one_sees_of_the_whole_batch():
                 np.testing.assert_array_equal(features[name], np.concatenate(
                     [half[0][name] for half in halves]))
             np.testing.assert_array_equal(alphas, np.concatenate([half[1] for half in halves]))
+
+
+def test_every_place_of_every_batch_has_a_transform_of_its_own():
+    """With a single photo, only the transforms differ."""
+    pixels = np.random.RandomState(0).randint(0, 256, [1, 16, 16, 4]).astype(np.uint8)
+    seen = np.concatenate([features['images'] for features, _ in
+                           batches(pixels, 3, batch_size=4, seed=1)])
+    assert len(np.unique(seen.reshape(12, -1), axis=0)) == 12
+
+
+def test_another_photo_s_past_is_the_alpha_of_the_photo_before(monkeypatch):
+    for name, share in (('EMPTY', 0), ('OTHER', 1), ('DAMAGE', 0)):
+        monkeypatch.setattr(previous, name, share)
+    pixels = np.tile(np.arange(8, dtype=np.uint8)[:, None, None, None], [1, 16, 16, 4])
+    pixels[..., 3] += 100
+    (features, _), = batches(pixels, 1, batch_size=4, seed=1, variation=Variation(previous=True))
+    numbers = features['images'][:, 0, 0, 0]
+    np.testing.assert_array_equal(features['previous'], np.broadcast_to(
+        100 + np.roll(numbers, 1)[:, None, None, None], [4, 16, 16, 1]))

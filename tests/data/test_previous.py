@@ -84,3 +84,20 @@ def test_tears_change_a_part_only(value):
     changed = [(previous.torn(alpha, rng) != value).mean() for _ in range(100)]
     assert 0.02 < np.mean(changed) < 0.3 and max(changed) < 0.7
     assert (alpha == value).all()
+
+
+def test_a_past_is_moved_and_mostly_damaged(monkeypatch):
+    for name in ('EMPTY', 'OTHER'):
+        monkeypatch.setattr(previous, name, 0)
+    rngs = [np.random.RandomState(seed) for seed in range(200)]
+    alphas = np.stack([disc()] * 200)
+
+    def unchanged():
+        return (previous.previous_alphas(alphas, alphas[..., 0], rngs) == alphas).all(
+            axis=(1, 2, 3)).mean()
+    monkeypatch.setattr(previous, 'DAMAGE', 0)
+    assert unchanged() < 0.05
+    monkeypatch.setattr(previous, 'DAMAGE', 0.5)
+    monkeypatch.setattr(previous, 'moved', lambda alpha, rng: alpha[..., 0])
+    # Two coins, neither of which damages it; a blur of a tenth of a pixel changes nothing either.
+    assert 0.15 < unchanged() < 0.45

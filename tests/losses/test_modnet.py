@@ -98,3 +98,34 @@ def test_consistency_compares_the_branches_and_the_frozen_copy():
     terms, total = value([dict(result.terms), result.total])
     assert terms == pytest.approx(expected, rel=1e-4)
     assert total == pytest.approx(sum(expected.values()), rel=1e-4)
+
+
+def test_the_terms_of_the_objective():
+    images, truth = np.random.RandomState(0).rand(1, 64, 64, 3), figure()
+    run, numbers = fake_network(1)
+    terms = value(dict(own.objective(
+        run, losses.Batch(*constants(images, truth)), own.Weights()).terms))
+    alpha, semantic, detail = numbers(images)
+    small = truth[0, ..., 0].reshape(4, 16, 4, 16).mean(axis=(1, 3))
+    thumbnail = scipy.ndimage.gaussian_filter(small, 0.8, mode='reflect', truncate=1.25)
+    unknown = ((scipy.ndimage.grey_dilation(truth[0, ..., 0], size=(5, 5)) > 0.1) &
+               (scipy.ndimage.grey_erosion(truth[0, ..., 0], size=(5, 5)) < 0.9))
+    assert terms == pytest.approx({
+        'semantic': np.mean((semantic[0, ..., 0] - thumbnail) ** 2) / 2,
+        'detail': np.mean(unknown * np.abs(detail - truth)[0, ..., 0]),
+        'matte': np.abs(alpha - truth).mean() + np.abs(images * (alpha - truth)).mean()}, rel=1e-4)
+
+
+def test_consistency_moves_the_matte_too():
+    images, = constants(np.random.RandomState(0).rand(1, 64, 64, 3))
+    run, _ = fake_network(1)
+    seen = []
+
+    def noted(pixels):
+        seen.append(run(pixels))
+        return seen[-1]
+    terms = own.consistency(noted, fake_network(2)[0], losses.Batch(images, None)).terms
+    logits, points = seen[0]
+    for name, tensors in (('semantic_consistency', [logits, points['semantic']]),
+                          ('detail_consistency', [logits, points['detail']])):
+        assert None not in tf.gradients(terms[name], tensors), name

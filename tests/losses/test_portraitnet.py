@@ -112,3 +112,25 @@ def test_variants(settings, names):
     if 'consistency' not in names:
         assert ran == [2]
         assert terms['mask'] == pytest.approx(cross_entropy(both[0], alphas), rel=1e-4)
+
+
+def test_the_terms_of_the_objective():
+    rng = np.random.RandomState(0)
+    images, cleaner = rng.rand(2, 2, 32, 32, 3)
+    alphas = (rng.rand(2, 32, 32, 1) > 0.5).astype(np.float32)
+    mask, edge = rng.normal(size=[2, 3, 2])
+    weights = constants(mask, edge)
+
+    def run(pixels):
+        logits, boundary = (tf.tensordot(pixels, each, 1) for each in weights)
+        return logits, {'aux_logits': boundary}
+    terms = value(dict(own.objective(run, losses.Batch(*constants(images, alphas, cleaner)),
+                                     own.Weights(temperature=3.0, focal_gamma=0.5)).terms))
+    # The image before the change of texture teaches.
+    q, other = (scipy.special.softmax(each.dot(mask) / 3, axis=-1) for each in (cleaner, images))
+    assert terms['consistency'] == pytest.approx(
+        9 * scipy.stats.entropy(q, other, axis=-1).mean(), rel=1e-3)
+    p = scipy.special.softmax(np.concatenate([images, cleaner]).dot(edge), axis=-1)[..., 1:]
+    y = np.concatenate([own.draw_boundaries(alphas)] * 2)
+    assert terms['boundary'] == pytest.approx(-np.mean(
+        (1 - p) ** 0.5 * y * np.log(p) + p ** 0.5 * (1 - y) * np.log(1 - p)), rel=1e-4)

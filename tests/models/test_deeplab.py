@@ -1,7 +1,9 @@
 import pytest
 import tensorflow as tf
+from tensorflow.contrib import slim
 
 from mmnet import models
+from mmnet.models import deeplab, layers
 from tests.tflite.helpers import traced
 
 
@@ -22,10 +24,25 @@ def test_deeplab_keeps_its_output_stride(output_stride, size):
     assert 'aux_logits' not in end_points
 
 
-@pytest.mark.parametrize('output_stride, rates', [(8, {1, 2, 4}), (16, {1, 2})])
-def test_strides_that_are_left_out_become_dilation_rates(output_stride, rates):
-    images = tf.placeholder(tf.float32, [1, 64, 64, 3])
+@pytest.mark.parametrize('output_stride, rates', [
+    (8, [1] * 7 + [2] * 7 + [4] * 3), (16, [1] * 14 + [2] * 3)])
+def test_blocks_after_a_stride_that_is_left_out_are_dilated(output_stride, rates):
+    images = tf.placeholder(tf.float32, [1, 32, 32, 3])
     logits, _ = models.build('deeplab', images, False, output_stride=output_stride)
     with tf.Session() as session:
-        layers = traced(logits, images, session).layers
-    assert {layer.dilation for layer in layers} == rates
+        found = traced(logits, images, session).layers
+    assert [each.dilation for each in found if each.kind == 'DEPTHWISE_CONV_2D'] == rates
+    assert logits.op.get_attr('align_corners')
+    assert [op.name for op in tf.get_default_graph().get_operations() if op.type == 'Relu'] == [
+        'image_pooling/Relu', 'aspp0/Relu', 'concat_projection/Relu']
+
+
+def test_the_head_drops_a_tenth():
+    with slim.arg_scope(layers.batch_norm_scope(False, 0.9, 1e-5, tf.nn.relu,
+                                                tf.ones_initializer())):
+        net = deeplab.head(tf.ones([8, 4, 4, 16]), is_training=True)
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        found = session.run(net)
+    assert (found == 0).mean() == pytest.approx(0.1, abs=0.02)
+    assert found.max() == pytest.approx(2 * 256 * 16 / 0.9, rel=1e-3)

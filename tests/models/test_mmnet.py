@@ -80,3 +80,21 @@ def test_no_dilation_narrows_the_receptive_field():
             return rows.max() - rows.min()
     # Four blocks reach 8 + 1 cells against 1 + 1 at half or a quarter of the input's size.
     assert extent() > 2 * extent(dilation=False)
+
+
+def test_the_auxiliary_head_reads_encoder_10_and_no_dilation_dilates_nothing():
+    _, points = models.build('mmnet', tf.zeros([1, 32, 32, 3]), False, width_multiplier=0.5,
+                             dilation=False)
+    assert tf.gradients(points['aux_logits'], points['encoder_10']) != [None]
+    assert not [op for op in tf.get_default_graph().get_operations()
+                if op.type == 'SpaceToBatchND']
+
+
+def test_blocks_are_drawn_branch_by_branch():
+    with slim.arg_scope(layers.batch_norm_scope(False, 0.9, 1e-3, None, tf.zeros_initializer())):
+        mmnet.encoder_block(tf.zeros([1, 8, 8, 16]), [1, 2, 4, 8], 1, 100, 8, None, 'block')
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        weights = session.run('block/expand/weights:0')
+    limit = np.sqrt(6 / (16 + 100))
+    assert 0.98 * limit < np.abs(weights).max() <= limit

@@ -30,6 +30,10 @@ def test_branches(squeeze_excitation):
                             {images: RNG.rand(2, 64, 96, 3)})
     assert [each.shape for each in found] == [(2, 64, 96, 2), (2, 4, 6, 1), (2, 64, 96, 1)]
     assert (found[0][..., 0] == 0).all() and found[0][..., 1].std() > 0
+    # Without the rest of the encoder, only the detail branch reads its last map of stride 4.
+    slope, = tf.gradients(end_points['detail'], end_points['expanded_conv_2'],
+                          stop_gradients=[end_points['expanded_conv_3']])
+    assert slope is not None
 
 
 def test_half_the_channels_have_batch_norm_and_half_instance_norm():
@@ -64,3 +68,13 @@ def test_e_aspp_sees_as_far_as_its_rates():
     expected = {(dy * rate, dx * rate) for rate in modnet.RATES
                 for dy in (-1, 0, 1) for dx in (-1, 0, 1)}
     assert {(y - centre, x - centre) for y, x in zip(*np.nonzero(reached))} == expected
+
+
+def test_e_aspp_and_squeeze_and_excitation():
+    assert modnet.RATES == (1, 6, 12, 18)
+    pixels = np.random.RandomState(0).rand(1, 3, 3, 8).astype(np.float32)
+    with slim.arg_scope(layers.batch_norm_scope(False, 0.9, 1e-5, None, tf.zeros_initializer())):
+        net = modnet.squeeze_excite(tf.constant(pixels))
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        np.testing.assert_allclose(session.run(net), 0.5 * pixels, rtol=1e-6)

@@ -1,7 +1,9 @@
+import numpy as np
 import pytest
 import tensorflow as tf
 
 from mmnet import models
+from tests.helpers import value
 
 
 @pytest.mark.parametrize('boundary_head, parameters', [(True, 2080904), (False, 2080760)])
@@ -15,3 +17,12 @@ def test_parameters(boundary_head, parameters):
              'up_4': (112, 16), 'up_5': (224, 8)}
     for name, (size, channels) in sizes.items():
         assert end_points[name].shape.as_list() == [1, size, size, channels], name
+
+
+def test_portraitnet_adds_the_encoder_s_last_maps():
+    _, points = models.build('portraitnet', tf.zeros([1, 32, 32, 3]), False)
+    # The encoder goes on from the next block; without it, only the sum reads the map.
+    for up, block in (('up_1', 12), ('up_2', 5), ('up_3', 2)):
+        skip, following = (points[f'expanded_conv_{number}'] for number in (block, block + 1))
+        slope, = tf.gradients(points[up], skip, stop_gradients=[following])
+        np.testing.assert_array_equal(value(slope), np.ones(points[up].shape))

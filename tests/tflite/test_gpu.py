@@ -1,3 +1,5 @@
+import types
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -71,3 +73,10 @@ def test_modnet_survives_halves_by_steps():
     assert any(each.overflowed for each in gpu.run_in_float16(network, white(256)))
     safe = gpu.run_in_float16(rearrange.rearrange(network), white(256))
     assert not any(each.overflowed for each in safe)
+
+
+def test_an_alpha_that_is_off_is_refused(monkeypatch):
+    report = gpu.LayerReport('alpha', 'LOGISTIC', 1.0, 0.06, False)
+    monkeypatch.setattr(gpu, 'run_in_float16', lambda *args: [report])
+    with pytest.raises(UserError, match='off by 0.06'):
+        gpu.check(types.SimpleNamespace(network=mean_of(4)), white(4))
