@@ -154,8 +154,8 @@ def check_flags(wanted: List[Run], train_flags: List[str]) -> None:
     for flag in train_flags:
         name = flag.split('=')[0]
         if name in OWN_FLAGS:
-            raise UserError(f'{flag}: is set for every row by reproduce.py itself; remove it after '
-                            f'--')
+            raise UserError(f'{flag}: is given to every row by reproduce.py itself; remove it '
+                            f'after --')
         for run in wanted:
             if name in run.row.flags:
                 raise UserError(f'{flag}: makes the row {run.row.label} what it is; remove it '

@@ -286,7 +286,7 @@ def test_it_goes_on_and_overwrites_nothing(tmp_path):
     assert os.path.exists(found['0'].mask) and os.path.getmtime(found['4'].mask) == 1
     splits = [split for split in ('train', 'test') if (dest / split).exists()]
     assert '3' in sum((stems(dest, split) for split in splits), [])
-    for other in (['--seed', 1], ['--mask_folder', 'photos']):
+    for other in (['--seed', 1], ['--mask_folder', './labels']):
         status, _, err = prepare('folder', source, dest, *flags + other)
         assert status == 1 and 'another folder' in err and err.count('\n') == 1
 
