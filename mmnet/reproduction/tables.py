@@ -2,7 +2,7 @@
 
 import csv
 import io
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Collection, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -49,10 +49,20 @@ class Results:
         named = [name for each in self._records for name in each['metrics'].get('sets', {})]
         return [ALL_IMAGES, *dict.fromkeys(named)]
 
-    def values(self, label: str, metric: str, test_set: str = ALL_IMAGES) -> List[float]:
-        """Returns a metric of a row's seeds; that of the exported file for rows of 8 bits."""
+    def seeds(self, label: str) -> List[int]:
+        """Returns the seeds of a row's records."""
+        return [each['seed'] for each in self.of(label)]
+
+    def values(self, label: str, metric: str, test_set: str = ALL_IMAGES,
+               seeds: Optional[Collection[int]] = None) -> List[float]:
+        """Returns a metric of a row's seeds, or of those given.
+
+        It is that of the exported file for rows of 8 bits.
+        """
         found = []
         for record in self.of(label):
+            if seeds is not None and record['seed'] not in seeds:
+                continue
             metrics = record.get('metrics_of_file') or record['metrics']
             if test_set != ALL_IMAGES:
                 metrics = metrics.get('sets', {}).get(test_set, {})
@@ -251,7 +261,10 @@ def judge(results: Results, comparison: Comparison, test_set: str = ALL_IMAGES) 
             for measured in (results.milliseconds(each, 'litert') for each in (smaller, larger))]
     else:
         name, scale = UNITS[metric]
-        samples = [[scale * value for value in results.values(each, metric, test_set)]
+        # A row of 8 bits is compared with the very float rows that it started from.
+        seeds = (results.seeds(smaller)
+                 if make_row(smaller).float_row == make_row(larger).name else None)
+        samples = [[scale * value for value in results.values(each, metric, test_set, seeds)]
                    for each in (smaller, larger)]
     paper = [getattr(published(each), metric, None) or np.nan for each in (smaller, larger)]
     printed = margin(*paper)

@@ -65,6 +65,8 @@ def test_claims_are_judged():
         '4.00, 8.00', '+50.0 %', '+11.6 %', 'yes']
     assert judged('mad', 'MMNet-1.00Q', 'MMNet-1.00')[1:] == ['-100.0 %', '+0.4 %',
                                                               'no (one seed)']
+    # The float row's other seed says nothing about rounding.
+    assert judged('gradient_error', 'MMNet-1.00Q', 'MMNet-1.00')[:2] == ['11.00, 10.00', '-10.0 %']
     assert judged('milliseconds', 'MMNet-1.00', 'No dilation')[-1] == 'not measured'
 
 
