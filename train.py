@@ -118,7 +118,7 @@ def is_another(given: str, before: Optional[str]) -> bool:
     """Returns whether an --init_checkpoint differs from an earlier one, which may have moved."""
     if before is None or before.startswith(pretrained.PREFIX):
         return given != before
-    there = os.path.exists(before) or os.path.exists(before + '.index')
+    there = os.path.exists(before) or checkpoints.exists(before)
     return there and os.path.realpath(given) != os.path.realpath(before)
 
 

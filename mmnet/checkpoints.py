@@ -234,6 +234,12 @@ def reason_of(error: Exception) -> str:
     return str(getattr(error, 'message', error)).split('\n')[0].split('; ')[-1]
 
 
+def missing_variable(error: Exception) -> str:
+    """Returns the part of an error that names a variable no checkpoint has, or ''."""
+    found = re.search(r'Key \S+ not found', str(error))
+    return found.group() if found else ''
+
+
 def restore(saver: tf.train.Saver, session: tf.Session, checkpoint: str) -> None:
     """Loads a checkpoint's variables.
 
@@ -244,8 +250,7 @@ def restore(saver: tf.train.Saver, session: tf.Session, checkpoint: str) -> None
     try:
         saver.restore(session, checkpoint)
     except (tf.errors.OpError, ValueError) as error:
-        missing = re.search(r'Key \S+ not found', str(error))
-        reason = missing.group() if missing else str(error).split('\n')[0]
+        reason = missing_variable(error) or str(error).split('\n')[0]
         raise UserError(f'{checkpoint}: cannot be restored; it is damaged or belongs to another '
                         f'network ({reason})')
 

@@ -21,9 +21,9 @@ ITERATIONS = 5
 SIZE = 256
 
 
-def predictor(dataset_paths: Sequence[str], split: str = 'train') -> Predictor:
-    """Makes a predictor of GrabCut at its default size; see `trimap`."""
-    labels = trimap(dataset_paths, split, SIZE)
+def predictor(dataset_paths: Sequence[str]) -> Predictor:
+    """Makes a predictor of GrabCut at its default size, from the training masks; see `trimap`."""
+    labels = trimap(dataset_paths, 'train', SIZE)
     return Predictor(SIZE, lambda image: alpha(image, labels))
 
 

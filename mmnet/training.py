@@ -257,17 +257,15 @@ def failures_named(train_dir: str, training: Training, progress: 'ProgressHook')
         if LOST in message and isinstance(error, (tf.errors.UnknownError, tf.errors.AbortedError)):
             raise UserError('another worker ended; run the same command again, with any number of '
                             'workers, to resume from the last checkpoint')
-        missing = re.search(r'Key \S+ not found', message)
-        if isinstance(error, tf.errors.NotFoundError) and missing:
+        missing = checkpoints.missing_variable(error)
+        if missing:
             raise UserError(f'--train_dir {train_dir}: its checkpoints are of another network '
-                            f'({missing.group()}); choose another directory')
+                            f'({missing}); choose another directory')
         if NOT_FINITE in message:
             raise UserError(f'the loss or a gradient became NaN or infinite at step '
                             f'{progress.step + 1}; the last good checkpoint is '
                             f'{good[-1] if good else "none"}; go on from it with a lower '
                             f'--learning_rate')
-        if isinstance(error, tf.errors.ResourceExhaustedError) and 'OOM' in message:
-            raise UserError(f'--batch_size {training.batch_size}: out of memory; try a smaller one')
         if any(each in message for each in NO_SPACE):
             raise UserError(f'--train_dir {train_dir}: no space left on the disk; make room, and '
                             f'{again}')

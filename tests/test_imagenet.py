@@ -22,8 +22,7 @@ RNG = np.random.RandomState(0)
 
 
 def photos(count):
-    return np.stack([np.round(255 * synthetic.draw_portrait(
-        np.random.RandomState(seed), SIZE, SIZE).image).astype(np.uint8) for seed in range(count)])
+    return synthetic.draw_photos(count, SIZE)
 
 
 def classifier(width, quantized=False):

@@ -286,20 +286,22 @@ class _Tracer:
         It can if nothing else reads the value and nothing follows the layer yet.
         """
         layer = next((layer for layer in self.layers if value in layer.outputs), None)
-        if layer is None or layer.activation != 'NONE' or value.range is not None or \
-                any(value in other.inputs for other in self.layers):
+        if layer is None or layer.activation != 'NONE' or value.range is not None:
             return None
         # Some readers may not have been traced yet, and some read an identity of the value.
         readers = {op for name, each in self._values.items() if each is value
-                   for op in self._readers_through(name)
+                   for op in self._readers_through(self._graph.get_tensor_by_name(name))
                    if self._values.get(op.outputs[0].name) is not value}
         return layer if len(readers) == 1 else None
 
-    def _readers_through(self, name: str) -> Iterator[tf.Operation]:
+    def _readers_of(self, tensor: tf.Tensor) -> Set[tf.Operation]:
+        return self._path.intersection(tensor.consumers())
+
+    def _readers_through(self, tensor: tf.Tensor) -> Iterator[tf.Operation]:
         """Yields the operations that read a tensor, also through operations that change nothing."""
-        for op in self._path.intersection(self._graph.get_tensor_by_name(name).consumers()):
+        for op in self._readers_of(tensor):
             if op.type in PASS_THROUGH:
-                yield from self._readers_through(op.outputs[0].name)
+                yield from self._readers_through(op.outputs[0])
             else:
                 yield op
 
@@ -334,7 +336,7 @@ class _Tracer:
             raise ValueError(f'{op.name} does not split channels')
         source = self.value(op.inputs[1])
         wide = self._own_layer(source)
-        if wide is not None and wide.kind == 'CONV_2D' and self._readers_of(op.inputs[1]) == 1:
+        if wide is not None and wide.kind == 'CONV_2D' and len(self._readers_of(op.inputs[1])) == 1:
             # Separate convolutions can absorb the operations that follow.
             self._split_conv(wide, op)
             return
@@ -352,9 +354,6 @@ class _Tracer:
         self.layers += split_conv(wide, values)
         for tensor, value in zip(split.outputs, values):
             self._enter(tensor, value)
-
-    def _readers_of(self, tensor: tf.Tensor) -> int:
-        return len(self._path.intersection(tensor.consumers()))
 
     def _average(self, op: tf.Operation) -> Value:
         """Reads average pooling without overlap."""
