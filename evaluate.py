@@ -6,7 +6,6 @@ Checkpoints are also measured by the losses.
 
 import argparse
 import os
-import sys
 from typing import Callable, Dict, List, Mapping
 
 from mmnet import cli
@@ -20,9 +19,9 @@ with cli.starting():
     from mmnet.records import Record
     from mmnet.runtime import Interpreter, following
 
-# The split to measure, unless a flag says otherwise.
+# The default of --dataset_split_name; `check_flags` compares with it.
 SPLIT = 'test'
-# Images at a time, unless a flag says otherwise.
+# The default of --batch_size. The flag's own is None, so `check_flags` knows whether it was given.
 BATCH_SIZE = 32
 
 # Only checkpoints need TensorFlow, so the functions that read them import what needs it.
@@ -51,7 +50,7 @@ def main() -> int:
 
 
 def make_parser() -> cli.Parser:
-    parser = cli.Parser('Measures checkpoints of a training, or an exported file, on a split. A '
+    parser = cli.Parser('Measures checkpoints of a run, or an exported file, on a split. A '
                         'checkpoint\'s network is read from the hparams.json beside it.')
     cli.add_data_flags(parser, split=SPLIT)
     measured = parser.add_mutually_exclusive_group(required=True)
@@ -62,10 +61,10 @@ def make_parser() -> cli.Parser:
     measured.add_argument('--always_foreground', action='store_true',
                           help='measure the baseline: alpha = 1 everywhere')
     parser.add_argument('--validation', action='store_true',
-                        help='measure the photos that train.py --validation_fraction left out of '
-                        'the data sets, in place of a split')
-    parser.add_argument('--clips', action='store_true', help='the data sets hold clips, '
-                        '<clip>/{image,mask}, not splits; measures their flicker, dtSSD, too')
+                        help='measure the photos that train.py --validation_fraction held out, '
+                        'instead of a split')
+    parser.add_argument('--clips', action='store_true', help='read the data sets as folders of '
+                        'clips, <clip>/{image,mask}, and measure flicker (dtSSD), too')
     parser.add_argument('--steady', action='store_true', help='with --clips: steady the mattes as '
                         'matte.py --steady does')
     parser.add_argument('--metrics', choices=('paper', 'all'), default='paper',
@@ -93,23 +92,25 @@ def check_flags(args: argparse.Namespace) -> None:
     """
     for wrong, message in (
             (not args.watch and (args.timeout or args.max_steps),
-             '--timeout and --max_steps are for --watch; pass it with them'),
+             '--timeout and --max_steps: need --watch; add it, or leave them out'),
             (args.steady and not args.clips,
-             '--steady: steadies the frames of clips; pass --clips with it'),
+             '--steady: applies to clips only; add --clips, or leave it out'),
             (args.dataset_split_name != SPLIT and (args.clips or args.validation),
              f'--dataset_split_name {args.dataset_split_name}: is not read with --clips or '
              f'--validation; leave it out'),
             (args.runtime and not args.tflite_path,
-             '--runtime: runs exported files; give one with --tflite_path'),
+             '--runtime: applies to exported files only; name one with --tflite_path, or leave it '
+             'out'),
             (args.batch_size and args.clips,
              '--batch_size: clips are measured frame by frame; leave it out'),
             (args.clips and (args.always_foreground or args.watch or args.validation),
-             '--clips: measures a network; give it with --tflite_path or --checkpoint_path, '
-             'without --watch and --validation'),
+             '--clips: cannot be combined with --always_foreground, --watch or --validation; leave '
+             'them out'),
             (args.watch and not args.checkpoint_path,
-             '--watch: follows a train directory, given with --checkpoint_path'),
+             '--watch: needs a train directory; name one with --checkpoint_path'),
             (args.validation and not args.checkpoint_path,
-             '--validation: is known to a train directory only, given with --checkpoint_path')):
+             '--validation: needs a train directory, whose hparams.json says which photos were '
+             'held out; name it with --checkpoint_path')):
         if wrong:
             raise UserError(message)
 
@@ -126,14 +127,15 @@ def evaluate_other(args: argparse.Namespace) -> int:
     """Measures an exported file, or the baseline that needs none."""
     if args.always_foreground:
         # Any size will do; OpenCV enlarges a single pixel wrongly.
-        size, predict, again = 2, evaluation.always_foreground, None
+        size, predict, predict_with_past = 2, evaluation.always_foreground, None
     else:
         runtime = environments.enter(args.runtime or cli.RUNTIME)
         predictor = Interpreter(args.tflite_path, runtime).predictor()
         size, predict = predictor.size, evaluation.image_by_image(predictor.alpha)
-        again = evaluation.with_own_past(predictor.alpha) if predictor.remembers else None
+        predict_with_past = (evaluation.with_own_past(predictor.alpha) if predictor.remembers
+                             else None)
     sets = find_sets(args.dataset_path, args.dataset_split_name, args.skip_bad_pairs)
-    record, _ = make_evaluator(args, sets, size).evaluate(predict, again)
+    record, _ = make_evaluator(args, sets, size).evaluate(predict, predict_with_past)
     return finish(args, record)
 
 
@@ -161,7 +163,7 @@ def make_evaluator(args: argparse.Namespace, sets: Mapping[str, List[Pair]],
 
 
 def held_out(args: argparse.Namespace, trained) -> Dict[str, List[Pair]]:
-    """Finds the pairs that a training left out to validate on.
+    """Finds the pairs that training left out for validation.
 
     Args:
         args: of this program.
@@ -199,8 +201,8 @@ def prepare(args: argparse.Namespace, train_dir: str, trained) -> Callable[[str]
             find_sets(args.dataset_path, args.dataset_split_name, args.skip_bad_pairs))
     data, path = describe(sets), records.path_of(train_dir, split_of(args))
     if args.watch and records.of_other_photos(path, data):
-        raise UserError(f'{path}: holds figures of other photos; move it and best/ away to watch '
-                        f'with these, or measure one checkpoint without --watch')
+        raise UserError(f'{path}: holds results for other photos; move it and best/ away, or leave '
+                        f'out --watch')
     evaluator = make_evaluator(args, sets, trained.image_size)
     network = watching.CheckpointPredictor(trained)
     return lambda checkpoint: watching.evaluate_checkpoint(
@@ -218,14 +220,14 @@ def watch(args: argparse.Namespace) -> int:
     done = [record['global_step'] for record in records.read_records(
         records.path_of(train_dir, split_of(args)))]
     if done:
-        print(f'going on after {len(done)} checkpoints evaluated before')
+        print(f'skipping {len(done)} checkpoints that are already evaluated')
 
     def finished() -> bool:
         last = args.max_steps or hparams.read(train_dir).training.max_steps
         return bool(done) and max(done) >= last and not any(
             step <= last for step in watching.pending(train_dir, done))
     if finished():
-        print('all of them are evaluated; --max_steps waits for later ones')
+        print('all checkpoints are evaluated; raise --max_steps to wait for later ones')
         return 0
     for checkpoint in watching.watch(train_dir, done, args.timeout):
         found = hparams.read(train_dir)
@@ -235,15 +237,15 @@ def watch(args: argparse.Namespace) -> int:
         try:
             record = evaluate(checkpoint)
         except FileNotFoundError:
-            print(f'{checkpoint}: deleted by training before it could be evaluated; raise '
-                  f'--keep_checkpoint_max there', file=sys.stderr)
+            watching.report_deleted(checkpoint)
             continue
         finish(args, record)
         done.append(record['global_step'])
         if finished():
             return 0
     if not done:
-        raise UserError(f'--timeout {args.timeout:g}: no checkpoint came in {train_dir}')
+        raise UserError(f'--timeout {args.timeout:g}: no checkpoint appeared in {train_dir}; '
+                        f'check that training runs, or raise --timeout')
     return 0
 
 

@@ -4,7 +4,6 @@
 import argparse
 import contextlib
 import dataclasses
-import os
 import sys
 from typing import Dict, List, Optional
 
@@ -38,7 +37,7 @@ def main() -> int:
             try:
                 stack.enter_context(files.locked(args.train_dir, wait=False))
             except BlockingIOError:
-                raise UserError(f'--train_dir {args.train_dir}: another training runs there; wait '
+                raise UserError(f'--train_dir {args.train_dir}: another run is using it; wait '
                                 f'for it or choose another directory')
             files.check_writable(args.train_dir, '--train_dir')
         return train(args, settings, sets, ranks)
@@ -70,7 +69,7 @@ def train(args: argparse.Namespace, settings: HParams, sets: Sets, ranks: worker
     checkpoint = find_checkpoint(args.train_dir, ranks)
     step = checkpoints.step_of(checkpoint) if checkpoint else 0
     if checkpoint and ranks.first:
-        settings = keep_start(settings, args.train_dir)
+        settings = warm_start.keep_start(settings, args.train_dir)
     options = settings.training
     if options.seed is None and ranks.size > 1:
         # All ranks need one order of the photos.
@@ -99,31 +98,8 @@ def train(args: argparse.Namespace, settings: HParams, sets: Sets, ranks: worker
         photos, options, step, ranks), len(photos), step, guide, ranks)
 
 
-def keep_start(settings: HParams, train_dir: str) -> HParams:
-    """Keeps the --init_checkpoint that a resumed training started from, which is not read again.
-
-    Raises:
-        UserError: for another one.
-    """
-    given, before = (each.training.init_checkpoint for each in (settings, hparams.read(train_dir)))
-    if given and is_another(given, before):
-        raise UserError(f'--init_checkpoint {given}: is read at the start only, and the training '
-                        f'in {train_dir} started from {before or "random weights"}; choose another '
-                        f'directory')
-    return dataclasses.replace(settings, training=dataclasses.replace(
-        settings.training, init_checkpoint=before))
-
-
-def is_another(given: str, before: Optional[str]) -> bool:
-    """Returns whether an --init_checkpoint differs from an earlier one, which may have moved."""
-    if before is None or before.startswith(pretrained.PREFIX):
-        return given != before
-    there = os.path.exists(before) or checkpoints.exists(before)
-    return there and os.path.realpath(given) != os.path.realpath(before)
-
-
 def find_checkpoint(train_dir: str, ranks: workers.Ranks) -> Optional[str]:
-    """Finds the checkpoint to go on from, the same for all ranks; names the damaged ones."""
+    """Finds the checkpoint to resume from, the same for all ranks; names the damaged ones."""
     checkpoint, damaged = checkpoints.prepare_resume(train_dir) if ranks.first else (None, [])
     for path in damaged:
         print(f'{path}: damaged, going on from an older checkpoint', file=sys.stderr)
@@ -133,7 +109,7 @@ def find_checkpoint(train_dir: str, ranks: workers.Ranks) -> Optional[str]:
 
 def announce(settings: HParams, sets: Sets, checkpoint: Optional[str], train_dir: str,
              ranks: workers.Ranks) -> None:
-    """Prints what is trained, and what a resumed training does differently from before."""
+    """Prints what is trained, and what a resumed run does differently from before."""
     sizes = ' + '.join(f'{len(pairs)}' for pairs in sets.values())
     print(f'{settings.model}, {sizes} {"photos" if settings.training.soc else "pairs"}, '
           f'{"going on from" if checkpoint else "training in"} {checkpoint or train_dir}' +

@@ -132,23 +132,23 @@ def resolve(checkpoint_path: str, flag: str = '--checkpoint_path') -> str:
         known.pop()
     if not known:
         raise UserError(f'{flag} {checkpoint_path}: holds no checkpoint; name a train directory or '
-                        f'a file in it, or wait for a training\'s first with evaluate.py --watch')
+                        f'a checkpoint, or wait for the first with evaluate.py --watch')
     return known[-1]
 
 
 def prepare_resume(train_dir: str) -> Tuple[Optional[str], List[str]]:
-    """Finds the newest whole checkpoint of a training that is about to go on.
+    """Finds the newest whole checkpoint of a run that is about to resume.
 
     Removes the files of a write that was cut off, and takes damaged checkpoints off the list.
     Whole checkpoints are listed again if the list was lost, or if training was killed before it
     was written. Standard error names what is removed or listed again.
 
     Returns:
-        the checkpoint to go on from, or None, and the damaged ones.
+        the checkpoint to resume from, or None, and the damaged ones.
 
     Raises:
-        UserError: if there are checkpoints but all are damaged, or if the newest has no state to
-            go on from.
+        UserError: if there are checkpoints but all are damaged, or if the newest has bare
+            weights, without what training needs to resume.
     """
     for leftover in glob.glob(os.path.join(glob.escape(train_dir), 'model.ckpt-*_temp_*')):
         shutil.rmtree(leftover, ignore_errors=True)
@@ -165,8 +165,8 @@ def prepare_resume(train_dir: str) -> Tuple[Optional[str], List[str]]:
         raise UserError(f'{train_dir}: none of its {len(damaged)} checkpoints can be read; move '
                         f'the directory away to start anew')
     if whole and 'global_step' not in dict(tf.train.list_variables(whole[-1])):
-        raise UserError(f'--train_dir {train_dir}: holds weights without the state of a training; '
-                        f'choose another directory, and pass --init_checkpoint {train_dir}')
+        raise UserError(f'--train_dir {train_dir}: holds bare weights, from which no run can '
+                        f'resume; choose another directory, and pass --init_checkpoint {train_dir}')
     if whole != listed(train_dir):
         _list(train_dir, whole)
     return (whole[-1] if whole else None), damaged
@@ -209,7 +209,7 @@ def saver(averaged: bool) -> tf.train.Saver:
     """Makes a saver for the variables and learned ranges of the default graph's network.
 
     Args:
-        averaged: load the moving averages that a training with --ema_decay keeps of the variables.
+        averaged: load the moving averages that --ema_decay keeps of the variables.
     """
     ending = AVERAGE if averaged else ''
     return tf.train.Saver({
@@ -259,7 +259,7 @@ def copy(checkpoint: str, directory: str) -> str:
     """Copies a checkpoint's files and returns the path of the copy.
 
     Raises:
-        FileNotFoundError: if the checkpoint is missing, or is deleted meanwhile.
+        FileNotFoundError: if the checkpoint is missing, or is deleted during the copy.
         UserError: if the copy cannot be written.
     """
     paths = glob.glob(glob.escape(checkpoint) + '.data-*') + [checkpoint + '.index']

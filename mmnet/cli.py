@@ -30,7 +30,7 @@ from mmnet.errors import UserError
 from mmnet.settings import Bounds, describe_number
 
 INTERRUPTED = 130
-# What runs an exported file, unless --runtime says otherwise.
+# What runs an exported file by default.
 RUNTIME = 'litert'
 
 
@@ -157,7 +157,7 @@ def add_data_flags(parser: Parser, split: str) -> None:
                         help='data sets, each with <split>/image and <split>/mask')
     parser.add_argument('--dataset_split_name', default=split, help='folder of the split')
     parser.add_argument('--skip_bad_pairs', action='store_true',
-                        help='go on without files that cannot be read or paired')
+                        help='skip files that cannot be read or paired')
 
 
 def add_matting_flags(parser: Parser, action: str = 'store') -> None:
@@ -178,7 +178,7 @@ def add_json_flag(parser: Parser) -> None:
         files.check_output(text, force=True, flag='--json')
         return text
     parser.add_argument('--json', type=path,
-                        help='write the figures, not multiplied, to this file; replaces it')
+                        help='write the results, unscaled, to this JSON file; replaces it')
 
 
 def add_runtime_flag(parser: Parser) -> None:

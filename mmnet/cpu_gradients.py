@@ -30,13 +30,13 @@ class BatchNormGrad:
     Attributes:
         grad: ∂y, `[P, outputs]`.
         grad_scale: a, `[outputs]`.
-        image_scale: b, `[outputs]`.
+        x_scale: b, `[outputs]`.
         offset: c, `[outputs]`.
         product: inᵀ ∂y, `[inputs, outputs]`.
     """
     grad: tf.Tensor
     grad_scale: tf.Tensor
-    image_scale: tf.Tensor
+    x_scale: tf.Tensor
     offset: tf.Tensor
     product: tf.Tensor
 
@@ -65,35 +65,35 @@ def _conv2d_gradient(op: tf.Operation, grad: tf.Tensor) -> List[Optional[tf.Tens
     ∂in = ∂x Wᵀ = ∂y (a W)ᵀ + in (b W) Wᵀ + 1 (W c)ᵀ
     Neither x nor ∂x is needed, and both are as large as the expansion.
     """
-    images, weights = op.inputs
+    inputs, weights = op.inputs
     if not _is_pointwise(op):
         return nn_grad._Conv2DGrad(op, grad)
-    flat_images, matrix = _flat(_recompute(images, grad)), _flat(weights)
+    flat_inputs, matrix = _flat(_recompute(inputs, grad)), _flat(weights)
     parts = _batch_norm_grads.get(grad.graph, {}).get(grad.name)
     if parts is None:
         flat_grad = _flat(grad)
-        weights_grad = _product(flat_images, flat_grad)
-        images_grad = tf.matmul(flat_grad, matrix, transpose_b=True)
+        weights_grad = _product(flat_inputs, flat_grad)
+        inputs_grad = tf.matmul(flat_grad, matrix, transpose_b=True)
     else:
-        scaled = matrix * parts.image_scale
-        gram = _product(flat_images, flat_images)
+        scaled = matrix * parts.x_scale
+        gram = _product(flat_inputs, flat_inputs)
         weights_grad = (parts.product * parts.grad_scale + tf.matmul(gram, scaled) +
-                        _sum(images)[:, tf.newaxis] * parts.offset)
-        images_grad = (
+                        _sum(inputs)[:, tf.newaxis] * parts.offset)
+        inputs_grad = (
             tf.matmul(parts.grad, matrix * parts.grad_scale, transpose_b=True) +
-            tf.nn.bias_add(tf.matmul(flat_images, tf.matmul(scaled, matrix, transpose_b=True)),
+            tf.nn.bias_add(tf.matmul(flat_inputs, tf.matmul(scaled, matrix, transpose_b=True)),
                            tf.linalg.matvec(matrix, parts.offset)))
-    return [tf.reshape(images_grad, _shape(images)), tf.reshape(weights_grad, weights.shape)]
+    return [tf.reshape(inputs_grad, _shape(inputs)), tf.reshape(weights_grad, weights.shape)]
 
 
 @tf.RegisterGradient('RecomputedDepthwiseConv2D')
 def _depthwise_gradient(op: tf.Operation, grad: tf.Tensor) -> List[tf.Tensor]:
-    images, weights = op.inputs
+    inputs, weights = op.inputs
     attributes = {name: op.get_attr(name) for name in ('strides', 'padding', 'data_format')}
     return [tf.nn.depthwise_conv2d_native_backprop_input(
-                _shape(images), weights, grad, **attributes),
+                _shape(inputs), weights, grad, **attributes),
             tf.nn.depthwise_conv2d_native_backprop_filter(
-                _recompute(images, grad), weights.shape.as_list(), grad, **attributes)]
+                _recompute(inputs, grad), weights.shape.as_list(), grad, **attributes)]
 
 
 @tf.RegisterGradient('RecomputedRelu6')
@@ -110,33 +110,32 @@ def _batch_norm_gradient(op: tf.Operation, grad: tf.Tensor, *others) -> List[Opt
     """
     if not op.get_attr('is_training'):
         return nn_grad._FusedBatchNormV3Grad(op, grad, *others)
-    images, gamma = op.inputs[:2]
+    x, gamma = op.inputs[:2]
     mean, variance = op.outputs[3:5]
     flat_grad = _flat(grad)
     inverse_deviation = tf.rsqrt(variance + op.get_attr('epsilon'))
     beta_grad = _sum(grad)
-    expansion = _is_expansion(images.op)
+    expansion = _is_expansion(x.op)
     if expansion:
-        expanded, weights = images.op.inputs
-        product = _product(_flat(_recompute(expanded, grad)), flat_grad)
-        images_sum = tf.reduce_sum(_flat(weights) * product, axis=0)
+        narrow, weights = x.op.inputs
+        product = _product(_flat(_recompute(narrow, grad)), flat_grad)
+        grad_dot_x = tf.reduce_sum(_flat(weights) * product, axis=0)
     else:
-        images_sum = _sum(grad * images)
-    gamma_grad = (images_sum - beta_grad * mean) * inverse_deviation
+        grad_dot_x = _sum(grad * x)
+    gamma_grad = (grad_dot_x - beta_grad * mean) * inverse_deviation
 
     # ∂x is linear in ∂y and x, with one coefficient for each channel.
     pixels = tf.cast(tf.shape(flat_grad)[0], tf.float32)
     grad_scale = gamma * inverse_deviation
-    image_scale = -grad_scale * inverse_deviation * gamma_grad / pixels
-    offset = -grad_scale * beta_grad / pixels - image_scale * mean
-    images_grad = tf.reshape(
-        tf.nn.bias_add(grad_scale * flat_grad + image_scale * _flat(images), offset),
-        _shape(images))
+    x_scale = -grad_scale * inverse_deviation * gamma_grad / pixels
+    offset = -grad_scale * beta_grad / pixels - x_scale * mean
+    x_grad = tf.reshape(
+        tf.nn.bias_add(grad_scale * flat_grad + x_scale * _flat(x), offset), _shape(x))
     if expansion:
         # The convolution's gradient takes the parts; the sum above is never run.
-        _batch_norm_grads.setdefault(grad.graph, {})[images_grad.name] = BatchNormGrad(
-            flat_grad, grad_scale, image_scale, offset, product)
-    return [images_grad, gamma_grad, beta_grad, None, None]
+        _batch_norm_grads.setdefault(grad.graph, {})[x_grad.name] = BatchNormGrad(
+            flat_grad, grad_scale, x_scale, offset, product)
+    return [x_grad, gamma_grad, beta_grad, None, None]
 
 
 def _recompute(tensor: tf.Tensor, after: tf.Tensor) -> tf.Tensor:
@@ -167,15 +166,15 @@ def _recompute_outputs(tensor: tf.Tensor, after: tf.Tensor) -> Tuple[tf.Tensor, 
         if op.type == 'SpaceToBatchND':
             return tf.space_to_batch_nd(_recompute(op.inputs[0], after), *op.inputs[1:]),
         if op.type == 'FusedBatchNormV3' and op.get_attr('is_training'):
-            images, gamma, beta = op.inputs[:3]
+            x, gamma, beta = op.inputs[:3]
             mean, variance = op.outputs[3:5]
             scale = gamma * tf.rsqrt(variance + op.get_attr('epsilon'))
-            if _is_expansion(images.op):
-                expanded, weights = images.op.inputs
-                scaled = tf.nn.conv2d(_recompute(expanded, after), weights * scale, 1, 'SAME')
+            if _is_expansion(x.op):
+                narrow, weights = x.op.inputs
+                scaled = tf.nn.conv2d(_recompute(narrow, after), weights * scale, 1, 'SAME')
             else:
                 # Broadcasting over two dimensions is several times as fast as over four.
-                scaled = tf.reshape(_flat(images) * scale, images.shape)
+                scaled = tf.reshape(_flat(x) * scale, x.shape)
             return (tf.nn.bias_add(scaled, beta - mean * scale),) + tuple(op.outputs[1:])
     return tuple(op.outputs)
 

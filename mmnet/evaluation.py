@@ -57,9 +57,9 @@ class Evaluator:
         sets: pairs by the name of their data set.
         size: side of the square that the network takes.
         batch_size: images at a time.
-        skip_bad_pairs: go on without files that cannot be decoded.
+        skip_bad_pairs: skip files that cannot be decoded.
         all_metrics: compute the `scores` of other papers, too.
-        moving: whether each set is a clip; dtSSD is computed, too.
+        moving: whether the only set is a clip; dtSSD is computed, too.
     """
 
     def __init__(self, sets: Mapping[str, List[Pair]], size: int, batch_size: int,
@@ -75,18 +75,19 @@ class Evaluator:
             np.linspace(0, count - 1, STRIP_EXAMPLES).astype(int))
 
     def evaluate(self, predict: BatchPredictor,
-                 again: Optional[PastPredictor] = None) -> Tuple[Record, List[Shown]]:
+                 predict_with_past: Optional[PastPredictor] = None
+                 ) -> Tuple[Record, List[Shown]]:
         """Runs a predictor over all data sets.
 
         Args:
             predict: the predictor.
-            again: for a network with a memory, its second run on the same images; see
+            predict_with_past: for a network with a memory, its second run on the same images; see
                 `with_own_past`.
 
         Returns:
             the means over all images by name, and the examples of a picture strip, evenly spread.
             If there are several data sets, `sets` has the means of each by its name. `own_past` has
-            the means of `again`.
+            the means of `predict_with_past`.
 
         Raises:
             UserError: for files that cannot be decoded, unless they are skipped.
@@ -94,8 +95,8 @@ class Evaluator:
         first: Rows = {name: [] for name in self._sets}
         second: Rows = {name: [] for name in self._sets}
         strip: List[Shown] = []
-        # The error of each clip's last frame.
-        errors: Dict[str, np.ndarray] = {}
+        # The error of a clip's last frame.
+        before: Optional[np.ndarray] = None
         for name, batch in self._batches():
             images = np.stack([example.image for _, example in batch])
             alphas_gt = np.stack([example.alpha for _, example in batch])
@@ -104,20 +105,19 @@ class Evaluator:
                 row, error = self._measure(alpha, example)
                 first[name].append({**means, **row})
                 if self._moving:
-                    before = errors.get(name)
                     if before is not None and before.shape != error.shape:
                         raise UserError(f'{name}: its frames differ in size; give all frames of a '
                                         f'clip the same one')
                     first[name][-1]['dtssd'] = scores.flicker(error, before)
-                    errors[name] = error
+                    before = error
                 if index in self._strip_indices:
                     strip.append((example, alpha))
-            if again:
-                alphas, means = again(images, alphas_gt, alphas)
+            if predict_with_past:
+                alphas, means = predict_with_past(images, alphas_gt, alphas)
                 second[name] += [{**means, **self._measure(alpha, example)[0]}
                                  for (_, example), alpha in zip(batch, alphas)]
         record = _means_of_sets(first)
-        if again:
+        if predict_with_past:
             record['own_past'] = _means_of_sets(second)
         return record, strip
 
@@ -213,7 +213,7 @@ def image_by_image(alpha: Callable[[np.ndarray], np.ndarray]) -> BatchPredictor:
 
 
 def with_own_past(alpha: Callable[..., np.ndarray]) -> PastPredictor:
-    """Runs a network with a memory on images again, with its own alphas as their past."""
+    """Makes a `PastPredictor` from a function of an image and its previous alpha."""
     def predict(images: np.ndarray, _, own: np.ndarray) -> Predicted:
         return np.stack([alpha(image, past) for image, past in zip(images, own)]), {}
 

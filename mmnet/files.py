@@ -78,7 +78,7 @@ def check_writable(directory: str, flag: str) -> None:
         UserError: names the directory.
     """
     if not os.access(directory, os.W_OK | os.X_OK):
-        raise UserError(f'{flag} {directory}: may not be written to; choose another folder')
+        raise UserError(f'{flag} {directory}: is not writable; choose another folder')
 
 
 def make_directory(path: str) -> None:
@@ -90,11 +90,12 @@ def make_directory(path: str) -> None:
     try:
         os.makedirs(path, exist_ok=True)
     except OSError as error:
-        raise UserError(f'{path}: cannot be made ({error.strerror})')
+        raise UserError(f'{path}: cannot be made ({error.strerror}); choose another place, or '
+                        f'fix its permissions')
 
 
 def reserve_directory(directory: str, name: str, made_with: Dict[str, Any]) -> None:
-    """Makes a directory, or goes on in one that was made with the same values.
+    """Makes a directory, or continues one that was made with the same values.
 
     Args:
         directory: to make.

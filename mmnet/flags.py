@@ -11,7 +11,7 @@ from mmnet import cli, hparams, models, pretrained
 from mmnet.cli import Parser, number, positive
 from mmnet.errors import UserError
 from mmnet.hparams import ADAPTATION, HParams, Quantization, Training
-from mmnet.settings import Setting, Settings, declared_settings, make, training_only
+from mmnet.settings import Setting, Settings, declared_settings, make, training_only_names
 
 # A setting by name: each network that has it, and how that network declares it.
 Uses = Dict[str, List[Tuple[str, Setting]]]
@@ -33,12 +33,12 @@ def train_parser() -> Parser:
 
     The flag of a setting is None where it is not given; `to_hparams` fills in the rest.
     """
-    parser = Parser('Trains a portrait matting network. A directory that holds a training of the '
+    parser = Parser('Trains a portrait matting network. A directory that holds a run of the '
                     'same network is resumed.')
     cli.add_data_flags(parser, split=Training.dataset_split_name)
     parser.add_argument('--dataset_weights', type=positive(float), nargs='+',
                         help='relative share of each data set in a batch, in the order of '
-                        '--dataset_path; by default all photos count alike')
+                        '--dataset_path; by default every photo has the same weight')
     parser.add_argument('--train_dir', required=True, help='directory for checkpoints, summaries '
                         'and hparams.json')
     parser.add_argument('--cache_dir', help='keep decoded photos in a file there instead of in '
@@ -52,7 +52,7 @@ def train_parser() -> Parser:
     add_variation_flags(training)
     training.add_argument('--unlabelled', nargs='+', help='folders of photos without masks, for '
                           '--teacher')
-    _add_published(training, {name: each for name, each in declared_settings(
+    _add_shared(training, {name: each for name, each in declared_settings(
         Training).items() if name not in VARIATION})
     _add_settings(parser.add_argument_group('objective'),
                   models.all_settings('objective_settings'))
@@ -60,7 +60,7 @@ def train_parser() -> Parser:
     quantization.add_argument('--quantize', action='store_true',
                               help='round weights and activations as an 8-bit file will; start '
                               'from a trained network with --init_checkpoint')
-    _add_published(quantization, declared_settings(Quantization))
+    _add_shared(quantization, declared_settings(Quantization))
     return parser
 
 
@@ -90,14 +90,14 @@ def export_parser() -> Parser:
 
 def add_network_flags(parser: argparse._ActionsContainer) -> None:
     """Adds the flags that say how large a network is and which blocks it has."""
-    _add_published(parser, declared_settings(HParams))
+    _add_shared(parser, declared_settings(HParams))
     _add_settings(parser, models.all_settings('settings'))
 
 
 def add_variation_flags(parser: argparse._ActionsContainer) -> None:
     """Adds the flags that say how training photos vary."""
     declared = declared_settings(Training)
-    _add_published(parser, {name: declared[name] for name in VARIATION})
+    _add_shared(parser, {name: declared[name] for name in VARIATION})
     parser.add_argument('--backgrounds', nargs='+', help='put people on new backgrounds: '
                         '"drawn", "pairs" (taken from other training photos), or folders of '
                         'photos without people')
@@ -114,8 +114,8 @@ def to_hparams(args: argparse.Namespace) -> HParams:
     described = network_hparams(args)
     spec = models.network_spec(described.model)
     given = _given(args, models.all_settings('objective_settings'))
+    known = declared_settings(spec.objective_settings)
     for name in given:
-        known = declared_settings(spec.objective_settings)
         if name not in known:
             raise UserError(f'--{name}: is not a setting of {described.model}\'s objective, which '
                             f'has {", ".join("--" + each for each in known)}')
@@ -163,7 +163,7 @@ def adapted_hparams(args: argparse.Namespace, trained: HParams) -> HParams:
     identity = {**dataclasses.asdict(trained.network), **trained.identity()}
     given = _given(args, ['model', 'image_size', 'previous_alpha',
                           *models.all_settings('settings')])
-    for name in training_only(spec.settings):
+    for name in training_only_names(spec.settings):
         given.pop(name, None)
     for name, value in given.items():
         if value != identity.get(name):
@@ -171,7 +171,8 @@ def adapted_hparams(args: argparse.Namespace, trained: HParams) -> HParams:
                             f'{identity.get(name, "unset")}, not {value}; leave the flag out')
     for name in _given(args, [*models.all_settings('objective_settings'), *NEED_TRUTH]):
         raise UserError(f'--{name}: does not apply to --soc; leave it out')
-    network = dataclasses.replace(trained.network, **_given(args, training_only(spec.settings)))
+    network = dataclasses.replace(
+        trained.network, **_given(args, training_only_names(spec.settings)))
     return dataclasses.replace(
         trained, network=network, training=_training(args, {**spec.published, **ADAPTATION}),
         quantization=_quantization(args, spec))
@@ -213,7 +214,8 @@ def check_needs(args: argparse.Namespace, training: Training) -> None:
     """
     for name, needed in NEEDS.items():
         if getattr(args, name, None) and not getattr(training, needed):
-            raise UserError(f'--{name}: changes nothing without --{needed}; give that, too')
+            raise UserError(f'--{name}: has no effect without --{needed}; add that, or leave '
+                            f'--{name} out')
 
 
 def _quantization(args: argparse.Namespace, spec: models.NetworkSpec) -> Optional[Quantization]:
@@ -263,7 +265,7 @@ def _add_settings(parser: argparse._ActionsContainer, uses: Uses,
                   '; '.join(f'{text} ({", ".join(names)})' for text, names in helps.items()))
 
 
-def _add_published(parser: argparse._ActionsContainer, declared: Dict[str, Setting]) -> None:
+def _add_shared(parser: argparse._ActionsContainer, declared: Dict[str, Setting]) -> None:
     """Adds a flag for every setting that all networks share, their defaults in its help."""
     for each in declared.values():
         defaults = [] if cli.silent(each.default) else [f'{each.default}']

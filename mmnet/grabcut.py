@@ -34,21 +34,21 @@ def trimap(dataset_paths: Sequence[str], split: str, size: int,
     Args:
         dataset_paths, split: see `find_sets`.
         size: side of the square that GrabCut works on.
-        skip_bad_pairs: go on without files that cannot be read or paired.
+        skip_bad_pairs: skip files that cannot be read or paired.
 
     Returns:
         uint8 `[size, size]`; see `prior_labels`.
 
     Raises:
-        UserError: for bad files, unless they are skipped, and for masks that are all alike.
+        UserError: for bad files, unless they are skipped, and for masks that are all the same.
     """
     sets = find_sets(dataset_paths, split, skip_bad_pairs)
     masks = [pixels[..., 3] > 127
              for pixels in load_sets(sets, size, skip_bad_pairs=skip_bad_pairs)]
     labels = prior_labels(np.concatenate(masks).mean(axis=0))
     if not {cv2.GC_BGD, cv2.GC_FGD} <= set(np.unique(labels)):
-        raise UserError(f'{", ".join(dataset_paths)}: the masks in {split} are all alike and do '
-                        f'not show where people are; name another split')
+        raise UserError(f'{", ".join(dataset_paths)}: the masks in {split} are all the same, so '
+                        f'they do not show where people are; name another split')
     return labels
 
 

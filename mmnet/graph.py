@@ -24,7 +24,7 @@ def as_float(pixels: tf.Tensor) -> tf.Tensor:
 
 
 def open_session(graph: tf.Graph, exact: bool = False) -> tf.Session:
-    """Opens a session that takes only the GPU memory it needs: a training may run beside it.
+    """Opens a session that takes only the GPU memory it needs: training may run beside it.
 
     Args:
         graph: to run.
@@ -40,8 +40,7 @@ def build_network(images: tf.Tensor, hparams: HParams,
 
     Args:
         images: float32 RGB in [0, 1], `[N, H, W, 3]`. A network with a memory also takes
-            `[N, H, W, 4]`, the alphas of the frames before in the last channel; without it, the
-            past is empty.
+            `[N, H, W, 4]`, whose last channel is the previous alpha. Without it, that alpha is 0.
         hparams: of the run.
         is_training: whether batch norm uses the batch's statistics and ranges are learned.
 
@@ -80,13 +79,8 @@ def build_objective(batch: losses.Batch, hparams: HParams, is_training: bool,
         ValueError: for images of a size that the network cannot take.
     """
     spec, training = models.network_spec(hparams.model), hparams.training
-    if is_training and batch.previous is not None and not hparams.quantization:
-        # Quantized networks see ground-truth pasts only: a second copy would need its own ranges.
-        def alpha(inputs: tf.Tensor) -> tf.Tensor:
-            return losses.foreground_alpha(build_network(inputs, hparams, is_training=False)[0])
-        batch = dataclasses.replace(
-            batch, previous=memory.mixed_past(alpha, batch.images, batch.previous))
-
+    if is_training:
+        batch = _with_own_pasts(batch, hparams)
     # The images and logits of each run; unlabelled photos come last.
     seen: List[Tuple[tf.Tensor, tf.Tensor]] = []
 
@@ -118,6 +112,18 @@ def build_objective(batch: losses.Batch, hparams: HParams, is_training: bool,
     return dataclasses.replace(
         objective, total=total + training.teacher_weight * distillation,
         terms={**objective.terms, 'distillation': distillation})
+
+
+def _with_own_pasts(batch: losses.Batch, hparams: HParams) -> losses.Batch:
+    """Puts the network's own alphas in place of some pasts, for a network with a memory."""
+    # Quantized networks see ground-truth pasts only: a second copy would need its own ranges.
+    if batch.previous is None or hparams.quantization:
+        return batch
+
+    def alpha(inputs: tf.Tensor) -> tf.Tensor:
+        return losses.foreground_alpha(build_network(inputs, hparams, is_training=False)[0])
+    return dataclasses.replace(
+        batch, previous=memory.mixed_past(alpha, batch.images, batch.previous))
 
 
 def _with_unlabelled_and_past(images: tf.Tensor,

@@ -22,7 +22,7 @@ from mmnet import files, models
 from mmnet.cli import SEEDS
 from mmnet.data.augment import PRESETS
 from mmnet.errors import UserError
-from mmnet.settings import Settings, declared_settings, make, setting, training_only
+from mmnet.settings import Settings, declared_settings, make, setting, training_only_names
 
 FILE_NAME = 'hparams.json'
 # Format 1, which has no such key, kept `batch_norm_decay: null` and lacked the newer settings. In
@@ -106,9 +106,9 @@ class Training(Settings):
     seed: Optional[int] = setting(
         None, 'makes weights, order and augmentation reproducible', minimum=0, below=SEEDS)
     soc: bool = setting(
-        False, 'adapt the trained modnet of --init_checkpoint to the photos in the folder '
-        f'--dataset_path, without masks; defaults are then {ADAPTATION["max_steps"]:,} steps, a '
-        f'learning rate of {ADAPTATION["learning_rate"]:g} and no weight decay')
+        False, 'adapt the modnet of --init_checkpoint to photos without masks, in the folder '
+        f'--dataset_path; defaults become {ADAPTATION["max_steps"]:,} steps, a learning rate of '
+        f'{ADAPTATION["learning_rate"]:g} and no weight decay')
     stock_gradients: bool = setting(
         False, 'use TensorFlow\'s own gradients on a CPU, which are slower and take more memory')
     quant_delay: int = setting(
@@ -155,7 +155,7 @@ class HParams(Settings):
     def to_json(self) -> Dict[str, Any]:
         """Returns the content of `hparams.json`."""
         network = dataclasses.asdict(self.network)
-        apart = {name: network.pop(name) for name in training_only(type(self.network))}
+        apart = {name: network.pop(name) for name in training_only_names(type(self.network))}
         return {
             'format': FORMAT, 'model': self.model, 'image_size': self.image_size,
             'previous_alpha': self.previous_alpha,
@@ -169,21 +169,21 @@ class HParams(Settings):
         """Reads the JSON of any version; missing settings have their defaults.
 
         Raises:
-            ValueError: for unknown or missing keys, and values that are not allowed.
+            ValueError: for missing keys, unknown settings, and values that are not allowed.
         """
         if not isinstance(content, dict) or not all(
                 isinstance(content.get(key), dict) for key in ('network', 'training')):
-            raise ValueError('it does not hold a network and a training')
+            raise ValueError('it does not hold a network and its training')
         if 'image_size' not in content:
             raise ValueError('it has no image_size')
         if content.get('format', 1) not in range(1, FORMAT + 1):
-            raise ValueError(f'it has format {content["format"]}, newer than {FORMAT}')
+            raise ValueError(f'its format is {content["format"]}; this version reads 1 to {FORMAT}')
         model = content.get('model')
         if not isinstance(model, str):
             raise ValueError('it does not name a model')
         spec = models.network_spec(model)
         network, training = dict(content['network']), dict(content['training'])
-        for name in training_only(spec.settings):
+        for name in training_only_names(spec.settings):
             network[name] = training.pop(name, None)
         objective = {name: training.pop(name) for name in declared_settings(spec.objective_settings)
                      if name in training}
@@ -202,11 +202,11 @@ class HParams(Settings):
                    previous_alpha)
 
     def identity(self) -> Dict[str, Any]:
-        """Returns the values that identify the network, by name."""
+        """Returns the values that identify the network, by the names of train.py's flags."""
         content = self.to_json()
         return {'model': self.model, 'image_size': self.image_size,
                 'previous_alpha': self.previous_alpha, **content['network'],
-                'quantization': content['quantization']}
+                'quantize': self.quantization is not None, **(content['quantization'] or {})}
 
 
 def published(model: str) -> Dict[str, Any]:
@@ -239,7 +239,7 @@ def _tuple(name: str, value: Any) -> Tuple:
 
 
 def check_same_network(hparams: HParams, train_dir: str) -> None:
-    """Refuses a train directory that belongs to another network, or to the other kind of training.
+    """Refuses a train directory that belongs to another network, or to another kind of run.
 
     Raises:
         UserError: names what differs.
@@ -252,26 +252,26 @@ def check_same_network(hparams: HParams, train_dir: str) -> None:
                         f'another directory')
     theirs = read(train_dir)
     if theirs.training.soc != hparams.training.soc:
-        raise UserError(f'--train_dir {train_dir}: holds a training '
+        raise UserError(f'--train_dir {train_dir}: holds a run '
                         f'with{"" if theirs.training.soc else "out"} --soc; choose another '
                         f'directory')
     if theirs.training.averaged != hparams.training.averaged:
-        raise UserError(f'--train_dir {train_dir}: holds a training '
+        raise UserError(f'--train_dir {train_dir}: holds a run '
                         f'with{"" if theirs.training.averaged else "out"} --ema_decay; '
                         f'choose another directory or the same setting')
     held, wanted = (each.training.validation_fraction for each in (theirs, hparams))
     if held != wanted:
-        raise UserError(f'--train_dir {train_dir}: holds a training with '
+        raise UserError(f'--train_dir {train_dir}: holds a run with '
                         f'{f"--validation_fraction {held}" if held else "no --validation_fraction"}'
-                        f'; choose another directory or the same photos to hold out')
+                        f'; choose another directory or the same --validation_fraction')
     for name, ours in hparams.identity().items():
         there = theirs.identity().get(name)
         if there != ours:
-            raise UserError(f'--train_dir {train_dir}: holds a training with {name} {there}, not '
+            raise UserError(f'--train_dir {train_dir}: holds a run with {name} {there}, not '
                             f'{ours}; choose another directory or the same setting')
     if hparams.quantization and hparams.training.quant_delay and not theirs.training.quant_delay:
         # A delay adds a step counter, a variable that checkpoints without a delay lack.
-        raise UserError(f'--train_dir {train_dir}: holds a training without --quant_delay; choose '
+        raise UserError(f'--train_dir {train_dir}: holds a run without --quant_delay; choose '
                         f'another directory or leave it out')
 
 
@@ -307,7 +307,7 @@ def write(hparams: HParams, train_dir: str) -> None:
 
 
 def changes(hparams: HParams, train_dir: str) -> List[str]:
-    """Lists what a resumed training does differently from before, a line each."""
+    """Lists what a resumed run does differently from before, a line each."""
     if not os.path.exists(os.path.join(train_dir, FILE_NAME)):
         return []
     before = read(train_dir).to_json()['training']

@@ -1,4 +1,4 @@
-"""The input of a training: the photos' pixels, and how they vary on their way into a batch.
+"""The input of a run: the photos' pixels, and how they vary on their way into a batch.
 
     photos = load(find_sets(['DATASET'], 'train'), options, image_size=256)
     dataset = make_dataset(photos, options)
@@ -26,7 +26,7 @@ OVERSAMPLING = 1.5
 
 @dataclasses.dataclass(frozen=True)
 class Photos:
-    """The photos of a training.
+    """The photos of a run.
 
     Attributes:
         pixels: of each data set, as `load_sets` returns them.
@@ -44,7 +44,7 @@ class Photos:
 def load(sets: Mapping[str, List[Pair]], options: Training, image_size: int,
          cache_dir: Optional[str] = None, skip_bad_pairs: Optional[bool] = None,
          previous_alpha: bool = False, workers: int = 1) -> Photos:
-    """Reads the photos of a training and its backgrounds.
+    """Reads the photos of a run and its backgrounds.
 
     Args:
         sets: pairs, or photos without masks, by the name of their data set.
@@ -78,7 +78,7 @@ def load(sets: Mapping[str, List[Pair]], options: Training, image_size: int,
 
 def make_dataset(photos: Photos, options: Training, first_step: int = 0,
                  ranks: Ranks = Ranks()) -> tf.data.Dataset:
-    """Makes the endless batches of a training; see `training_dataset`.
+    """Makes the endless batches of a run; see `training_dataset`.
 
     With photos without masks, the features also hold `unlabelled`, uint8 `[M, S, S, 3]`.
     """

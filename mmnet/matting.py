@@ -48,7 +48,8 @@ def main() -> int:
     background = inference.parse_background(args.background or 'blur')
     sources = find_sources(args.input, args.output_dir)
     if args.steady and not any(is_moving(source.path) for source in sources):
-        raise UserError('--steady: is for videos and cameras, and there are only photos')
+        raise UserError('--steady: applies to videos and cameras, and all inputs are photos; leave '
+                        'it out')
     runtime = environments.enter_for([args.model], args.runtime)
     predictor = inference.load(args.model, '--model', runtime)
     files.make_directory(args.output_dir)
@@ -68,7 +69,7 @@ def main() -> int:
         except Exception as error:
             failures.append(f'{source.path}: failed ({type(error).__name__}: {error})')
     if failures:
-        print(f'{len(failures)} of {len(sources)} inputs were not done:', file=sys.stderr)
+        print(f'{len(failures)} of {len(sources)} inputs failed:', file=sys.stderr)
         for failure in failures:
             print('  ' + failure, file=sys.stderr)
     return 1 if failures else 0
@@ -100,8 +101,8 @@ def kinds(text: str) -> List[str]:
     for name in names:
         if name not in PHOTO_FILES:
             raise argparse.ArgumentTypeError(
-                f'"{name}" is none of {", ".join(sorted(PHOTO_FILES))}, with commas and no spaces '
-                f'between')
+                f'"{name}" is none of {", ".join(sorted(PHOTO_FILES))}; give one, or several with '
+                f'commas and no spaces between them')
     return names
 
 
@@ -181,8 +182,8 @@ def output_paths(source: Source, args: argparse.Namespace, written: Set[str]) ->
     paths = {kind: f'{source.output}_{kind}{extensions[kind]}' for kind in args.write}
     for path in paths.values():
         if path in written:
-            raise UserError(f'{source.path}: {path} is another input\'s result; give inputs of the '
-                            f'same name another --output_dir')
+            raise UserError(f'{source.path}: {path} would overwrite another input\'s result; use '
+                            f'another --output_dir for one of them')
         if os.path.exists(path) and not args.force:
             raise UserError(f'{source.path}: {path} exists already; pass --force to replace it')
     written.update(paths.values())
@@ -300,7 +301,8 @@ def results(image: np.ndarray, alpha: np.ndarray, background: inference.Backgrou
         args: of the program.
 
     Returns:
-        uint8: `alpha` `[H, W]`, `cutout` `[H, W, 4]`, `composite` `[H, W, 3]`, as far as asked for.
+        uint8: `alpha` `[H, W]`, `cutout` `[H, W, 4]`, `composite` `[H, W, 3]`; only the kinds in
+        `--write`.
     """
     foreground = compositing.foreground_colours(image, alpha) if args.foreground else image
     make = {'alpha': lambda: pictures.grey(alpha),

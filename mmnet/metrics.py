@@ -1,6 +1,6 @@
 """Gradient error and MAD (Section 3) in the graph; evaluation uses `scores`, in NumPy.
 
-Graph functions of alphas `[N, H, W, 1]` in [0, 1]. They return one value an image, not multiplied.
+Graph functions of alphas `[N, H, W, 1]` in [0, 1]. They return one value an image, unscaled.
 """
 
 import numpy as np
@@ -34,11 +34,3 @@ def mean_absolute_difference(alpha: tf.Tensor, alpha_gt: tf.Tensor) -> tf.Tensor
     Tables give it × 100.
     """
     return tf.reduce_mean(tf.abs(alpha - alpha_gt), axis=[1, 2, 3])
-
-
-def resize(images: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
-    """Resizes images or alphas `[N, H, W, C]` bilinearly to `[N, height, width, C]`.
-
-    Pixels are areas (`half_pixel_centers`), as they were when the photo was resized.
-    """
-    return tf.compat.v1.image.resize_bilinear(images, [height, width], half_pixel_centers=True)

@@ -20,7 +20,8 @@ def check_output(path: str, force: bool) -> None:
         UserError: names the file.
     """
     if _format(path) is None:
-        raise UserError(f'--output {path}: pictures are written as {", ".join(sorted(FORMATS))}')
+        raise UserError(f'--output {path}: has no known extension of a picture; use '
+                        f'{", ".join(sorted(FORMATS))}')
     files.check_output(path, force)
 
 

@@ -39,8 +39,8 @@ def quantize(images: tf.Tensor, logits: tf.Tensor, weight_bits: int, activation_
     - Weights have symmetric ranges, so unsigned and signed files hold the same values.
     - The logits become negatives of each other, so one is enough. The softmax does not change.
       Their range ends where the alpha saturates.
-    - Nodes follow each bilinear resize, each mean, sums with an activation and normalized images,
-      and surround transposed convolutions.
+    - A node follows each bilinear resize, mean, activated sum and normalized image. Nodes surround
+      each transposed convolution.
     - Tensors that are concatenated or moved share one range, so nothing is requantized.
 
     Args:

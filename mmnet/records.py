@@ -7,7 +7,7 @@ from typing import Any, Dict, List
 from mmnet import files, scores
 from mmnet.errors import UserError
 
-# Values by name, not multiplied: `gradient_error`, `mad`, …; of a checkpoint also `global_step`,
+# Values by name, unscaled: `gradient_error`, `mad`, …; of a checkpoint also `global_step`,
 # `split`, `parameters` and the `data` that it was measured on.
 Record = Dict[str, Any]
 # The split's name in records of photos that training left out.
@@ -23,7 +23,7 @@ def read_records(path: str) -> List[Record]:
     """Reads the lines of an `eval_<split>.jsonl`; a missing file has none.
 
     Raises:
-        UserError: if the file is damaged.
+        UserError: if the file is damaged or cannot be read.
     """
     if not os.path.exists(path):
         return []
@@ -34,8 +34,11 @@ def read_records(path: str) -> List[Record]:
                    for each in found):
             raise ValueError('a record without global_step')
         return found
-    except (OSError, ValueError):
-        raise UserError(f'{path}: is damaged; move it away, and evaluation writes it anew')
+    except OSError as error:
+        raise UserError(f'{path}: cannot be read ({error.strerror}); fix its permissions, or move '
+                        f'it away')
+    except ValueError:
+        raise UserError(f'{path}: is damaged; move it away, and the next evaluation writes it anew')
 
 
 def of_other_photos(path: str, data: Record) -> bool:

@@ -19,7 +19,6 @@ class _Network(NamedTuple):
     hparams: hparams.HParams
     session: tf.Session
     images: tf.Tensor
-    logits: tf.Tensor
     alpha: tf.Tensor
 
 
@@ -32,7 +31,7 @@ def _restore(checkpoint: str) -> _Network:
         alpha = losses.foreground_alpha(logits)
         session = open_session(graph)
         checkpoints.restore(checkpoints.saver(trained.training.averaged), session, checkpoint)
-    return _Network(trained, session, images, logits, alpha)
+    return _Network(trained, session, images, alpha)
 
 
 def load(path: str, flag: str) -> Predictor:

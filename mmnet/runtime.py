@@ -230,7 +230,7 @@ def _try(path: str, runtime: str) -> None:
     """Loads a file and runs it once in a child process.
 
     Raises:
-        UserError: if that fails, in whichever way.
+        UserError: if either fails.
     """
     # A forked child starts at once. The runtimes' threads do not exist before their first use.
     context = multiprocessing.get_context('fork')
@@ -241,11 +241,12 @@ def _try(path: str, runtime: str) -> None:
     if child.exitcode is None:
         child.kill()
         child.join()
-        raise UserError(f'{path}: is damaged; it does not end within {TRIAL_SECONDS} s')
+        raise UserError(f'{path}: did not finish within {TRIAL_SECONDS} s and is probably damaged; '
+                        f'export it again')
     if not report.empty():
         raise UserError(report.get())
     if child.exitcode:
-        raise UserError(f'{path}: is damaged; it crashes the interpreter; export it again')
+        raise UserError(f'{path}: crashes the interpreter and is probably damaged; export it again')
 
 
 def _run_once(path: str, runtime: str, report) -> None:

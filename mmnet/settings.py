@@ -119,7 +119,7 @@ def declared_settings(cls: Type[Settings]) -> Dict[str, Setting]:
             for field in dataclasses.fields(cls) if 'declaration' in field.metadata}
 
 
-def training_only(cls: Type[Settings]) -> List[str]:
+def training_only_names(cls: Type[Settings]) -> List[str]:
     """Lists the settings of a class that do not affect the trained network."""
     return [name for name, each in declared_settings(cls).items() if each.training_only]
 

@@ -1,4 +1,4 @@
-"""What TensorBoard shows of trainings and evaluations: picture strips and scores."""
+"""What TensorBoard shows of training and evaluation: picture strips and scores."""
 
 from typing import List
 
@@ -13,7 +13,7 @@ from mmnet.records import Record
 STRIP_BACKGROUND = (0.16, 0.62, 0.35)
 
 
-def strip(images: tf.Tensor, alphas: tf.Tensor, alphas_gt: tf.Tensor) -> tf.Tensor:
+def draw_strip(images: tf.Tensor, alphas: tf.Tensor, alphas_gt: tf.Tensor) -> tf.Tensor:
     """Draws a row for each example: photo, alpha, ground truth, and the person on green.
 
     Args:
@@ -48,16 +48,16 @@ def write_summaries(directory: str, record: Record, shown: List[Shown]) -> None:
             tf.Summary.Value(tag=tag, simple_value=value) for tag, value in values
             if isinstance(value, float)]), record['global_step'])
         if shown:
-            writer.add_summary(_draw(shown), record['global_step'])
+            writer.add_summary(_strip_summary(shown), record['global_step'])
         writer.close()
 
 
-def _draw(shown: List[Shown]) -> bytes:
-    """Draws the strip of an evaluation; returns it as a serialized summary."""
+def _strip_summary(shown: List[Shown]) -> bytes:
+    """Draws the strip of an evaluation as a serialized summary."""
     images, truths, alphas = (np.stack(each) for each in zip(*(
         (example.image, example.alpha, alpha) for example, alpha in shown)))
-    drawn = strip(as_float(tf.constant(images)), tf.constant(alphas, tf.float32),
-                  as_float(tf.constant(truths)))
+    drawn = draw_strip(as_float(tf.constant(images)), tf.constant(alphas, tf.float32),
+                       as_float(tf.constant(truths)))
     summary = tf.summary.image('examples', drawn, max_outputs=1)
     with tf.Session() as session:
         return session.run(summary)

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from mmnet import checkpoints, hparams, losses, metrics, pretrained
+from mmnet import checkpoints, hparams, losses, pretrained
 from mmnet.graph import build_network, open_session
 from mmnet.runtime import Interpreter, is_file
 
@@ -45,7 +45,7 @@ def _network(trained: hparams.HParams, checkpoint: str) -> Teacher:
             session, graph.as_graph_def(), [outputs.op.name])
 
     def teacher(images: tf.Tensor) -> tf.Tensor:
-        resized = metrics.resize(images, size, size)
+        resized = resize(images, size, size)
         alphas, = tf.import_graph_def(frozen, {inputs.name: resized}, [outputs.name],
                                       name='teacher')
         return _fit(alphas, images)
@@ -67,6 +67,14 @@ def _file(interpreter: Interpreter) -> Teacher:
     return teacher
 
 
+def resize(images: tf.Tensor, height: int, width: int) -> tf.Tensor:
+    """Resizes images or alphas `[N, H, W, C]` bilinearly to `[N, height, width, C]`.
+
+    Pixels are areas (`half_pixel_centers`), as they were when the photo was resized.
+    """
+    return tf.compat.v1.image.resize_bilinear(images, [height, width], half_pixel_centers=True)
+
+
 def _fit(alphas: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
     height, width = images.shape.as_list()[1:3]
-    return tf.stop_gradient(metrics.resize(alphas, height, width))
+    return tf.stop_gradient(resize(alphas, height, width))

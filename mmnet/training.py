@@ -79,16 +79,21 @@ def model_fn(features: Dict[str, tf.Tensor], labels: tf.Tensor, mode: str,
     for name, value in [*objective.terms.items(), ('total', objective.total)]:
         tf.summary.scalar('loss/' + name, value)
     tf.summary.scalar('learning_rate', learning_rate)
+    return tf.estimator.EstimatorSpec(
+        mode, loss=objective.total, train_op=train_op,
+        training_hooks=[strip_hook(objective, batch, training, params['train_dir'])])
+
+
+def strip_hook(objective: losses.Objective, batch: losses.Batch, training: Training,
+               train_dir: str) -> tf.train.SummarySaverHook:
+    """Makes the hook that writes a picture strip with every checkpoint."""
     truth = batch.alphas if objective.reference is None else objective.reference
-    count = STRIP_EXAMPLES
-    strip = tf.summary.image('examples', summaries.strip(
-        batch.images[:count], losses.foreground_alpha(objective.logits[:count]),
-        truth[:count]), max_outputs=1, collections=[])
-    strip_hook = tf.train.SummarySaverHook(
-        save_steps=training.save_checkpoints_steps, output_dir=params['train_dir'],
-        summary_op=strip)
-    return tf.estimator.EstimatorSpec(mode, loss=objective.total, train_op=train_op,
-                                      training_hooks=[strip_hook])
+    images, logits, truth = (each[:STRIP_EXAMPLES] for each in (
+        batch.images, objective.logits, truth))
+    strip = summaries.draw_strip(images, losses.foreground_alpha(logits), truth)
+    return tf.train.SummarySaverHook(
+        save_steps=training.save_checkpoints_steps, output_dir=train_dir,
+        summary_op=tf.summary.image('examples', strip, max_outputs=1, collections=[]))
 
 
 def scheduled_learning_rate(training: Training, dataset_size: int, workers: int = 1) -> tf.Tensor:
@@ -97,6 +102,11 @@ def scheduled_learning_rate(training: Training, dataset_size: int, workers: int 
     It is lr × decay^(epoch/20) (PortraitNet's Section 4.3), or half a cosine from lr to 0 at
     `max_steps`. A factor rises to 1 over the first `warm_up_steps`. With `scale_learning_rate`, lr
     is multiplied by the number of workers.
+
+    Args:
+        training: the schedule.
+        dataset_size: photos in an epoch.
+        workers: that train together.
     """
     step = tf.cast(tf.train.get_or_create_global_step(), tf.float32)
     rise = training.warm_up_steps
@@ -116,10 +126,9 @@ def fastest_gradients(stock: bool = False) -> ContextManager:
     Args:
         stock: use TensorFlow's own gradients on a CPU, too.
     """
-    graph = tf.get_default_graph()
     if stock or tf.config.experimental.list_physical_devices('GPU'):
         return contextlib.nullcontext()
-    return cpu_gradients(graph)
+    return cpu_gradients(tf.get_default_graph())
 
 
 def minimize(loss: tf.Tensor, learning_rate: Union[tf.Tensor, float],
@@ -180,7 +189,7 @@ def train(hparams: HParams, train_dir: str, input_fn: Callable[[], tf.data.Datas
         train_dir: where to write; `checkpoints.prepare_resume` has seen it.
         input_fn: builds the dataset.
         dataset_size: images in the dataset.
-        first_step: step of the checkpoint that training goes on from.
+        first_step: step of the checkpoint that training resumes from.
         teacher: alphas to learn from.
         ranks: that train together; the first one writes.
 
@@ -223,14 +232,14 @@ def train(hparams: HParams, train_dir: str, input_fn: Callable[[], tf.data.Datas
             scratch.cleanup()
     if stop.signal is not None:
         if ranks.first:
-            tell(f'stopped at step {progress.step}, checkpoint saved; the same command goes on '
+            tell(f'stopped at step {progress.step}, checkpoint saved; the same command resumes '
                  f'from there')
         return 128 + stop.signal
     if progress.step < training.max_steps:
         # TensorFlow takes some failed writes for the end of the data.
-        raise UserError(f'--train_dir {train_dir}: training ended at step {progress.step} of '
-                        f'{training.max_steps}, perhaps for want of space; make room, and run the '
-                        f'same command again')
+        raise UserError(f'--train_dir {train_dir}: training ended early, at step '
+                        f'{progress.step} of {training.max_steps}; the disk may be full: free some '
+                        f'space, and run the same command again')
     return 0
 
 
@@ -242,18 +251,18 @@ def tell(text: str) -> None:
 
 @contextlib.contextmanager
 def failures_named(train_dir: str, training: Training, progress: 'ProgressHook') -> Iterator[None]:
-    """Says what TensorFlow's errors mean for a training.
+    """Says what TensorFlow's errors mean for a run.
 
     Raises:
-        UserError: when the loss is no longer finite, memory or disk is full, the train directory
-            cannot be read or written or is another network's, or another worker ended.
+        UserError: for a loss that is not finite, a lack of memory or disk space, an unusable train
+            directory, or a lost worker.
     """
     try:
         yield
     except (tf.errors.OpError, ValueError) as error:
         message = str(getattr(error, 'message', error))
         good = checkpoints.listed(train_dir)
-        again = f'the same command goes on from {good[-1] if good else "the start"}'
+        again = f'the same command resumes from {good[-1] if good else "the start"}'
         if LOST in message and isinstance(error, (tf.errors.UnknownError, tf.errors.AbortedError)):
             raise UserError('another worker ended; run the same command again, with any number of '
                             'workers, to resume from the last checkpoint')
@@ -263,12 +272,10 @@ def failures_named(train_dir: str, training: Training, progress: 'ProgressHook')
                             f'({missing}); choose another directory')
         if NOT_FINITE in message:
             raise UserError(f'the loss or a gradient became NaN or infinite at step '
-                            f'{progress.step + 1}; the last good checkpoint is '
-                            f'{good[-1] if good else "none"}; go on from it with a lower '
-                            f'--learning_rate')
+                            f'{progress.step + 1}; lower --learning_rate, and {again}')
         if any(each in message for each in NO_SPACE):
-            raise UserError(f'--train_dir {train_dir}: no space left on the disk; make room, and '
-                            f'{again}')
+            raise UserError(f'--train_dir {train_dir}: no space left on the disk; free some, '
+                            f'and {again}')
         # Later lines name places of TensorFlow's own.
         place = re.escape(os.path.join(train_dir, ''))
         if re.search(r'(^|[\s"\':(])' + place, message.split('\n')[0]):
@@ -346,7 +353,8 @@ class ProgressHook(tf.train.SessionRunHook):
 class SaveHook(tf.train.CheckpointSaverHook):
     """Saves checkpoints, and the graph for TensorBoard.
 
-    TensorFlow's own hook writes the graph three times, once as text: a seventh of a start on a CPU.
+    TensorFlow's own hook writes the graph three times, once as text. On a CPU, that takes a seventh
+    of the start.
     """
 
     def after_create_session(self, session, coord) -> None:

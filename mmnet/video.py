@@ -162,7 +162,8 @@ def camera(number: int) -> Iterator[Video]:
     try:
         there, first = capture.read()
         if not there:
-            raise UserError(f'camera:{number}: gives no picture; is it connected, and free?')
+            raise UserError(f'camera:{number}: gives no picture; make sure that it is connected, '
+                            f'and that no other program uses it')
         yield Video((first.shape[1], first.shape[0]), Fraction(CAMERA_FPS), None, None,
                     paced(capture, CAMERA_FPS))
     finally:

@@ -11,7 +11,7 @@ import tensorflow as tf
 from mmnet import checkpoints, pretrained
 from mmnet.errors import UserError
 from mmnet.graph import FROZEN, build_network
-from mmnet.hparams import HParams
+from mmnet.hparams import HParams, read
 
 
 def restore_matching(checkpoint: str) -> None:
@@ -61,6 +61,29 @@ def check_start(hparams: HParams) -> None:
     if not checkpoints.is_whole(match.checkpoint):
         raise UserError(f'--init_checkpoint {match.checkpoint}: is damaged; copy it again, or name '
                         f'an older one')
+
+
+def keep_start(hparams: HParams, train_dir: str) -> HParams:
+    """Keeps the --init_checkpoint that a resumed run started from, which is not read again.
+
+    Raises:
+        UserError: for another one.
+    """
+    given, before = (each.training.init_checkpoint for each in (hparams, read(train_dir)))
+    if given and _is_other_start(given, before):
+        raise UserError(f'--init_checkpoint {given}: is read at the start only, and the run in '
+                        f'{train_dir} started from {before or "random weights"}; choose another '
+                        f'directory')
+    return dataclasses.replace(hparams, training=dataclasses.replace(
+        hparams.training, init_checkpoint=before))
+
+
+def _is_other_start(given: str, before: Optional[str]) -> bool:
+    """Returns whether an --init_checkpoint differs from an earlier one, which may have moved."""
+    if before is None or before.startswith(pretrained.PREFIX):
+        return given != before
+    there = os.path.exists(before) or checkpoints.exists(before)
+    return there and os.path.realpath(given) != os.path.realpath(before)
 
 
 class Match(NamedTuple):

@@ -1,4 +1,4 @@
-"""Measures the checkpoints of a training, all of them as they appear or just one."""
+"""Measures the checkpoints of a run, all of them as they appear or just one."""
 
 import os
 import sys
@@ -54,8 +54,8 @@ class CheckpointPredictor:
         return self._run(images, alphas_gt, np.zeros(alphas_gt.shape))
 
     @property
-    def again(self) -> Optional[PastPredictor]:
-        """Runs a network with a memory once more, with its own alphas as the past."""
+    def predict_with_past(self) -> Optional[PastPredictor]:
+        """The `PastPredictor` of a network with a memory; None for other networks."""
         if self._previous is None:
             return None
         # Rounded as those of a video are.
@@ -79,7 +79,7 @@ def evaluate_checkpoint(evaluator: Evaluator, network: CheckpointPredictor, chec
 
     Training may delete the checkpoint at any moment, so all work is done on a copy. Nothing is
     written if the split's record is of other photos, whose figures cannot be compared, or if the
-    folder may not be written to.
+    folder is not writable.
 
     Args:
         evaluator: of the photos.
@@ -102,7 +102,7 @@ def evaluate_checkpoint(evaluator: Evaluator, network: CheckpointPredictor, chec
             network.restore(copy)
         except UserError as error:
             raise UserError(str(error).replace(copy, checkpoint))
-        scores, strip = evaluator.evaluate(network.predict, network.again)
+        scores, strip = evaluator.evaluate(network.predict, network.predict_with_past)
         record: Record = {'global_step': step, 'split': split, **scores,
                           'parameters': network.parameters, 'data': data}
         # The networks that come with the code stay as they were published.
@@ -112,14 +112,14 @@ def evaluate_checkpoint(evaluator: Evaluator, network: CheckpointPredictor, chec
         if not os.path.isdir(train_dir):
             raise UserError(f'{train_dir}: was deleted while its checkpoint was evaluated')
         if not os.access(train_dir, os.W_OK | os.X_OK):
-            print(f'{train_dir}: may not be written to, so the figures are not added there',
+            print(f'{train_dir}: is not writable, so the results are not saved there',
                   file=sys.stderr)
             return record
         # Another evaluation may be running beside this one.
         with files.locked(summary_dir):
             path = path_of(train_dir, split)
             if of_other_photos(path, data):
-                print(f'{path}: holds figures of other photos, so these are not added',
+                print(f'{path}: holds results for other photos, so these are not saved',
                       file=sys.stderr)
                 return record
             write_summaries(summary_dir, record, strip)
@@ -132,9 +132,9 @@ def evaluate_checkpoint(evaluator: Evaluator, network: CheckpointPredictor, chec
 
 
 def watch(train_dir: str, done: Collection[int], timeout: Optional[float]) -> Iterator[str]:
-    """Yields every checkpoint of a training as it appears, oldest first.
+    """Yields every checkpoint of a run as it appears, oldest first.
 
-    Names on standard error the checkpoints that training deleted before their turn.
+    Checkpoints that training deleted before their turn are named on standard error.
 
     Args:
         train_dir: the train directory.
@@ -150,20 +150,26 @@ def watch(train_dir: str, done: Collection[int], timeout: Optional[float]) -> It
             raise UserError(f'{train_dir}: was deleted; there is nothing left to evaluate')
         saved = checkpoints.saved_steps(train_dir)
         known = {checkpoints.step_of(path): path for path in checkpoints.listed(train_dir)}
-        for step in sorted({*saved, *known} - handled):
-            handled.add(step)
-            path = known.get(step, os.path.join(train_dir, f'model.ckpt-{step}'))
-            if checkpoints.exists(path):
-                yield path
-                # The list is old by now; look again.
-                waiting_since = time.time()
-                break
-            print(f'step {step}: training has deleted this checkpoint before it could be '
-                  f'evaluated; raise --keep_checkpoint_max there', file=sys.stderr)
-        else:
+        fresh = {*saved, *known} - handled
+        if not fresh:
             if timeout is not None and time.time() - waiting_since > timeout:
                 return
             time.sleep(POLL_SECONDS)
+            continue
+        step = min(fresh)
+        handled.add(step)
+        path = known.get(step, os.path.join(train_dir, f'model.ckpt-{step}'))
+        if checkpoints.exists(path):
+            yield path
+            waiting_since = time.time()
+        else:
+            report_deleted(path)
+
+
+def report_deleted(checkpoint: str) -> None:
+    """Says that training deleted a checkpoint too early."""
+    print(f'{checkpoint}: deleted by training before it could be evaluated; raise train.py\'s '
+          f'--keep_checkpoint_max', file=sys.stderr)
 
 
 def pending(train_dir: str, done: Collection[int]) -> List[int]:
@@ -173,7 +179,7 @@ def pending(train_dir: str, done: Collection[int]) -> List[int]:
 
 
 def wait_for_training(train_dir: str, timeout: Optional[float]) -> None:
-    """Waits for a training to begin, because evaluation may be started first.
+    """Waits for training to begin, because evaluation may be started first.
 
     Args:
         train_dir: the train directory, which need not exist yet.

@@ -26,7 +26,7 @@ LOST = 'Horovod'
 
 
 class Ranks(NamedTuple):
-    """The ranks of a training, seen from one of them.
+    """The ranks of a run, seen from one of them.
 
     Attributes:
         rank: number of this one; rank 0 writes all files and prints.
@@ -113,7 +113,7 @@ def start() -> Ranks:
 
 
 def count_gpus() -> int:
-    """Counts this machine's GPUs, as far as this TensorFlow can use any."""
+    """Counts this machine's GPUs; 0 if TensorFlow was built without CUDA."""
     return len(glob.glob(GPU_DEVICES)) if tf.test.is_built_with_cuda() else 0
 
 

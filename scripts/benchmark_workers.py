@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Times trainings by several workers of this machine against one process that has all its cores.
+"""Times training by several workers of this machine against one process that has all its cores.
 
 Every training takes the same number of generated photos in a step. They run in turn, so the printed
 ratios hold on a noisy machine. Input and the exchange of gradients are timed apart, too:
@@ -78,7 +78,7 @@ def measure(args) -> None:
 
 
 def run(count: int, arguments: List[str]) -> Dict[str, float]:
-    """Measures a training by `count` workers in processes of their own.
+    """Measures training by `count` workers in processes of their own.
 
     Raises:
         UserError: if one of them fails.

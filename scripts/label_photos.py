@@ -2,7 +2,7 @@
 """Writes a trained network's mattes of photos without masks as a data set to train on.
 
 Photos are copied unchanged to DEST/<split>/image, mattes go to DEST/<split>/mask. The same command
-goes on where it was interrupted.
+resumes an interrupted run.
 """
 
 import os
@@ -35,7 +35,7 @@ def main() -> int:
     parser.add_argument('--confidence', type=cli.number(float, cli.Bounds(minimum=0, maximum=1)),
                         default=0.0, help='leave out photos where the mean of |2α − 1| is smaller')
     parser.add_argument('--skip_bad_pairs', action='store_true',
-                        help='go on without photos that cannot be read')
+                        help='skip photos that cannot be read')
     args = parser.parse_args()
     runtime = environments.enter_for([args.model], args.runtime)
     # Photos of two folders may share a name.
@@ -75,13 +75,13 @@ def main() -> int:
         # The mask comes last: with it the pair exists.
         with files.replacing(mask_path) as partial:
             Image.fromarray(pictures.grey(alpha)).save(partial, 'PNG')
-    made = len(os.listdir(folders['mask']))
+    made = sum(name.endswith('.png') for name in os.listdir(folders['mask']))
     print(f'{args.dest}: {made} {args.split} pairs; {unsure} left out as unsure')
     return 1 if bad and not args.skip_bad_pairs else 0
 
 
 def network_of(model: str) -> str:
-    """Returns the file or the very checkpoint of --model, because a training adds later ones."""
+    """Returns the file or the very checkpoint of --model; training may add later ones."""
     if is_file(model) or model.endswith('.tflite'):
         return model
     # Only checkpoints need TensorFlow.

@@ -2,7 +2,7 @@
 """Makes clips with exact mattes of a data set's people, to measure how steady a network is.
 
 Each person moves in front of a moving background; the light changes, and a hand holds the camera.
-Frames go to DEST/<clip>/{image,mask}. The same command goes on where it was interrupted.
+Frames go to DEST/<clip>/{image,mask}. The same command resumes an interrupted run.
 """
 
 import argparse
@@ -71,7 +71,10 @@ def main() -> int:
 
 
 def make(pair: Pair, args: argparse.Namespace, scenes: Optional[np.ndarray]) -> Optional[str]:
-    """Writes the clip of a pair; returns what is wrong with the pair, if anything."""
+    """Writes a pair's clip if it is missing; returns what is wrong with the pair, if anything."""
+    folder = os.path.join(args.dest, pair.stem)
+    if os.path.isdir(folder):
+        return None
     # A person's motion depends on the name, so it stays the same when others come and go.
     rng = np.random.RandomState([args.seed, zlib.crc32(os.fsencode(pair.stem))])
     try:
@@ -81,8 +84,7 @@ def make(pair: Pair, args: argparse.Namespace, scenes: Optional[np.ndarray]) -> 
     size = person.shape[1::-1]
     scene = (draw_background(rng, *size) if scenes is None else
              cv2.resize(scenes[rng.randint(len(scenes))], size) / np.float32(255))
-    clips.write_clip(os.path.join(args.dest, pair.stem),
-                     lambda: clips.clip_of(person, scene, rng, args.frames))
+    clips.write_clip(folder, lambda: clips.clip_of(person, scene, rng, args.frames))
     return None
 
 

@@ -2,7 +2,7 @@
 """Draws a dataset of portraits with exact alpha mattes, to try everything without photos.
 
 With --clips, it draws clips of people who move. The same seed draws the same pictures. The same
-command goes on where it was interrupted.
+command resumes an interrupted run.
 """
 
 import argparse
@@ -82,10 +82,11 @@ def main() -> int:
         for kind in ('image', 'mask'):
             files.make_directory(os.path.join(args.dest, split, kind))
     for split, count in zip(SPLITS, (args.train, args.test)):
-        there = len(os.listdir(os.path.join(args.dest, split, 'image')))
+        there = sum(name.endswith('.jpg')
+                    for name in os.listdir(os.path.join(args.dest, split, 'image')))
         if there > count:
             raise UserError(f'--{split} {count}: {args.dest} holds {there} already; choose another '
-                            f'folder or as many')
+                            f'folder, or at least {there}')
     run(draw, [task for split, count in zip(SPLITS, (args.train, args.test))
                for task in missing(args, split, count)], ' portraits')
     print(f'{args.dest}: {args.train} portraits to train on, {args.test} to measure on')
@@ -94,9 +95,9 @@ def main() -> int:
 
 def draw_clips(args: argparse.Namespace) -> int:
     """Draws the clips that are not there yet."""
-    run(draw_clip, [ClipTask([args.seed, len(SPLITS), index], args.width, args.height, args.frames,
-                             os.path.join(args.dest, f'{index:03}'))
-                    for index in range(args.clips)], ' clips')
+    tasks = [ClipTask([args.seed, len(SPLITS), index], args.width, args.height, args.frames,
+                      os.path.join(args.dest, f'{index:03}')) for index in range(args.clips)]
+    run(draw_clip, [task for task in tasks if not os.path.isdir(task.folder)], ' clips')
     print(f'{args.dest}: {args.clips} clips of {args.frames} frames')
     return 0
 

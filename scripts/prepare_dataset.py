@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 """Turns a public portrait set, or any two folders, into the layout that training reads.
 
-Photos are copied unchanged; masks become 8-bit PNG. The same command goes on where it was
-interrupted. Pairs that cannot be used are left out and listed in DEST/skipped.txt.
+Photos are copied unchanged; masks become 8-bit PNG. The same command resumes an
+interrupted run. Pairs that cannot be used are left out and listed in DEST/skipped.txt.
 
   aisegment    SOURCE holds clip_img and matting
   ccp          SOURCE is clothing-co-parsing, holds photos and annotations; upper halves are kept
@@ -38,7 +38,7 @@ with cli.starting():
 
 MADE_WITH = 'prepared.json'
 SKIPPED = 'skipped.txt'
-# The share that is drawn to test on, unless a flag says otherwise.
+# The default share of photos to test on.
 TEST_FRACTION = 0.1
 
 

@@ -5,7 +5,7 @@
 # First, the network that comes with the code cuts out your photos, or a drawn portrait. Then portraits
 # with exact alphas are drawn, and a small MMNet is trained on them with evaluation beside it, rounded
 # to 8 bits, exported and tried on portraits that it has not seen. All files go into DIR (quickstart).
-# N is 1300; more is better and slower. Ctrl-C is safe at any time: the same command goes on from there.
+# N is 1300; more is better and slower. Ctrl-C is safe at any time: the same command resumes from there.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
@@ -33,7 +33,7 @@ clear_bar() { if [ -t 1 ]; then sed -u $'s/^/\r\033[K/'; else cat; fi; }
 
 evaluator=
 trap 'if [ -n "$evaluator" ]; then kill "$evaluator" 2>/dev/null || true; fi' EXIT
-trap 'echo "quickstart.sh: interrupted; the same command goes on from here" >&2; exit 130' INT TERM
+trap 'echo "quickstart.sh: interrupted; the same command resumes from here" >&2; exit 130' INT TERM
 
 say "1/8 setting up LiteRT in .venv-litert, once: 250 MB to download"
 "$root/scripts/setup.sh" --litert-only

@@ -4,9 +4,9 @@
     reproduce.py table3 --dataset_path DATASET… --output_dir OUT [FLAG…] [-- TRAIN_FLAG…]
 
 All rows get the same steps, data and flags. The last checkpoint counts, or, with
---validation_fraction, the best one on photos held out of training. What is finished is not done
-again, so the same command goes on after an interruption. OUT/runs holds the trainings; OUT gets
-results.json, a Markdown and a CSV table, claims.md, and the figures.
+--validation_fraction, the best one on photos held out of training. Finished rows are not trained
+again, so the same command resumes after an interruption. OUT/runs holds the train directories. OUT
+gets results.json, a Markdown and a CSV table, claims.md, and the figures.
 """
 
 import argparse
@@ -39,6 +39,8 @@ LATENCY = 'latency.json'
 OWN_FLAGS = ('--dataset_path', '--dataset_split_name', '--train_dir', '--model', '--image_size',
              '--width_multiplier', '--output_stride', '--max_steps', '--seed', '--quantize',
              '--validation_fraction', '--init_checkpoint')
+# Further ones that it gives where checkpoints are chosen on held-out photos.
+CHOICE_FLAGS = ('--save_checkpoints_steps', '--keep_checkpoint_max')
 # Rows of Figure 5.
 PHOTOS = 6
 
@@ -50,7 +52,7 @@ def main() -> int:
                   tuple(args.test_path or args.dataset_path), args.max_steps, tuple(train_flags),
                   args.validation_fraction)
     wanted = wanted_runs(args, targets, setup)
-    check_flags(wanted, train_flags)
+    check_flags(wanted, setup)
     if set(targets) & set(FIGURES):
         plots.check_matplotlib()
     if not args.no_latency and not environments.is_set_up('litert'):
@@ -89,7 +91,7 @@ def main() -> int:
     return 0
 
 
-def parse(argv: List[str]):
+def parse(argv: List[str]) -> Tuple[argparse.Namespace, List[str]]:
     """Returns the arguments, and what follows `--`, which goes to train.py."""
     parser = cli.Parser(__doc__)
     parser.add_argument('target', choices=[*paper.TARGETS, 'all'],
@@ -105,7 +107,7 @@ def parse(argv: List[str]):
                         'published ones')
     parser.add_argument('--max_steps', type=cli.positive(int),
                         default=hparams.published('mmnet')['max_steps'],
-                        help='steps of every row; rows of 8 bits go on for a third as many')
+                        help='steps of every row; rows of 8 bits train for a third as many more')
     parser.add_argument('--seeds', type=cli.seed, nargs='+', default=[1],
                         help='train every row with each of these')
     parser.add_argument('--rows', nargs='+', default=[], metavar='NAME',
@@ -145,15 +147,16 @@ def wanted_runs(args: argparse.Namespace, targets: List[str], setup: Setup) -> L
                                  for row in rows])
 
 
-def check_flags(wanted: List[Run], train_flags: List[str]) -> None:
+def check_flags(wanted: List[Run], setup: Setup) -> None:
     """Finds wrong flags of train.py before any time is spent.
 
     Raises:
         UserError: for a flag that belongs to this program or does not fit a row.
     """
-    for flag in train_flags:
+    own = OWN_FLAGS + (CHOICE_FLAGS if setup.validation_fraction is not None else ())
+    for flag in setup.train_flags:
         name = flag.split('=')[0]
-        if name in OWN_FLAGS:
+        if name in own:
             raise UserError(f'{flag}: is given to every row by reproduce.py itself; remove it '
                             f'after --')
         for run in wanted:

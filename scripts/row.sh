@@ -43,7 +43,7 @@ while [ $# -gt 0 ]; do
     if [ "$1" = --workers ] && [ "$program" = train.py ]; then
         workers=${2:-}
         if ! [[ $workers =~ ^[1-9][0-9]*$ ]]; then
-            echo "error: --workers $workers: is not a number of processes" >&2
+            echo "row.sh: error: --workers $workers: is not a number of processes; give one above 0" >&2
             exit 2
         fi
         shift

@@ -90,9 +90,10 @@ def match(predictions: str, truth: str) -> List[Mattes]:
             raise UserError(f'{found[plain]} and {found[stem]}: two predictions; remove one')
         found[plain] = found.pop(stem)
     for stem in sorted(set(found) - set(found_gt)):
-        raise UserError(f'{found[stem]}: has no true matte in {truth}')
+        raise UserError(f'{found[stem]}: has no true matte in {truth}; remove it, or add its truth')
     for stem in sorted(set(found_gt) - set(found)):
-        raise UserError(f'{found_gt[stem]}: has no prediction in {predictions}')
+        raise UserError(f'{found_gt[stem]}: has no prediction in {predictions}; add it, or remove '
+                        f'the truth')
     if not found:
         raise UserError(f'{truth}: holds no pictures ({", ".join(pairs.EXTENSIONS)})')
     return [(found[stem], found_gt[stem]) for stem in sorted(found, key=pairs.frame_order)]
@@ -104,7 +105,8 @@ def by_stem(folder: str) -> Dict[str, str]:
     for name in filter(pairs.is_picture, listed(folder)):
         stem = os.path.splitext(name)[0]
         if stem in found:
-            raise UserError(f'{found[stem]} and {name}: pictures with the same stem')
+            raise UserError(f'{found[stem]} and {name}: pictures with the same stem; rename or '
+                            f'remove one')
         found[stem] = os.path.join(folder, name)
     return found
 
@@ -144,7 +146,8 @@ def read(path: str, path_gt: str) -> Tuple[np.ndarray, np.ndarray]:
     alpha, alpha_gt = mattes
     if alpha.shape != alpha_gt.shape:
         raise UserError(f'{path}: has {alpha.shape[1]}×{alpha.shape[0]} pixels, its truth '
-                        f'{path_gt} has {alpha_gt.shape[1]}×{alpha_gt.shape[0]}')
+                        f'{path_gt} has {alpha_gt.shape[1]}×{alpha_gt.shape[0]}; resize one to the '
+                        f'other\'s size')
     if min(alpha.shape) < pairs.SMALLEST_MASK:
         raise UserError(f'{path}: is too small to be measured; both sides need at least '
                         f'{pairs.SMALLEST_MASK} pixels')

@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 """Writes a picture of photos and their mattes, a row for each photo.
 
-With one network, the columns are the photo, its ground truth if there is one, the network's alpha,
-and the person on a new background: with the photo's colours, then with the person's own (F of
+With one network, the columns are the photo, its ground truth if there is one, the alpha, and two
+composites. The first composite has the photo's colours, the second has the person's own (F of
 Equation 1). With several networks (--model A --model B), each alpha has a column, as in Figure 5.
 """
 
@@ -49,13 +49,16 @@ def main() -> int:
             shown.append((pairs[index].image, pairs[index].mask))
     if not shown:
         raise UserError('nothing to show; name photos, or a dataset with --dataset_path')
+    if args.grabcut and not args.dataset_path:
+        raise UserError('--grabcut: needs masks for its trimap; name a data set with '
+                        '--dataset_path')
     background = inference.parse_background(args.background)
     models = args.model or [pretrained.find(pretrained.DEFAULT)]
     runtime = environments.enter_for(models, args.runtime)
     networks = [(inference.name_of(path), inference.load(path, '--model', runtime))
                 for path in models]
     if args.grabcut:
-        networks.insert(0, ('GrabCut', load_grabcut(args.dataset_path)))
+        networks.insert(0, ('GrabCut', grabcut.predictor([args.dataset_path])))
     several = len(networks) > 1
     columns = ['photo', *(['ground truth'] if args.dataset_path else []),
                *([name for name, _ in networks] if several else ONE_NETWORK)]
@@ -76,13 +79,6 @@ def main() -> int:
     pictures.save(np.vstack(rows), args.output)
     print(args.output)
     return 0
-
-
-def load_grabcut(dataset_path: Optional[str]) -> inference.Predictor:
-    """Makes a predictor of GrabCut."""
-    if not dataset_path:
-        raise UserError('--grabcut: needs masks for its trimap; name them with --dataset_path')
-    return grabcut.predictor([dataset_path])
 
 
 def header(columns: Sequence[str]) -> np.ndarray:

@@ -39,7 +39,7 @@ def main() -> int:
           ', '.join(f'{name} {value}' for name, value in sorted(shown.items())))
     row = '{:<18} {:<30} {:>14} {:>12} {:>15}'.format
     print(row('block', 'convolutions', 'output size', 'parameters', 'multiply-adds'))
-    parameters = count_parameters()
+    parameters = parameters_by_block()
     for name, members in group(traced, set(parameters)).items():
         print(row(name, details(members), '×'.join(map(str, members[-1].outputs[0].shape[1:])),
                   f'{parameters.pop(name):,}', f'{sum(map(multiply_adds, members)):,}'))
@@ -96,7 +96,7 @@ def multiply_adds(layer: Layer) -> int:
     return height * width * layer.weights.size
 
 
-def count_parameters() -> Dict[str, int]:
+def parameters_by_block() -> Dict[str, int]:
     """Counts the values of the model's variables by block, the scope below the network's."""
     counts: Dict[str, int] = {}
     for variable in slim.get_model_variables():

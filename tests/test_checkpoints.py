@@ -190,7 +190,7 @@ def test_the_best_belongs_to_its_photos_and_one_evaluation_at_a_time(tmp_path, m
 def test_weights_without_a_training_are_nothing_to_go_on_from(tmp_path):
     published = pretrained.find('pretrained:mmnet_dm1.0_128')
     shutil.copytree(published, str(tmp_path / 'published'))
-    with pytest.raises(UserError, match='without the state of a training; .*--init_checkpoint'):
+    with pytest.raises(UserError, match='holds bare weights.*--init_checkpoint'):
         checkpoints.prepare_resume(str(tmp_path / 'published'))
 
 

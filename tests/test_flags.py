@@ -54,7 +54,7 @@ def toy_objective(run, batch, weights):
 
 def test_a_network_needs_nothing_but_its_entry(monkeypatch, capsys):
     monkeypatch.setitem(models.NETWORKS, 'toy', models.NetworkSpec(
-        toy, ToySettings, toy_objective, ToyWeights, {'image_size': 48}))
+        toy, ToySettings, lambda settings: 4, toy_objective, ToyWeights, {'image_size': 48}))
     settings = from_flags('--model', 'toy', '--stripes', '5', '--mirrored',
                           '--toy_loss_weight', '2', '--weight_decay', '0')
     assert settings.image_size == 48
@@ -99,7 +99,8 @@ def test_networks_that_declare_a_flag_differently_check_it_themselves(monkeypatc
     class Narrow(Settings):
         width_multiplier: float = setting(0.5, 'at most a half', above=0, below=0.6)
 
-    monkeypatch.setitem(models.NETWORKS, 'narrow', models.NetworkSpec(toy, Narrow))
+    monkeypatch.setitem(models.NETWORKS, 'narrow', models.NetworkSpec(
+        toy, Narrow, lambda settings: 4))
     with pytest.raises(UserError, match='width_multiplier 0.7 is not a number .* below 0.6'):
         from_flags('--model', 'narrow', '--width_multiplier', '0.7')
     assert from_flags('--width_multiplier', '0.7').network.width_multiplier == 0.7
@@ -163,10 +164,10 @@ def test_a_cosine_takes_the_place_of_a_published_decay():
     (['--weight_bits', '4'], 'pass --quantize'), (['--quant_delay', '4'], 'pass --quantize'),
     (['--quantize', '--quant_delay', '9', '--max_steps', '9'], 'must be below --max_steps 9'),
     (['--model', 'modnet', '--quantize'], 'no 8-bit form.*RSQRT'),
-    (['--zoom_out', '0.3'], '--zoom_out: changes nothing without --backgrounds'),
-    (['--background_probability', '0.3'], 'nothing without --backgrounds'),
-    (['--teacher_weight', '2'], 'nothing without --teacher'),
-    (['--teacher', 'x', '--unlabelled_batch_size', '2'], 'nothing without --unlabelled')])
+    (['--zoom_out', '0.3'], '--zoom_out: has no effect without --backgrounds'),
+    (['--background_probability', '0.3'], 'has no effect without --backgrounds'),
+    (['--teacher_weight', '2'], 'has no effect without --teacher'),
+    (['--teacher', 'x', '--unlabelled_batch_size', '2'], 'has no effect without --unlabelled')])
 def test_flags_that_do_not_fit_are_named(args, named):
     with pytest.raises(UserError, match=named):
         from_flags(*args)

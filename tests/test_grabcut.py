@@ -37,5 +37,5 @@ def test_masks_that_say_nothing_are_refused(tmp_path, level):
     for kind in ('image', 'mask'):
         os.makedirs(str(tmp_path / 'train' / kind))
         Image.new('L', (32, 32), level).save(str(tmp_path / 'train' / kind / 'a.png'))
-    with pytest.raises(UserError, match='train.*all alike'):
+    with pytest.raises(UserError, match='train.*all the same'):
         grabcut.trimap([str(tmp_path)], 'train', 16)

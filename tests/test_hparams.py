@@ -100,14 +100,14 @@ def test_files_of_older_trainings_are_read(content, tmp_path):
 
 
 @pytest.mark.parametrize('change, named', [
-    (lambda content: [1], 'network and a training'),
+    (lambda content: [1], 'network and its training'),
     (lambda content: dict(content, image_size=-64), 'image_size -64'),
     (lambda content: dict(content, image_size='large'), 'image_size large'),
     (lambda content: dict(content, image_size=1000000), 'image_size 1000000'),
     (lambda content: {**content, 'training': {'seed': 2 ** 32}}, 'seed 4294967296'),
     (lambda content: dict(content, model='unet'), 'unet'),
     (lambda content: dict(content, model=None), 'name a model'),
-    (lambda content: dict(content, format=99), 'format 99'),
+    (lambda content: dict(content, format=99), 'its format is 99'),
     (lambda content: {**content, 'training': {'dataset_path': [1]}}, 'not a list of paths'),
     (lambda content: {**content, 'training': {'dataset_weights': ['x']}}, 'list of numbers'),
     (lambda content: dict(content, network={'width_multiplier': 'abc'}), 'width_multiplier abc'),
@@ -153,7 +153,7 @@ def test_another_network_is_refused_and_other_training_is_not(tmp_path):
     assert hparams.changes(same, str(tmp_path)) == [
         'batch_size: 7, 32 before', 'batch_norm_decay: 0.9, 0.999 before']
     for args, named in ((['--width_multiplier', '1'], 'width_multiplier 0.5'),
-                        (['--width_multiplier', '0.5', '--quantize'], 'quantization None'),
+                        (['--width_multiplier', '0.5', '--quantize'], 'quantize False'),
                         (['--model', 'deeplab'], 'model mmnet')):
         with pytest.raises(UserError, match=f'--train_dir.*{named}'):
             hparams.check_same_network(from_flags(*args), str(tmp_path))

@@ -51,7 +51,7 @@ def test_nothing_is_overwritten(tmp_path):
     paths = matting.output_paths(source, args, set())
     assert paths == {'alpha': str(tmp_path / 'a_alpha.png'),
                      'cutout': str(tmp_path / 'a_cutout.png')}
-    with pytest.raises(UserError, match='another input'):
+    with pytest.raises(UserError, match='overwrite another input'):
         matting.output_paths(source, args, set(paths.values()))
     (tmp_path / 'a_alpha.png').write_text('')
     with pytest.raises(UserError, match='exists already; pass --force'):

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 import scipy.ndimage
 import tensorflow as tf
-from PIL import Image
 
 from mmnet import metrics
 
@@ -41,10 +40,3 @@ def test_gradient_error_of_a_ramp_is_its_slope():
 def test_mean_absolute_difference():
     mad = value(metrics.mean_absolute_difference, ALPHA, ALPHA_GT)
     np.testing.assert_allclose(mad, np.abs(ALPHA - ALPHA_GT).mean(axis=(1, 2, 3)), rtol=1e-5)
-
-
-def test_alphas_grow_as_pillow_grows_pictures():
-    alpha = RNG.rand(8, 6).astype(np.float32)
-    expected = np.asarray(Image.fromarray(alpha).resize((25, 32), Image.BILINEAR))
-    resized = value(lambda a: metrics.resize(a, 32, 25), alpha[np.newaxis, ..., np.newaxis])
-    np.testing.assert_allclose(resized[0, ..., 0], expected, atol=1e-5)

@@ -64,7 +64,8 @@ def test_every_tensor_of_the_inference_graph_has_a_range(name, hparams):
     for layer in network.layers:
         assert all(value.range.bits == 8 for value in layer.outputs), layer.output.name
         if layer.weights is not None:
-            assert layer.weight_range.narrow and grid(layer.weight_range)[1] == 128
+            found, = layer.weight_ranges
+            assert found.narrow and grid(found)[1] == 128
         if layer.kind in ('RESIZE_BILINEAR', 'MEAN', 'CONCATENATION', 'SPLIT'):
             # Nothing is requantized where numbers are only moved.
             ranges = {value.range for value in layer.inputs + layer.outputs}

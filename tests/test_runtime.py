@@ -101,7 +101,7 @@ def test_a_file_that_never_ends_is_given_up(tmp_path, monkeypatch):
     path.write_bytes(b'')
     monkeypatch.setattr(runtime, 'TRIAL_SECONDS', 0.2)
     monkeypatch.setattr(runtime, '_run_once', lambda *args: time.sleep(60))
-    with pytest.raises(UserError, match='does not end within 0.2 s'):
+    with pytest.raises(UserError, match='did not finish within 0.2 s'):
         Interpreter(str(path))
 
 

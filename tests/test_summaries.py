@@ -14,7 +14,7 @@ SCORES = {'gradient_error': 0.00293, 'mad': 0.0248, 'images': 40}
 def test_a_strip_has_a_row_for_each_example():
     rng = np.random.RandomState(0)
     images, alphas, truths = rng.rand(2, 4, 5, 3), rng.rand(2, 4, 5, 1), rng.rand(2, 4, 5, 1)
-    strip = value(summaries.strip(*constants(images, alphas, truths)))
+    strip = value(summaries.draw_strip(*constants(images, alphas, truths)))
     assert strip.shape == (1, 8, 20, 3) and strip.dtype == np.uint8
     person = images[1] * alphas[1] + np.array(summaries.STRIP_BACKGROUND) * (1 - alphas[1])
     for cell, expected in enumerate((images[1], alphas[1], truths[1], person)):

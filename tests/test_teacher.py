@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from mmnet import hparams, inference, teacher
 from mmnet.errors import UserError
@@ -35,6 +36,15 @@ def test_a_network_teaches_what_it_predicts(checkpoint):
     assert not tf.global_variables(), 'a teacher adds no variables'
     inputs = tf.constant(images / np.float32(255), tf.float32)
     assert tf.gradients(guide(inputs), inputs) == [None]
+
+
+def test_alphas_grow_as_pillow_grows_pictures():
+    alpha = RNG.rand(8, 6).astype(np.float32)
+    expected = np.asarray(Image.fromarray(alpha).resize((25, 32), Image.BILINEAR))
+    with tf.Session() as session:
+        resized = session.run(teacher.resize(
+            tf.constant(alpha[np.newaxis, ..., np.newaxis]), 32, 25))
+    np.testing.assert_allclose(resized[0, ..., 0], expected, atol=1e-5)
 
 
 def test_a_teacher_of_another_size(checkpoint):

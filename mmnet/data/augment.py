@@ -80,7 +80,7 @@ def augment_batch(photos: Sequence[np.ndarray], variation: 'Variation',
 
     Returns:
         images `[B, S, S, 3]` and alphas `[B, S, S, 1]`, uint8. If the preset changes textures, the
-        images before that follow.
+        untextured images come third.
     """
     # tf.data augments several batches at once; OpenCV's own threads would compete with them.
     cv2.setNumThreads(1)
@@ -99,7 +99,7 @@ def augment_batch(photos: Sequence[np.ndarray], variation: 'Variation',
 
 def deform(photo: np.ndarray, variation: 'Variation', size: int,
            rng: np.random.RandomState) -> np.ndarray:
-    """Warps a photo together with its mask, and maybe puts the person on a new background.
+    """Warps a photo together with its mask; may put the person on a new background.
 
     Args:
         photo: uint8 `[S', S', 4]` or `[S', S', 7]`; see `augment_batch`.
@@ -115,7 +115,7 @@ def deform(photo: np.ndarray, variation: 'Variation', size: int,
     source, border, frame = four_channels(photo, channels), variation.preset.border, WHOLE
     # Only a new background extends beyond the photo, so only then may the photo shrink.
     if recomposed and happens(variation.zoom_out, rng):
-        border, frame = cv2.BORDER_CONSTANT, random_distance(rng)
+        border, frame = cv2.BORDER_CONSTANT, random_zoom_out(rng)
     elif happens(variation.framing, rng):
         frame = random_frame(photo[..., 3], rng)
     source = halved(source, frame.side * len(source) / size)
@@ -161,18 +161,18 @@ def random_frame(alpha: np.ndarray, rng: np.random.RandomState) -> Frame:
     top, bottom = rows[0], rows[-1] + 1
     chin = top + max(1, int(round(HEAD * (bottom - top))))
     columns = np.flatnonzero(person[top:chin].any(axis=0))
-    head = np.array([columns[0], top, columns[-1] + 1, chin]) / size
-    smallest = max(SMALLEST_FRAME, HEAD_MARGIN * max(head[2] - head[0], head[3] - head[1]))
+    left, right, top, chin = np.array([columns[0], columns[-1] + 1, top, chin]) / size
+    smallest = max(SMALLEST_FRAME, HEAD_MARGIN * max(right - left, chin - top))
     side = rng.uniform(min(smallest, 1), 1)
 
     def corner(low: float, high: float) -> float:
         """Places the frame along an axis so that it holds [low, high] and lies in the photo."""
         first, last = max(0.0, high - side), min(low, 1 - side)
         return float(np.clip(rng.uniform(min(first, last), max(first, last)), 0, 1 - side))
-    return Frame(corner(head[0], head[2]), corner(head[1], head[3]), side)
+    return Frame(corner(left, right), corner(top, chin), side)
 
 
-def random_distance(rng: np.random.RandomState) -> Frame:
+def random_zoom_out(rng: np.random.RandomState) -> Frame:
     """Draws a frame that holds all of a photo and is up to 1/`FARTHEST` times as large."""
     side = FARTHEST ** -rng.uniform()
     x, y = rng.uniform(1 - side, 0, size=2)

@@ -61,7 +61,7 @@ def fit_light(foreground: np.ndarray, alpha: np.ndarray, background: np.ndarray,
     Args:
         foreground, background: uint8 RGB `[H, W, 3]`.
         alpha: uint8 `[H, W]`.
-        strength: 0 changes nothing; 1 makes the means alike, within `FACTORS`.
+        strength: 0 changes nothing; 1 makes the means equal, within `FACTORS`.
 
     Returns:
         uint8 RGB `[H, W, 3]`.

@@ -41,7 +41,7 @@ def find_pairs(dataset_path: str, split: str, skip_bad_pairs: Optional[bool] = N
     Args:
         dataset_path: holds `<split>/image` and `<split>/mask`.
         split: `train`, `test` or another folder's name.
-        skip_bad_pairs: go on with the good pairs; None where a program has no such flag.
+        skip_bad_pairs: skip bad files; None where a program has no such flag.
 
     Raises:
         UserError: for a missing or empty split, and for any bad pair unless they are skipped.
@@ -73,8 +73,8 @@ def note_unread(folder: str) -> None:
               if not name.startswith('.') and not is_picture(name) and
               (name.lower().endswith(PHOTOS) or os.path.isdir(os.path.join(folder, name)))]
     if unread:
-        print(f'{folder}: subfolders or pictures of other types are not read: {len(unread)}, such '
-              f'as {unread[0]}; scripts/prepare_dataset.py folder converts them', file=sys.stderr)
+        print(f'{folder}: ignoring {len(unread)} subfolders or pictures of other types, such as '
+              f'{unread[0]}; scripts/prepare_dataset.py folder converts them', file=sys.stderr)
 
 
 def find_clips(folder: str, skip_bad_pairs: Optional[bool] = None) -> Dict[str, List[Pair]]:
@@ -83,9 +83,9 @@ def find_clips(folder: str, skip_bad_pairs: Optional[bool] = None) -> Dict[str, 
     Raises:
         UserError: for a folder without clips, and for a bad frame.
     """
-    names = sorted(name for name in os.listdir(folder) if not name.endswith('.partial') and
-                   os.path.isdir(os.path.join(folder, name, 'image'))
-                   ) if os.path.isdir(folder) else []
+    there = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    names = [name for name in there if not name.endswith('.partial') and
+             os.path.isdir(os.path.join(folder, name, 'image'))]
     if not names:
         raise UserError(f'--dataset_path {folder}: holds no clips, folders with image and mask in '
                         f'them; leave out --clips for a data set')
@@ -108,7 +108,7 @@ def set_names(dataset_paths: Sequence[str]) -> List[str]:
     paths = [os.path.abspath(path) for path in dataset_paths]
     for path in paths:
         if paths.count(path) > 1:
-            raise UserError(f'--dataset_path {path}: is named twice')
+            raise UserError(f'--dataset_path {path}: is given twice; give it once')
     parts = [path.split(os.sep) for path in paths]
     for depth in range(1, max(map(len, parts)) + 1):
         names = [os.sep.join(each[-depth:]) for each in parts]
@@ -154,7 +154,7 @@ def find_photos(folder: str, skip_bad_pairs: Optional[bool] = None,
 
     Args:
         folder: holds photos, without masks.
-        skip_bad_pairs: go on with the good photos; see `find_pairs`.
+        skip_bad_pairs: skip bad files; see `find_pairs`.
         flag: the flag that the folder came with, for messages.
 
     Raises:
@@ -165,7 +165,8 @@ def find_photos(folder: str, skip_bad_pairs: Optional[bool] = None,
     except OSError:
         raise UserError(f'{flag} {folder}: no such folder')
     if not names:
-        raise UserError(f'{flag} {folder}: holds no photos ({", ".join(EXTENSIONS)})')
+        raise UserError(f'{flag} {folder}: holds no photos; put {", ".join(EXTENSIONS)} files '
+                        f'there, or name another folder')
     photos = [Pair(os.path.splitext(name)[0], os.path.join(folder, name), None) for name in names]
     return _checked(photos, [], folder, skip_bad_pairs)
 
@@ -206,13 +207,13 @@ def _checked(pairs: List[Pair], problems: List[str], folder: str,
 
 def report_problems(problems: List[str], good: int, folder: str,
                     skip_bad_pairs: Optional[bool]) -> None:
-    """Writes problems to standard error, one line each, and decides whether to go on.
+    """Writes problems to standard error, one line each, and decides whether to continue.
 
     Args:
         problems: one line for each bad file or pair.
         good: number of good pairs.
         folder: where they come from.
-        skip_bad_pairs: go on with the good pairs; see `find_pairs`.
+        skip_bad_pairs: skip bad files; see `find_pairs`.
 
     Raises:
         UserError: if there are problems that may not be skipped, or no good pair is left.

@@ -33,27 +33,23 @@ def training_dataset(pixels: List[np.ndarray], batch_size: int,
         batch_size: images in a rank's batch; batches run on across the end of an epoch.
         variation: what happens to each photo.
         seed: makes batches reproducible.
-        first_step: step of a resumed training, so that it does not see the first batches again.
-        weights: relative share of each set's images; None takes all images alike.
+        first_step: where a resumed run starts, so that it does not see the first batches again.
+        weights: relative share of each set's images; None weights all images equally.
         ranks: that train together. They need a seed in common.
 
     Returns:
         a dataset of features and alphas `[batch_size, S, S, 1]`. The features are `images`
-        `[batch_size, S, S, 3]`; if the preset changes textures, the same `untextured`; and if the
-        network has a memory, `previous` alphas `[batch_size, S, S, 1]`. All are uint8, a quarter of
-        the memory that waiting floats would take; see `graph.as_float`.
+        `[batch_size, S, S, 3]`. If the preset changes textures, `untextured` has the images before
+        that. If the network has a memory, `previous` has alphas `[batch_size, S, S, 1]`. All are
+        uint8, a quarter of the memory that waiting floats would take; see `graph.as_float`.
     """
     if seed is None:
         seed = np.random.randint(2 ** 31)
-    ends = np.cumsum([len(each) for each in pixels])
-    starts = ends - [len(each) for each in pixels]
-    if weights is None:
-        indices = _shuffled(0, ends[-1], seed + first_step)
-    else:
-        indices = tf.data.experimental.sample_from_datasets(
-            [_shuffled(start, end, seed + first_step) for start, end in zip(starts, ends)],
-            np.divide(weights, np.sum(weights)), seed + first_step)
-    batches = indices.batch(batch_size * ranks.size, drop_remainder=True)
+    sizes = [len(each) for each in pixels]
+    ends = np.cumsum(sizes)
+    starts = ends - sizes
+    batches = _indices(sizes, weights, seed + first_step).batch(
+        batch_size * ranks.size, drop_remainder=True)
     first = batch_size * ranks.rank
     steps = tf.data.Dataset.range(first_step, np.iinfo(np.int64).max)
 
@@ -89,6 +85,17 @@ def training_dataset(pixels: List[np.ndarray], batch_size: int,
 
     return (tf.data.Dataset.zip((steps, batches))
             .map(to_batch, num_parallel_calls=os.cpu_count()).prefetch(2))
+
+
+def _indices(sizes: Sequence[int], weights: Optional[Sequence[float]],
+             seed: int) -> tf.data.Dataset:
+    """Makes endless indices into the union of the sets, or into a mixture by weight."""
+    ends = np.cumsum(sizes)
+    if weights is None:
+        return _shuffled(0, ends[-1], seed)
+    return tf.data.experimental.sample_from_datasets(
+        [_shuffled(end - size, end, seed) for size, end in zip(sizes, ends)],
+        np.divide(weights, np.sum(weights)), seed)
 
 
 def _shuffled(start: int, end: int, seed: int) -> tf.data.Dataset:

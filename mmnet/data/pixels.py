@@ -60,7 +60,7 @@ def load_pixels(pairs: List[Pair], size: int, cache_dir: Optional[str] = None,
         size: side of the square that the network takes.
         cache_dir: keep the pixels in a file there, for the next start and for sets larger than
             memory. The file's name depends on the pairs and the size, so a changed dataset is
-            read again. A file beside it notes which pairs it holds. An interrupted build goes on
+            read again. A file beside it notes which pairs it holds. An interrupted build resumes
             where it was.
         skip_bad_pairs: leave out pairs whose pixels cannot be decoded.
         foregrounds: estimate the person's own colours, too, for new backgrounds.
@@ -83,7 +83,7 @@ def load_pixels(pairs: List[Pair], size: int, cache_dir: Optional[str] = None,
     shape = (size, size, _channels(foregrounds))
     path = os.path.join(cache_dir, f'{_fingerprint(pairs, size)}.{kind}{size}')
     with contextlib.ExitStack() as stack:
-        # One of several trainings or workers writes; the others wait for it and read.
+        # One of several runs or workers writes; the others wait for it and read.
         try:
             stack.enter_context(files.locked(cache_dir))
         except UserError as error:
@@ -117,7 +117,7 @@ def check_memory(loads: Sequence[Load], workers: int = 1) -> None:
         count = sum(load.photos for load in loads)
         raise UserError(f'--dataset_path: the pixels of {count} photos{each} take '
                         f'{needed / 1e9:.1f} GB, and this machine has {memory / 1e9:.1f} GB of '
-                        f'memory; lower --image_size, or keep them in a file with --cache_dir')
+                        f'memory; lower --image_size, or pass --cache_dir to keep them on disk')
 
 
 def _decode_all(pairs: List[Pair], size: int, skip_bad_pairs: Optional[bool], foregrounds: bool,
@@ -190,11 +190,10 @@ def _write_cache(path: str, row_bytes: int,
     """Writes rows to a file that gets its name once it is whole; returns their number.
 
     Until then the rows are in `path.partial`, and a note of them beside it. An interrupted build
-    goes on after the last row that was noted.
+    resumes after the last row that was noted.
     """
     partial = path + '.partial'
     try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(partial, 'ab') as file:
             held = files.read_json(partial + NOTE)
             if not isinstance(held, list) or file.tell() < len(held) * row_bytes:
@@ -214,8 +213,8 @@ def _write_cache(path: str, row_bytes: int,
         return len(held)
     except OSError as error:
         raise UserError(f'--cache_dir {os.path.dirname(path)}: cannot be written '
-                        f'({error.strerror}); make room, and the same command goes on, or delete '
-                        f'the files that end in .partial')
+                        f'({error.strerror}); free some space and run the same command again to '
+                        f'resume, or delete the files that end in .partial')
 
 
 def _flush(file: IO) -> None:

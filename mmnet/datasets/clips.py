@@ -133,10 +133,7 @@ def person_of(pair: Pair) -> np.ndarray:
 
 
 def write_clip(folder: str, make: Callable[[], Iterator[Tuple[np.ndarray, np.ndarray]]]) -> None:
-    """Writes `<folder>/{image,mask}/frame.png`, a whole clip or nothing; keeps one that is there.
-    """
-    if os.path.isdir(folder):
-        return
+    """Writes `<folder>/{image,mask}/frame.png`, a whole clip or nothing."""
     partial = folder + '.partial'
     shutil.rmtree(partial, ignore_errors=True)
     for kind in ('image', 'mask'):

@@ -38,7 +38,7 @@ def objective(run: Run, batch: Batch, weights: Weights) -> Objective:
     """
     twins = batch.untextured is not None and weights.consistency_loss_weight > 0
     if twins:
-        # Both images go through in one batch, so that batch norm treats them alike.
+        # Both images go through in one batch, so that they share batch norm's statistics.
         both, end_points = run(tf.concat([batch.images, batch.untextured], axis=0))
         logits, cleaner = tf.split(both, 2)
     else:

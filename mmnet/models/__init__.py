@@ -30,21 +30,21 @@ class NetworkSpec:
     Attributes:
         build: the network.
         settings: the class of its settings.
+        stride: from its settings, input pixels per cell of the coarsest map, along one side.
         objective: its loss; Equation 10 unless the paper has its own.
         objective_settings: the class of the objective's settings.
         published: how its paper trains it, where that differs from MMNet's (`mmnet.hparams`).
         consistency: `(run, run_frozen, batch) -> Objective` for photos without alphas.
         float_only: why the network has no 8-bit form; empty if it has one.
-        stride: from its settings, input pixels per cell of the coarsest map, along one side.
     """
     build: Callable[..., Tuple[tf.Tensor, EndPoints]]
     settings: Type[Settings]
+    stride: Callable[[Any], int]
     objective: Callable[..., losses.Objective] = mmnet_losses.objective
     objective_settings: Type[Settings] = mmnet_losses.Weights
     published: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     consistency: Optional[Callable[..., losses.Objective]] = None
     float_only: str = ''
-    stride: Callable[[Any], int] = lambda settings: 1
 
 
 NETWORKS = {
@@ -53,17 +53,19 @@ NETWORKS = {
                            stride=lambda settings: settings.output_stride),
     'portraitnet': NetworkSpec(
         portraitnet.portraitnet, portraitnet.PortraitNetSettings,
-        portraitnet_losses.objective, portraitnet_losses.Weights,
+        stride=lambda settings: portraitnet.STRIDE,
+        objective=portraitnet_losses.objective, objective_settings=portraitnet_losses.Weights,
         # Sections 4.1 to 4.3 of its paper: 2,000 epochs of 1,447 images.
-        {'image_size': 224, 'batch_size': 64, 'learning_rate': 1e-3, 'learning_rate_decay': 0.95,
-         'weight_decay': 5e-4, 'max_steps': 45219, 'augmentation': 'portraitnet'},
-        stride=lambda settings: portraitnet.STRIDE),
+        published={'image_size': 224, 'batch_size': 64, 'learning_rate': 1e-3,
+                   'learning_rate_decay': 0.95, 'weight_decay': 5e-4, 'max_steps': 45219,
+                   'augmentation': 'portraitnet'}),
     'modnet': NetworkSpec(
-        modnet.modnet, modnet.MODNetSettings, modnet_losses.objective, modnet_losses.Weights,
+        modnet.modnet, modnet.MODNetSettings, stride=lambda settings: modnet.STRIDE,
+        objective=modnet_losses.objective, objective_settings=modnet_losses.Weights,
         # Its paper has only the weights of the losses; these two are the release's.
-        {'image_size': 512, 'batch_size': 16}, modnet_losses.consistency,
-        'its instance norm needs SQUARED_DIFFERENCE and RSQRT, which TensorFlow 1.15 runs in '
-        'float only', lambda settings: modnet.STRIDE),
+        published={'image_size': 512, 'batch_size': 16}, consistency=modnet_losses.consistency,
+        float_only='its instance norm needs SQUARED_DIFFERENCE and RSQRT, which TensorFlow 1.15 '
+                   'runs in float only'),
 }
 
 

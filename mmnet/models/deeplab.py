@@ -54,7 +54,7 @@ def deeplab(images: tf.Tensor, is_training: bool,
 
 
 def head(net: tf.Tensor, is_training: bool) -> tf.Tensor:
-    """Concatenates a 1×1 branch and a global pooling branch of `[N, H, W, C]`; projects them."""
+    """Projects a 1×1 branch and a global pooling branch of `[N, H, W, C]` to `[N, H, W, 256]`."""
     height, width = net.shape.as_list()[1:3]
     pooled = tf.reduce_mean(net, axis=[1, 2], keepdims=True)
     pooled = slim.conv2d(pooled, 256, 1, scope='image_pooling')

@@ -68,6 +68,9 @@ def depthwise_conv(net: tf.Tensor, stride: int = 1, rate: int = 1,
         stride: of the convolution; 1 if it is dilated.
         rate: dilation rate.
         scope: name of the layer.
+
+    Returns:
+        `[N, H/stride, W/stride, C]`.
     """
     return slim.separable_conv2d(net, None, [3, 3], depth_multiplier=1, stride=stride, rate=rate,
                                  scope=scope)
@@ -97,11 +100,11 @@ def normalize(images: tf.Tensor, mean: Sequence[float], scale: float) -> tf.Tens
     return tf.multiply(images - np.array(mean, np.float32), np.float32(scale), name=NORMALIZED)
 
 
-def instance_norm(net: tf.Tensor, epsilon: float = 1e-5) -> tf.Tensor:
+def instance_norm(net: tf.Tensor) -> tf.Tensor:
     """Normalizes every channel of every image, `[N, H, W, C]`, to mean 0 and variance 1."""
     mean = tf.reduce_mean(net, axis=[1, 2], keepdims=True)
     variance = tf.reduce_mean(tf.squared_difference(net, mean), axis=[1, 2], keepdims=True)
-    return (net - mean) * tf.rsqrt(variance + epsilon)
+    return (net - mean) * tf.rsqrt(variance + 1e-5)
 
 
 def upsample(net: tf.Tensor, factor: int = 2) -> tf.Tensor:
@@ -110,10 +113,10 @@ def upsample(net: tf.Tensor, factor: int = 2) -> tf.Tensor:
     return tf.image.resize_bilinear(net, [height * factor, width * factor])
 
 
-def deconv_upsample(net: tf.Tensor, scope: str = 'deconv') -> tf.Tensor:
+def deconv_upsample(net: tf.Tensor) -> tf.Tensor:
     """Upsamples `[N, H, W, C]` ×2 by a 4×4 transposed convolution, at first bilinearly."""
     batch, height, width, channels = net.shape.as_list()
-    with tf.variable_scope(scope):
+    with tf.variable_scope('deconv'):
         weights = slim.model_variable('weights', initializer=bilinear_weights(channels))
     # slim's own layer reads static shapes from the graph at run time, which cannot be exported.
     shape = [batch or tf.shape(net)[0], 2 * height, 2 * width, channels]

@@ -99,6 +99,9 @@ def bottleneck(net: tf.Tensor, expansion: int, channels: int, stride: int, rate:
         rate: dilation rate of the depthwise convolution.
         scope: name of the block.
         expand: whether the block has the 1×1 convolution that expands.
+
+    Returns:
+        `[N, H/stride, W/stride, channels]`.
     """
     shortcut = net
     with tf.variable_scope(scope):

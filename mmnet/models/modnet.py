@@ -42,8 +42,8 @@ def modnet(images: tf.Tensor, is_training: bool,
 
     Returns:
         logits `[N, H, W, 2]`, channel 1 the foreground, and the end points by name. `semantic`
-        `[N, H/16, W/16, 1]` and `detail` `[N, H, W, 1]` are the logits of the coarse mask and of
-        the detail matte; both serve training only.
+        `[N, H/16, W/16, 1]` is the coarse mask's logit, and `detail` `[N, H, W, 1]` the detail
+        matte's. Only training uses them.
 
     Raises:
         ValueError: for a size that is not a multiple of 32.
@@ -71,7 +71,8 @@ def semantic_branch(net: tf.Tensor, squeeze_excitation: bool) -> Tuple[tf.Tensor
         squeeze_excitation: whether the release's squeeze-and-excitation block replaces e-ASPP.
 
     Returns:
-        a map of stride 8, and the coarse mask's logit at stride 16, `[N, H/16, W/16, 1]`.
+        the map of stride 8, `[N, H/8, W/8, 32]`, and the coarse mask's logit,
+        `[N, H/16, W/16, 1]`.
     """
     with tf.variable_scope('semantic'):
         net = squeeze_excite(net) if squeeze_excitation else efficient_aspp(net)
@@ -82,12 +83,15 @@ def semantic_branch(net: tf.Tensor, squeeze_excitation: bool) -> Tuple[tf.Tensor
 
 def detail_branch(images: tf.Tensor, stride_2: tf.Tensor, stride_4: tf.Tensor,
                   coarse: tf.Tensor) -> Tuple[tf.Tensor, tf.Tensor]:
-    """Draws the boundary: a map of stride 2 at high resolution, and the detail matte's logit.
+    """Draws the boundary at high resolution.
 
     Args:
         images: normalized, `[N, H, W, 3]`.
         stride_2, stride_4: the encoder's maps.
         coarse: the semantic branch's map of stride 8.
+
+    Returns:
+        the map of stride 2, `[N, H/2, W/2, 32]`, and the detail matte's logit, `[N, H, W, 1]`.
     """
     with tf.variable_scope('detail'):
         half = slim.avg_pool2d(images, 2)
@@ -146,7 +150,10 @@ def squeeze_excite(net: tf.Tensor) -> tf.Tensor:
 
 
 def ibn_conv(net: tf.Tensor, channels: int, kernel: int, scope: str, stride: int = 1) -> tf.Tensor:
-    """Applies a convolution with bias, half batch norm and half instance norm, and ReLU."""
+    """Applies a convolution with bias; half the channels get batch norm, half instance norm.
+
+    ReLU follows: `[N, H/stride, W/stride, channels]`.
+    """
     with tf.variable_scope(scope):
         net = layers.linear_conv(net, channels, kernel, stride, scope='conv')
         batch, instance = tf.split(net, 2, axis=3)

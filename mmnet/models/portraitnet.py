@@ -81,7 +81,10 @@ def portraitnet(images: tf.Tensor, is_training: bool,
 
 
 def d_block(net: tf.Tensor, channels: int) -> tf.Tensor:
-    """Builds two depthwise separable convolutions of `[N, H, W, C]` and a shortcut (Figure 2 b)."""
+    """Builds two depthwise separable convolutions and a shortcut: `[N, H, W, channels]`.
+
+    It is Figure 2 b.
+    """
     shortcut = net
     if net.shape[3].value != channels:
         shortcut = slim.conv2d(net, channels, 1, activation_fn=None, scope='shortcut')

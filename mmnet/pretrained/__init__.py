@@ -11,7 +11,7 @@ from mmnet.errors import UserError
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 PREFIX = 'pretrained:'
-# What cuts people out where no network is named: the best on the photos that chose settings.
+# The default of --model: the best network on the photos used for choosing settings.
 DEFAULT = 'pretrained:mmnet_dm1.0_256_float32'
 
 

@@ -5,6 +5,7 @@ from typing import Any, List, Sequence, Tuple
 
 import numpy as np
 
+from mmnet import files
 from mmnet.errors import UserError
 from mmnet.reproduction.tables import Results
 
@@ -98,7 +99,8 @@ def figure5(columns: Sequence[Tuple[str, Sequence[np.ndarray]]], path: str) -> N
 
 
 def save(figure: Any, path: str) -> None:
-    """Writes a drawing and closes it."""
-    os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
-    figure.savefig(path, dpi=DPI, bbox_inches='tight')
+    """Writes a drawing as PNG, whole or not at all, and closes it."""
+    files.make_directory(os.path.dirname(path) or '.')
+    with files.replacing(path) as partial:
+        figure.savefig(partial, format='png', dpi=DPI, bbox_inches='tight')
     pyplot().close(figure)

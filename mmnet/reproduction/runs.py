@@ -3,6 +3,7 @@
 Runs are resumable, and finished ones are skipped. `result.json` in its directory is a run's record.
 """
 
+import argparse
 import dataclasses
 import hashlib
 import os
@@ -16,7 +17,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import tensorflow as tf
 
-from mmnet import checkpoints, files, flags, pretrained, scores
+from mmnet import checkpoints, cli, files, flags, pretrained, scores
 from mmnet.errors import UserError
 from mmnet.records import VALIDATION
 from mmnet.reproduction.paper import Row, make_row
@@ -324,10 +325,10 @@ def execute(root: str, command: Sequence[str],
             process.wait()
         if every:
             every(time.time() - start)
-    if process.returncode == 130:
+    if process.returncode == cli.INTERRUPTED:
         raise KeyboardInterrupt
     if process.returncode:
-        raise UserError(f'{command[0]}: failed, see above; the same command goes on from here')
+        raise UserError(f'{command[0]}: failed, see above; the same command resumes from here')
 
 
 def time_step(run: Run) -> float:
@@ -354,7 +355,7 @@ def time_step(run: Run) -> float:
     return batch / max(float(speed.group(1)), 0.05)
 
 
-def parsed(run: Run):
+def parsed(run: Run) -> argparse.Namespace:
     """Parses a run's flags as train.py will.
 
     Raises:

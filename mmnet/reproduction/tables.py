@@ -88,7 +88,7 @@ def rows_of_target(target: str, results: Results) -> List[str]:
 
 
 def raw_rows(target: str, results: Results) -> List[Dict[str, Any]]:
-    """Returns a target's table, a dictionary a row and test set, not multiplied."""
+    """Returns a target's table, a dictionary for each row and test set, unscaled."""
     rows = []
     for test_set in results.sets():
         for label in rows_of_target(target, results):

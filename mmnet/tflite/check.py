@@ -59,7 +59,8 @@ def compare(path: str, exported: Export, name: Optional[str] = None) -> Differen
         most, largest = TOLERANCES[exported.precision]
         if not (np.percentile(errors, PERCENTAGE) <= most and differences.largest <= largest):
             raise UserError(f'{name or path}: differs from the graph by '
-                            f'{differences.largest:.2g}, more than {largest:.2g}')
+                            f'{differences.largest:.2g}, more than {largest:.2g}. This is a bug of '
+                            f'the export; please report it')
     else:
         compare_layers(name or path, exported, images[0])
     return differences
@@ -67,6 +68,11 @@ def compare(path: str, exported: Export, name: Optional[str] = None) -> Differen
 
 def compare_layers(name: str, exported: Export, image: np.ndarray) -> None:
     """Runs each layer of an 8-bit file on the graph's activations and compares its output.
+
+    Args:
+        name: of the file, for messages.
+        exported: an 8-bit file and its graph.
+        image: uint8 `[S, S, C]`.
 
     Raises:
         UserError: names the first layer that exceeds the tolerances above.
@@ -93,7 +99,8 @@ def compare_layers(name: str, exported: Export, image: np.ndarray) -> None:
                 tolerance = STEP_TOLERANCE + 0.5 + _bias_rounding(layer)
             if not np.percentile(errors, PERCENTAGE) <= tolerance:
                 raise UserError(f'{name}: the layer {value.name} ({layer.kind}) does not compute '
-                                f'what the graph does; it is off by {errors.max():.2g}')
+                                f'what the graph does; it is off by {errors.max():.2g}. This is a '
+                                f'bug of the export; please report it')
 
 
 def run_layer(layer: Layer, precision: str, inputs: List[np.ndarray]) -> List[np.ndarray]:

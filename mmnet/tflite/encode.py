@@ -26,7 +26,7 @@ def encode(network: LayerGraph, precision: str, description: str, io: str,
     Args:
         network: its values have 8-bit ranges unless the precision is `float32` or `float16`.
         precision: `float32`, `float16`, `uint8` or `int8`.
-        description: for whoever looks into the file.
+        description: shown by model viewers.
         io: what the file takes and returns, `float32` or, if it has 8 bits, `uint8`.
         metadata: entries of the file by name.
 
@@ -37,7 +37,7 @@ def encode(network: LayerGraph, precision: str, description: str, io: str,
     values = file_inputs(network)
     inputs = {value.name: encoder.tensor(value, io) for value in values}
     for value in values:
-        encoder.tensors[value] = encoder.converted(value, inputs[value.name], encoder.precision)
+        encoder.tensors[value] = encoder.converted(value, inputs[value.name], encoder.dtype)
     if len(values) > 1:
         encoder.add(Layer('CONCATENATION', values, [network.input]))
     else:
@@ -45,7 +45,7 @@ def encode(network: LayerGraph, precision: str, description: str, io: str,
     for layer in network.layers:
         encoder.add(layer)
     alpha = encoder.converted(network.output, encoder.tensors[network.output], io)
-    eight_bit = encoder.precision != 'float32'
+    eight_bit = encoder.dtype != 'float32'
     if eight_bit and io == 'float32' and network.output.range == PROBABILITIES:
         # The grid ends at 255/256, and a person is opaque.
         alpha = encoder.scaled(alpha, 256 / 255)
@@ -124,14 +124,14 @@ class _Encoder:
 
     def __init__(self, precision: str):
         self.half_precision = precision == 'float16'
-        # The type of activations.
-        self.precision = 'float32' if self.half_precision else precision
+        # Of activations: a float16 file stores halves and computes in floats.
+        self.dtype = 'float32' if self.half_precision else precision
         self.tensors: Dict[Value, Tensor] = {}
         self.operators: List[Operator] = []
 
     def tensor(self, value: Value, dtype: Optional[str] = None) -> Tensor:
         """Makes a tensor for a value, of the precision's type unless another is given."""
-        dtype = dtype or self.precision
+        dtype = dtype or self.dtype
         if dtype == 'float32':
             return Tensor(value.name, value.shape, dtype)
         quantization = quantization_of(value)
@@ -196,7 +196,7 @@ class _Encoder:
         name, ranges = layer.output.name, layer.weight_ranges
         if not ranges:
             raise ValueError(f'the weights of {name} have no quantization range')
-        if len(ranges) > 1 and self.precision == 'uint8':
+        if len(ranges) > 1 and self.dtype == 'uint8':
             raise ValueError(f'the weights of {name} have a range for each channel, which a uint8 '
                              f'file cannot hold')
         scales, zero_points = zip(*map(grid, ranges))
@@ -217,7 +217,7 @@ class _Encoder:
         # [h, w, inputs, outputs] becomes [outputs, h, w, inputs]; the weights of a depthwise
         # convolution, [h, w, channels, 1], become [1, h, w, channels].
         weights = np.transpose(layer.weights, [3, 0, 1, 2])
-        if self.precision == 'float32':
+        if self.dtype == 'float32':
             return [self.floats(name + '/weights', weights),
                     self.floats(name + '/bias', layer.bias)]
         assert source.quantization is not None
@@ -226,14 +226,14 @@ class _Encoder:
         axes = [1] * 4
         axes[channel_axis] = len(scale)
         steps = np.floor(weights.astype(np.float32) / scale.reshape(axes) + np.float32(0.5))
-        shift = 128 if self.precision == 'uint8' else 0
+        shift = 128 if self.dtype == 'uint8' else 0
         stored = np.clip(steps, -limit, limit) + shift
         bias_scale = np.float32(source.quantization.scale) * scale
         # Runtimes expect one scale per channel for signed weights, even if all are equal.
         # TensorFlow 1.15 would read past the end of a single scale.
-        channels = len(layer.bias) if self.precision == 'int8' else 1
+        channels = len(layer.bias) if self.dtype == 'int8' else 1
         copies = channels // len(scale)
-        return [Tensor(name + '/weights', weights.shape, self.precision,
+        return [Tensor(name + '/weights', weights.shape, self.dtype,
                        Quantization(np.repeat(scale, copies), np.repeat(shift, channels),
                                     # XNNPACK refuses a single scale on another axis than 0.
                                     channel_axis if channels > 1 else 0), stored),
@@ -257,7 +257,7 @@ def _convolution(encoder: _Encoder, layer: Layer, inputs: List[Tensor], outputs:
 
 def _transpose_conv(encoder: _Encoder, layer: Layer, inputs: List[Tensor],
                     outputs: List[Tensor]) -> None:
-    if encoder.precision != 'float32':
+    if encoder.dtype != 'float32':
         _shuffled_conv(encoder, layer, inputs, outputs)
         return
     shape = _constant(layer.output.name + '/shape', layer.output.shape)
@@ -280,7 +280,7 @@ def _shuffled_conv(encoder: _Encoder, layer: Layer, inputs: List[Tensor],
     turned = Value(name + '/turned', (height // 2, 2, width // 2, 2 * channels), value_range)
     made, split, moved = (encoder.tensor(value) for value in (cells, rows, turned))
     plain = Layer('CONV_2D', layer.inputs, [cells], cell_weights(layer.weights),
-                  layer.weight_range)
+                  layer.weight_ranges)
     KINDS[plain.kind](encoder, plain, inputs, [made])
     _reshape(encoder, made, split)
     order = _constant(name + '/order', [0, 2, 1, 3])

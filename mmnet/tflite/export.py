@@ -38,7 +38,7 @@ class Export:
     alpha: tf.Tensor
 
 
-def check_exportable(hparams: HParams, precision: str, head: str,
+def check_exportable(hparams: HParams, precision: str, softmax_kind: str,
                      io: Optional[str] = None) -> None:
     """Refuses combinations that cannot be exported.
 
@@ -49,7 +49,7 @@ def check_exportable(hparams: HParams, precision: str, head: str,
     if precision in FLOATS:
         if io == 'uint8':
             raise UserError(f'--io uint8: is for 8-bit files; a {precision} file takes floats')
-        if head == 'lut':
+        if softmax_kind == 'lut':
             raise UserError(f'--softmax lut: the table takes 8-bit logits; choose logistic or '
                             f'builtin for {precision}')
     elif float_only:
@@ -67,15 +67,15 @@ def check_exportable(hparams: HParams, precision: str, head: str,
 
 
 def export(checkpoint: str, hparams: HParams, image_size: int, precision: str,
-           head: str, io: Optional[str] = None) -> Export:
+           softmax_kind: str, io: Optional[str] = None) -> Export:
     """Converts a checkpoint.
 
     Args:
         checkpoint: path of a complete checkpoint.
         hparams: of its train directory.
         image_size: side of the square that the file takes.
-        precision, head, io: as checked by `check_exportable`. An 8-bit file takes and returns
-            uint8 unless `io` says otherwise.
+        precision, softmax_kind, io: as checked by `check_exportable`. Without `io`, an 8-bit file
+            takes and returns uint8.
 
     Raises:
         UserError: for a checkpoint of another network, for an image size it cannot take, and for
@@ -100,7 +100,7 @@ def export(checkpoint: str, hparams: HParams, image_size: int, precision: str,
     if precision == 'float16':
         entries.update(HALVES)
     try:
-        network = softmax.HEADS[head](trace.trace(session, images, logits))
+        network = softmax.SOFTMAXES[softmax_kind](trace.trace(session, images, logits))
         if precision in FLOATS:
             network = rearrange.rearrange(network)
         content = encode.encode(network, precision, f'{hparams.model} {precision}', io, entries)

@@ -1,7 +1,7 @@
 """Writes the TFLite file format: tensors and operators become a flatbuffer."""
 
 import dataclasses
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import flatbuffers
 import numpy as np
@@ -79,7 +79,7 @@ def write(inputs: Dict[str, Tensor], outputs: Dict[str, Tensor], operators: List
     Args:
         inputs, outputs: of the model, by the names of its signature.
         operators: in the order in which they run.
-        description: for whoever looks into the file.
+        description: shown by model viewers.
         metadata: entries by name.
     """
     tensors: List[Tensor] = []
@@ -101,18 +101,7 @@ def write(inputs: Dict[str, Tensor], outputs: Dict[str, Tensor], operators: List
     graph.tensors = [_tensor(tensor, model.buffers) for tensor in tensors]
     graph.inputs = [index[tensor] for tensor in inputs.values()]
     graph.outputs = [index[tensor] for tensor in outputs.values()]
-    graph.operators = []
-    for operator in operators:
-        packed = schema.OperatorT()
-        packed.opcodeIndex = codes.index((operator.kind, _version(operator)))
-        packed.inputs = [index[tensor] for tensor in operator.inputs]
-        packed.outputs = [index[tensor] for tensor in operator.outputs]
-        if operator.options_type != 'NONE':
-            packed.builtinOptionsType = getattr(schema.BuiltinOptions, operator.options_type)
-            packed.builtinOptions = getattr(schema, operator.options_type + 'T')()
-            for field, value in operator.options.items():
-                setattr(packed.builtinOptions, field, value)
-        graph.operators.append(packed)
+    graph.operators = [_operator(operator, codes, index) for operator in operators]
     model.subgraphs = [graph]
     model.signatureDefs = [_signature(*({name: index[tensor] for name, tensor in named.items()}
                                         for named in (inputs, outputs)))]
@@ -222,6 +211,21 @@ def _operator_code(kind: str, version: int) -> schema.OperatorCodeT:
     code.deprecatedBuiltinCode = code.builtinCode = getattr(schema.BuiltinOperator, kind)
     code.version = version
     return code
+
+
+def _operator(operator: Operator, codes: Sequence[Tuple[str, int]],
+              index: Mapping[Tensor, int]) -> schema.OperatorT:
+    """Packs an operator; it names its kind and its tensors by their places in the file."""
+    packed = schema.OperatorT()
+    packed.opcodeIndex = codes.index((operator.kind, _version(operator)))
+    packed.inputs = [index[tensor] for tensor in operator.inputs]
+    packed.outputs = [index[tensor] for tensor in operator.outputs]
+    if operator.options_type != 'NONE':
+        packed.builtinOptionsType = getattr(schema.BuiltinOptions, operator.options_type)
+        packed.builtinOptions = getattr(schema, operator.options_type + 'T')()
+        for field, value in operator.options.items():
+            setattr(packed.builtinOptions, field, value)
+    return packed
 
 
 def _signature(inputs: Dict[str, int], outputs: Dict[str, int]) -> schema.SignatureDefT:

@@ -55,14 +55,16 @@ def check(exported: Export, image: np.ndarray) -> List[LayerReport]:
     refused = [f'{layer.output.name} ({layer.kind})' for layer in exported.network.layers
                if layer.kind not in ACCEPTED]
     if refused:
-        raise UserError(f'--check gpu: the GPU delegate refuses {", ".join(refused)}')
+        raise UserError(f'--check gpu: the GPU delegate refuses {", ".join(refused)}; run this '
+                        f'network on a CPU')
     reports = run_in_float16(exported.network, image)
     overflowed = [each.name for each in reports if each.overflowed]
     if overflowed:
         raise UserError(f'--check gpu: {overflowed[0]} overflows in half precision, the first of '
-                        f'{len(overflowed)} layers')
+                        f'{len(overflowed)} layers; run this network on a CPU')
     if reports[-1].error > TOLERANCE:
-        raise UserError(f'--check gpu: α is off by {reports[-1].error:.2g} in half precision')
+        raise UserError(f'--check gpu: α is off by {reports[-1].error:.2g} in half precision; run '
+                        f'this network on a CPU')
     return reports
 
 

@@ -5,7 +5,7 @@ Fake quantization gives the ranges of activations and weights, if there are any.
 """
 
 import dataclasses
-from typing import Any, List, NamedTuple, Optional, Sequence, Union
+from typing import Any, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
@@ -16,10 +16,6 @@ class Range(NamedTuple):
     high: float
     bits: int
     narrow: bool = False
-
-
-# One grid for all weights of a layer, or one for each output channel.
-WeightRange = Union[Range, List[Range]]
 
 
 class Value:
@@ -48,7 +44,7 @@ class Layer:
         weights: `[h, w, inputs, outputs]` of a convolution, `[h, w, channels, 1]` of a depthwise
             one; None for other layers.
         bias: `[outputs]`, 0 at first; None without weights.
-        weight_range: the weights' grid, or a list with that of each output channel.
+        weight_ranges: the weights' grids: none, one, or one for each output channel.
         stride, dilation: of a convolution; the window of an average pooling is as large as its
             stride.
         activation: `NONE`, `RELU` or `RELU6`, fused into the operator.
@@ -56,25 +52,18 @@ class Layer:
     """
 
     def __init__(self, kind: str, inputs: Sequence[Value], outputs: Sequence[Value],
-                 weights: Optional[np.ndarray] = None, weight_range: Optional[WeightRange] = None,
+                 weights: Optional[np.ndarray] = None, weight_ranges: Sequence[Range] = (),
                  stride: int = 1, dilation: int = 1, align_corners: bool = False):
         self.kind = kind
         self.inputs = list(inputs)
         self.outputs = list(outputs)
         self.weights: Any = weights
-        self.weight_range = weight_range
+        self.weight_ranges = list(weight_ranges)
         self.bias: Any = None if weights is None else np.zeros(self.outputs[0].shape[-1])
         self.stride = stride
         self.dilation = dilation
         self.activation = 'NONE'
         self.align_corners = align_corners
-
-    @property
-    def weight_ranges(self) -> List[Range]:
-        """The grids of the weights: one, or one for each output channel; none without a range."""
-        if self.weight_range is None:
-            return []
-        return self.weight_range if isinstance(self.weight_range, list) else [self.weight_range]
 
     @property
     def output(self) -> Value:
@@ -110,11 +99,9 @@ def slice_channels(layer: Layer, channels: slice, output: Value) -> Layer:
     """Makes the convolution that computes some of another one's output channels."""
     axis = 2 if layer.kind == 'DEPTHWISE_CONV_2D' else 3
     weights = layer.weights[(slice(None),) * axis + (channels,)]
-    weight_range = layer.weight_range
-    if isinstance(weight_range, list):
-        weight_range = weight_range[channels]
-    part = Layer(layer.kind, layer.inputs, [output], weights, weight_range, layer.stride,
-                 layer.dilation)
+    ranges = layer.weight_ranges
+    part = Layer(layer.kind, layer.inputs, [output], weights,
+                 ranges[channels] if len(ranges) > 1 else ranges, layer.stride, layer.dilation)
     part.bias = layer.bias[channels]
     part.activation = layer.activation
     return part

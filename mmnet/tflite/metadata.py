@@ -45,6 +45,19 @@ def describe(hparams: HParams, step: int, image_size: int, precision: str, io: s
     model.description = (f'Alpha matte of a portrait, {size}, {precision}; {described}; '
                          f'training step {step}')
 
+    graph = _SegmenterGraph()
+    graph.inputTensorMetadata, graph.outputTensorMetadata = [_image(size, io)], [_alpha(size, io)]
+    if hparams.previous_alpha:
+        graph.inputTensorMetadata.append(_previous_alpha(size, io))
+    model.subgraphMetadata = [graph]
+    model.minParserVersion = PARSER_VERSION
+    builder = flatbuffers.Builder(0)
+    builder.Finish(model.Pack(builder), MetadataPopulator.METADATA_FILE_IDENTIFIER)
+    return bytes(builder.Output())
+
+
+def _image(size: str, io: str) -> schema.TensorMetadataT:
+    """Describes the photo."""
     image = schema.TensorMetadataT()
     image.name = 'image'
     image.content = schema.ContentT()
@@ -59,23 +72,18 @@ def describe(hparams: HParams, step: int, image_size: int, precision: str, io: s
     else:
         image.description = f'RGB, {size}, pixels 0 to 255 as they are'
         image.stats = _stats(0.0, 255.0)
+    return image
 
+
+def _alpha(size: str, io: str) -> schema.TensorMetadataT:
+    """Describes the matte, with the files that name its only label."""
     alpha = schema.TensorMetadataT()
     alpha.name = 'alpha'
     scaled = '' if io == 'float32' else ' by its scale'
     alpha.description = f'how far each pixel belongs to the person, {size}, 0 to 1{scaled}'
     alpha.stats = _stats(0.0, 1.0)
     alpha.associatedFiles = [_label_file(name) for name in LABELS]
-
-    graph = _SegmenterGraph()
-    graph.inputTensorMetadata, graph.outputTensorMetadata = [image], [alpha]
-    if hparams.previous_alpha:
-        graph.inputTensorMetadata.append(_previous_alpha(size, io))
-    model.subgraphMetadata = [graph]
-    model.minParserVersion = PARSER_VERSION
-    builder = flatbuffers.Builder(0)
-    builder.Finish(model.Pack(builder), MetadataPopulator.METADATA_FILE_IDENTIFIER)
-    return bytes(builder.Output())
+    return alpha
 
 
 def _previous_alpha(size: str, io: str) -> schema.TensorMetadataT:

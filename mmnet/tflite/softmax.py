@@ -1,10 +1,10 @@
 """The end of a file, from the two logits to the alpha (Supplement A).
 
-A head takes a network that ends in logits `[1, H, W, 2]` and returns one that ends in the alpha
-`[1, H, W, 1]`.
+Each function takes a network that ends in logits `[1, H, W, 2]` and returns one that ends in the
+alpha `[1, H, W, 1]`.
 """
 
-from typing import Dict, List, Optional
+from typing import Dict, List
 
 import numpy as np
 
@@ -37,8 +37,7 @@ def logistic(network: LayerGraph) -> LayerGraph:
         if layer is convolution:
             single = Layer(layer.kind, layer.inputs, [_difference(layer.output)],
                            layer.weights[..., 1:] - layer.weights[..., :1],
-                           _doubled(layer.weight_ranges[-1] if layer.weight_ranges else None),
-                           layer.stride)
+                           [_doubled(each) for each in layer.weight_ranges[-1:]], layer.stride)
             single.bias = layer.bias[1:] - layer.bias[:1]
         elif layer.inputs[0] in singles:
             single = Layer(layer.kind, [singles[layer.inputs[0]]], [_difference(layer.output)],
@@ -77,7 +76,7 @@ def alpha_table(scale: float, zero_point: int) -> np.ndarray:
     return np.floor(255 * alpha + 0.5).astype(np.uint8)
 
 
-HEADS = {'lut': lut, 'builtin': builtin, 'logistic': logistic}
+SOFTMAXES = {'lut': lut, 'builtin': builtin, 'logistic': logistic}
 
 
 def _with_alpha(network: LayerGraph, layers: List[Layer], kind: str, last: Value,
@@ -88,12 +87,11 @@ def _with_alpha(network: LayerGraph, layers: List[Layer], kind: str, last: Value
 
 
 def _difference(value: Value) -> Value:
-    difference = Value(value.name, value.shape[:3] + (1,), _doubled(value.range))
+    difference = Value(value.name, value.shape[:3] + (1,),
+                       None if value.range is None else _doubled(value.range))
     difference.tensor = value.tensor
     return difference
 
 
-def _doubled(value_range: Optional[Range]) -> Optional[Range]:
-    if value_range is None:
-        return None
+def _doubled(value_range: Range) -> Range:
     return value_range._replace(low=2 * value_range.low, high=2 * value_range.high)

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from mmnet.quantization import FAKE_QUANT, FAKE_QUANT_PER_CHANNEL
-from mmnet.tflite.layers import Layer, LayerGraph, Range, Value, WeightRange, split_conv
+from mmnet.tflite.layers import Layer, LayerGraph, Range, Value, split_conv
 
 # These operations change nothing in inference.
 PASS_THROUGH = ('Identity', 'IdentityN')
@@ -85,6 +85,7 @@ def _rounding(weights: tf.Tensor) -> Optional[tf.Operation]:
 
 
 class _Tracer:
+    """Collects the layers of a graph, by a handler for each type of operation."""
 
     def __init__(self, session: tf.Session, images: tf.Tensor, path: List[tf.Operation]):
         self._path = set(path) | {images.op}
@@ -95,7 +96,7 @@ class _Tracer:
         self.layers: List[Layer] = []
         self._values: Dict[str, Value] = {}
         self._enter(images, self.input)
-        self._readers: Dict[str, Callable[[tf.Operation], Optional[Value]]] = {
+        self._handlers: Dict[str, Callable[[tf.Operation], Optional[Value]]] = {
             'FusedBatchNormV3': self._batch_norm, 'BiasAdd': self._add, 'Add': self._add,
             'AddV2': self._add, 'AddN': self._add_all, 'Sub': self._sub, 'Mul': self._mul,
             'Pad': self._pad, 'BatchToSpaceND': self._dilated,
@@ -104,18 +105,18 @@ class _Tracer:
             'ResizeBilinear': self._resize, 'Mean': self._mean, 'Tile': self._tile,
             FAKE_QUANT: self._fake_quant,
         }
-        self._readers.update(dict.fromkeys(OPERATORS, self._operator))
-        self._readers.update(dict.fromkeys(PASS_THROUGH, self._pass_through))
-        self._readers.update(dict.fromkeys(CONVOLUTIONS, self._convolution))
-        self._readers.update(dict.fromkeys(ACTIVATIONS, self._activation))
+        self._handlers.update(dict.fromkeys(OPERATORS, self._operator))
+        self._handlers.update(dict.fromkeys(PASS_THROUGH, self._pass_through))
+        self._handlers.update(dict.fromkeys(CONVOLUTIONS, self._convolution))
+        self._handlers.update(dict.fromkeys(ACTIVATIONS, self._activation))
 
     def value(self, tensor: tf.Tensor) -> Value:
         """Returns the activation that a tensor holds; reads its layers if need be."""
         if tensor.name not in self._values:
             op = tensor.op
-            if op.type not in self._readers:
+            if op.type not in self._handlers:
                 raise ValueError(f'the operation {op.name} ({op.type}) cannot be exported')
-            value = self._readers[op.type](op)
+            value = self._handlers[op.type](op)
             if value is not None:   # an operation with several outputs enters them itself
                 self._enter(tensor, value)
         return self._values[tensor.name]
@@ -166,14 +167,14 @@ class _Tracer:
     def _weighted(self, kind: str, op: tf.Operation, inputs: Value, weights: tf.Tensor,
                   **settings) -> Layer:
         """Appends a layer with the weights of an operation, and their range if they have one."""
-        weight_range: Optional[WeightRange] = None
+        ranges: List[Range] = []
         values, rounding = self._constant(weights), _rounding(weights)
         if rounding is not None:
             values = self._constant(rounding.inputs[0]).reshape(values.shape)
-            weight_range = (self._range(rounding) if rounding.type == FAKE_QUANT
-                            else self._channel_ranges(rounding))
+            ranges = ([self._range(rounding)] if rounding.type == FAKE_QUANT
+                      else self._channel_ranges(rounding))
         return self._append(kind, op, [inputs], weights=values.astype(np.float64),
-                            weight_range=weight_range, **settings)
+                            weight_ranges=ranges, **settings)
 
     def _dilated(self, op: tf.Operation) -> Value:
         """Reads a dilated convolution: SpaceToBatchND, convolution, BatchToSpaceND."""
@@ -256,7 +257,7 @@ class _Tracer:
         if depthwise and layer.weights.shape[:2] == (1, 1) and np.ptp(layer.weights) == 0:
             # A single value is exact on any grid that ends at it.
             limit = abs(layer.weights).max()
-            layer.weight_range = Range(-limit, limit, 8, narrow=True)
+            layer.weight_ranges = [Range(-limit, limit, 8, narrow=True)]
         return layer.output
 
     def _pad(self, op: tf.Operation) -> Value:

@@ -49,7 +49,7 @@ def test_a_frame_is_shown_at_the_result_s_size():
 
 def test_farther_away_the_whole_photo_is_in_the_frame():
     rng = np.random.RandomState(0)
-    x, y, side = np.array([augment.random_distance(rng) for _ in range(2000)]).T
+    x, y, side = np.array([augment.random_zoom_out(rng) for _ in range(2000)]).T
     assert (x <= 0).all() and (y <= 0).all()
     assert (x + side >= 1).all() and (y + side >= 1).all()
     assert side.min() < 1.01 and 2.95 < side.max() <= 3

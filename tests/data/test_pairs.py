@@ -128,7 +128,7 @@ def test_several_sets_are_told_apart_by_their_names(dataset, tmp_path):
         os.path.basename(os.path.dirname(dataset)) + '/dataset': 10, 'other/dataset': 3}
     assert pairs.set_names(['/a/x', 'b/y/']) == ['x', 'y']
     assert pairs.set_names(['/a/x', '/x']) == ['a/x', '/x']
-    with pytest.raises(UserError, match='dataset: is named twice'):
+    with pytest.raises(UserError, match='dataset: is given twice'):
         pairs.find_sets([dataset, dataset + '/'], 'train')
 
 
@@ -186,4 +186,5 @@ def test_what_is_not_read_beside_pairs_is_said(dataset, capsys):
     open(os.path.join(photos, 'scan.TIF'), 'w').close()
     pairs.find_sets([dataset], 'train')
     err = capsys.readouterr().err
-    assert 'are not read: 2, such as alice; scripts/prepare_dataset.py folder' in err
+    assert ('ignoring 2 subfolders or pictures of other types, such as alice; '
+            'scripts/prepare_dataset.py folder') in err

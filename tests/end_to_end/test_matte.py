@@ -110,7 +110,7 @@ def test_one_bad_file_does_not_stop_the_rest(trained, tmp_path):
     for name in ('bad.jpg', 'bad.mp4', 'same.png', 'camera:99', 'pipe.jpg'):
         assert len([line for line in err.split('\n') if line.startswith('  ') and
                     name in line]) == 1, err
-    assert '5 of 8 inputs were not done' in err and 'Traceback' not in err
+    assert '5 of 8 inputs failed' in err and 'Traceback' not in err
     assert sorted(os.listdir(str(out))) == ['good_cutout.png', 'more', 'same_cutout.png']
 
     # What is there is kept, unless it may be replaced.

@@ -36,7 +36,7 @@ def test_from_nothing_to_a_cut_out(tmp_path):
     # Ctrl-C reaches all processes of the terminal.
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 130 and 'goes on from' in err and 'Traceback' not in err
+    assert process.returncode == 130 and 'resumes from here' in err and 'Traceback' not in err
     drawn = os.path.getmtime(str(quick / 'portraits' / 'train' / 'image' / '00000.jpg'))
 
     process = quickstart(*args)

@@ -167,7 +167,7 @@ def test_self_supervision_on_unlabelled_photos(trained, tmp_path):
     (['--init_checkpoint', 'portraitnet'], 'modnet can be adapted'),
     (['--init_checkpoint', 'modnet', '--dataset_split_name', 'test'], '--dataset_split_name test'),
     (['--init_checkpoint', 'modnet', '--dataset_path', 'nowhere'], 'nowhere: no such folder'),
-    (['--init_checkpoint', 'modnet', '--dataset_path', '.', '.'], 'is named twice')])
+    (['--init_checkpoint', 'modnet', '--dataset_path', '.', '.'], 'is given twice')])
 def test_self_supervision_refuses(trained, tmp_path, flags, named):
     dataset, root = trained
     flags = [root / flag if flag in ('portraitnet', 'modnet') else flag for flag in flags]

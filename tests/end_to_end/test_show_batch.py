@@ -40,7 +40,7 @@ def test_a_contact_sheet(dataset, tmp_path):
 
 @pytest.mark.parametrize('flags, named', [
     (['--output', 'sheet.gif'], '.png'), (['--dataset_path', 'nowhere'], 'nowhere'),
-    (['--zoom_out', 0.4], '--zoom_out: changes nothing without --backgrounds')])
+    (['--zoom_out', 0.4], '--zoom_out: has no effect without --backgrounds')])
 def test_bad_input_ends_in_a_line(dataset, tmp_path, flags, named):
     status, _, err = run('scripts/show_batch.py', '--dataset_path', dataset, '--output',
                          tmp_path / 'sheet.png', *flags)

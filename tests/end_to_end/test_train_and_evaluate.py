@@ -167,9 +167,9 @@ def test_watching_evaluates_every_checkpoint_once_and_names_deleted_ones(trained
     write_split(other, 'test', 2, 9)
     status, _, err = evaluate(other, copy, '--watch')
     assert status == 1
-    assert 'eval_test.jsonl: holds figures of other photos; move it and best/ away' in err
+    assert 'eval_test.jsonl: holds results for other photos; move it and best/ away' in err
     status, out, err = evaluate(other, copy)
-    assert status == 0 and 'step 8 ' in out and 'holds figures of other photos, so these' in err
+    assert status == 0 and 'step 8 ' in out and 'holds results for other photos, so these' in err
     assert records_of(copy) == before
 
 
@@ -309,7 +309,7 @@ def test_a_loss_that_is_not_finite_names_the_last_good_checkpoint(dataset, tmp_p
 def test_two_trainings_do_not_share_a_directory(dataset, tmp_path):
     with files.locked(str(tmp_path / 'run')):
         status, _, err = train(dataset, tmp_path / 'run')
-    assert status == 1 and 'another training runs there' in err
+    assert status == 1 and 'another run is using it' in err
     assert os.listdir(str(tmp_path / 'run')) == []
 
 
@@ -380,11 +380,11 @@ def test_evaluating_what_is_not_there(dataset, trained, tmp_path):
     status, _, err = evaluate(dataset, tmp_path / 'none', '--watch', '--timeout', 0.1)
     assert status == 1 and 'no training started' in err
     for path, flags, named in (('', [], '--checkpoint_path '),
-                               (run_dir, ['--timeout', 1], 'are for --watch')):
+                               (run_dir, ['--timeout', 1], ': need --watch')):
         status, _, err = evaluate(dataset, path, *flags)
         assert status == 1 and named in err and 'tflite' not in err.replace('evaluate', '')
     # Flags that would change nothing.
-    for flags, named in ((['--runtime', 'litert'], '--runtime: runs exported files'),
+    for flags, named in ((['--runtime', 'litert'], '--runtime: applies to exported files only'),
                          (['--clips', '--batch_size', 2], '--batch_size: clips')):
         status, _, err = evaluate(dataset, run_dir, *flags)
         assert status == 1 and named in err and err.count('\n') == 1

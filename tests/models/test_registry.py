@@ -29,7 +29,7 @@ def test_unknown_settings_are_refused(name, hparams, complaint):
 
 
 def spec_of(build):
-    return models.NetworkSpec(build, models.NETWORKS['mmnet'].settings)
+    return dataclasses.replace(models.NETWORKS['mmnet'], build=build)
 
 
 @pytest.mark.parametrize('build, complaint', [
@@ -49,7 +49,7 @@ def test_two_networks_may_not_give_a_flag_two_types(monkeypatch):
     class Other(Settings):
         dilation: int = setting(2, 'rate of all layers', above=0)
 
-    spec = models.NetworkSpec(models.NETWORKS['mmnet'].build, Other)
+    spec = dataclasses.replace(models.NETWORKS['mmnet'], settings=Other)
     monkeypatch.setitem(models.NETWORKS, 'other', spec)
     with pytest.raises(ValueError, match='mmnet and other declare dilation differently'):
         models.all_settings('settings')

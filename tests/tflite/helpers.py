@@ -31,7 +31,7 @@ def head_only(head):
         alpha = Value('alpha', [1, 16, 16, 1], softmax.PROBABILITIES)
         return LayerGraph(logit, alpha, [Layer('LOGISTIC', [logit], [alpha])])
     logits = Value('logits', [1, 256, 256, 2], LOGITS)
-    return softmax.HEADS[head](LayerGraph(logits, logits, []))
+    return softmax.SOFTMAXES[head](LayerGraph(logits, logits, []))
 
 
 def quantized_layer(kind, channels=3):
@@ -40,7 +40,7 @@ def quantized_layer(kind, channels=3):
     rng = np.random.RandomState(0)
     shape = [3, 3, channels, 4] if kind == 'CONV_2D' else [3, 3, channels, 1]
     weights = rng.uniform(-1, 1, shape)
-    layer = Layer(kind, [source], [target], weights, Range(-1.0, 1.0, 8, True), dilation=2)
+    layer = Layer(kind, [source], [target], weights, [Range(-1.0, 1.0, 8, True)], dilation=2)
     layer.bias = rng.uniform(-1, 1, target.shape[3])
     return layer
 

@@ -37,7 +37,7 @@ def test_a_file_with_a_grid_for_each_channel_computes_what_the_graph_does(tmp_pa
     path = tmp_path / 'model.tflite'
     path.write_bytes(exported.content)
     check.compare(str(path), exported)
-    ranges = [layer.weight_range for layer in exported.network.layers
+    ranges = [layer.weight_ranges for layer in exported.network.layers
               if layer.weights is not None][:-1]
     # All convolutions but the last, which has a single channel, have a grid for each.
     assert all(len(each) > 1 for each in ranges) and len(ranges) > 50
@@ -45,7 +45,7 @@ def test_a_file_with_a_grid_for_each_channel_computes_what_the_graph_does(tmp_pa
     for layer in exported.network.layers[:5]:
         if layer.kind == 'CONV_2D':
             largest = abs(layer.weights).max(axis=(0, 1, 2))
-            np.testing.assert_allclose([grid.high for grid in layer.weight_range], largest,
+            np.testing.assert_allclose([grid.high for grid in layer.weight_ranges], largest,
                                        rtol=1e-5)
     with pytest.raises(UserError, match='--per_channel.*choose int8'):
         check_exportable(run, 'uint8', 'logistic')

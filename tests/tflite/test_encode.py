@@ -36,7 +36,7 @@ def test_every_channel_of_signed_weights_may_have_its_own_grid(kind):
     layer.weights = layer.weights * 2.0 ** -np.arange(layer.output.shape[3]).reshape(
         [-1] if kind == 'CONV_2D' else [-1, 1])
     channels = layer.output.shape[3]
-    layer.weight_range = [Range(-2.0 ** -each, 2.0 ** -each, 8, True) for each in range(channels)]
+    layer.weight_ranges = [Range(-2.0 ** -each, 2.0 ** -each, 8, True) for each in range(channels)]
     source = np.random.RandomState(1).randint(0, 256, [1, 8, 8, 3]) * (6 / 255)
     model = flatbuffer.schema.ModelT.InitFromObj(flatbuffer.schema.Model.GetRootAsModel(
         encode.encode_layer(layer, 'int8'), 0))
@@ -67,8 +67,8 @@ def test_every_channel_of_signed_weights_may_have_its_own_grid(kind):
 
 
 @pytest.mark.parametrize('change, complaint', [
-    (lambda layer: setattr(layer, 'weight_range', None), 'no quantization range'),
-    (lambda layer: setattr(layer, 'weight_range', Range(-1.0, 3.0, 8, True)), 'symmetric'),
+    (lambda layer: setattr(layer, 'weight_ranges', []), 'no quantization range'),
+    (lambda layer: setattr(layer, 'weight_ranges', [Range(-1.0, 3.0, 8, True)]), 'symmetric'),
     (lambda layer: setattr(layer.output, 'range', None), 'target has no quantization range'),
     (lambda layer: setattr(layer.output, 'range', Range(0.0, 1.0, 4)), '4 bits')])
 def test_layers_without_8_bit_ranges_are_refused(change, complaint):
@@ -93,7 +93,7 @@ def test_signed_weights_have_a_scale_a_channel_and_unsigned_ones_one(kind, axis)
 
 def test_weights_of_fewer_bits_keep_their_grid():
     layer = quantized_layer('CONV_2D')
-    layer.weight_range = Range(-1.0, 1.0, 4, True)
+    layer.weight_ranges = [Range(-1.0, 1.0, 4, True)]
     model = flatbuffer.schema.ModelT.InitFromObj(
         flatbuffer.schema.Model.GetRootAsModel(encode.encode_layer(layer, 'int8'), 0))
     weights, = [tensor for tensor in model.subgraphs[0].tensors if b'weights' in tensor.name]

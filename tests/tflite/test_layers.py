@@ -21,7 +21,7 @@ def test_the_parts_of_a_convolution_make_the_whole(kind):
     rng = np.random.RandomState(0)
     source, target = Value('source', [1, 4, 4, 6]), Value('target', [1, 4, 4, 6])
     shape = [3, 3, 6, 6] if kind == 'CONV_2D' else [3, 3, 6, 1]
-    layer = Layer(kind, [source], [target], rng.rand(*shape), Range(-1.0, 1.0, 8), 2, 1)
+    layer = Layer(kind, [source], [target], rng.rand(*shape), [Range(-1.0, 1.0, 8)], 2, 1)
     layer.bias, layer.activation = rng.rand(6), 'RELU6'
     parts = split_conv(layer, [Value(name, [1, 4, 4, 2]) for name in 'abc'])
     axis = 3 if kind == 'CONV_2D' else 2
@@ -29,4 +29,4 @@ def test_the_parts_of_a_convolution_make_the_whole(kind):
     np.testing.assert_array_equal(np.concatenate([p.bias for p in parts]), layer.bias)
     for part in parts:
         assert (part.kind, part.stride, part.activation) == (kind, 2, 'RELU6')
-        assert part.weight_range == layer.weight_range and part.inputs == [source]
+        assert part.weight_ranges == layer.weight_ranges and part.inputs == [source]

@@ -32,7 +32,7 @@ def test_a_float_file_computes_the_network_with_dilations_and_no_leftovers(name,
         expected = np.stack([session.run(alpha, {images: row[np.newaxis]})[0] for row in pixels])
     assert expected.std() > 1e-3
     for head in ('logistic', 'builtin'):
-        plain = softmax.HEADS[head](network)
+        plain = softmax.SOFTMAXES[head](network)
         for layers in (plain, rearrange.rearrange(plain)):
             content = encode.encode(layers, 'float32', '', 'float32')
             np.testing.assert_allclose(run_here(content, pixels), expected, atol=tolerance)
@@ -67,7 +67,7 @@ def test_operations_with_other_readers_stay_apart(body):
     logits = slim.conv2d(net, 2, 1, activation_fn=None)
     pixels = np.random.RandomState(0).rand(1, 16, 16, 3).astype(np.float32)
     with tf.Session() as session:
-        network = softmax.HEADS['builtin'](traced(logits, images, session))
+        network = softmax.SOFTMAXES['builtin'](traced(logits, images, session))
         expected = session.run(losses.foreground_alpha(logits), {images: pixels})
     assert expected.std() > 1e-3
     content = encode.encode(network, 'float32', '', 'float32')
