@@ -106,6 +106,9 @@ def check_flags(args: argparse.Namespace) -> None:
             (args.clips and (args.always_foreground or args.watch or args.validation),
              '--clips: cannot be combined with --always_foreground, --watch or --validation; leave '
              'them out'),
+            (args.tflite_path and os.path.isdir(args.tflite_path),
+             f'--tflite_path {args.tflite_path}: is a folder; name an exported file, or give the '
+             f'folder with --checkpoint_path'),
             (args.watch and not args.checkpoint_path,
              '--watch: needs a train directory; name one with --checkpoint_path'),
             (args.validation and not args.checkpoint_path,
@@ -116,10 +119,10 @@ def check_flags(args: argparse.Namespace) -> None:
 
 
 def finish(args: argparse.Namespace, record: Record) -> int:
-    """Prints a record and writes it to --json; returns the exit status."""
-    records.report(record)
+    """Writes a record to --json and prints it; returns the exit status."""
     if args.json:
         files.write_json(record, args.json)
+    records.report(record)
     return 0
 
 
@@ -143,7 +146,7 @@ def evaluate_clips(args: argparse.Namespace) -> int:
     """Measures a network frame by frame on clips, steadied or not."""
     path = args.tflite_path or args.checkpoint_path
     flag = '--tflite_path' if args.tflite_path else '--checkpoint_path'
-    predictor = inference.load(path, flag, environments.enter_for([path], args.runtime))
+    predictor = inference.load(path, flag, environments.enter_for([path], args.runtime, flag))
     clips = {(os.path.join(name, clip) if len(args.dataset_path) > 1 else clip): frames
              for name, dataset in zip(set_names(args.dataset_path), args.dataset_path)
              for clip, frames in find_clips(dataset, args.skip_bad_pairs).items()}

@@ -111,6 +111,9 @@ def resolve(checkpoint_path: str, flag: str = '--checkpoint_path') -> str:
     Raises:
         UserError: if there is no such checkpoint.
     """
+    if checkpoint_path.endswith('.tflite') and os.path.isfile(checkpoint_path):
+        raise UserError(f'{flag} {checkpoint_path}: is an exported file; name a train directory or '
+                        f'a checkpoint')
     if not os.path.isdir(checkpoint_path):
         checkpoint = checkpoint_path
         for extension in ('.index', '.meta'):

@@ -18,6 +18,7 @@ This module needs the standard library only, so it runs in every environment.
 
 import argparse
 import contextlib
+import errno
 import logging
 import os
 import signal
@@ -30,6 +31,8 @@ from mmnet.errors import UserError
 from mmnet.settings import Bounds, describe_number
 
 INTERRUPTED = 130
+# How a write fails where the disk or a quota is full.
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 # What runs an exported file by default.
 RUNTIME = 'litert'
 
@@ -47,6 +50,8 @@ def starting() -> Iterator[None]:
     os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
     logging.getLogger('tensorflow').setLevel(logging.ERROR)
     warnings.filterwarnings('ignore', category=FutureWarning, module='tensor(flow|board)')
+    # Pillow warns about the large photos of today's phones.
+    warnings.filterwarnings('ignore', message='Image size .* exceeds limit')
     # imageio-ffmpeg warns about every video that it turns upright.
     logging.getLogger('imageio_ffmpeg').setLevel(logging.ERROR)
     try:
@@ -63,11 +68,15 @@ def run(main: Callable[[], Optional[int]]) -> None:
     more, the program ends quietly.
     """
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    if sys.stdout is not None:
-        # A file name may hold bytes that are not UTF-8, and is printed all the same.
-        sys.stdout.reconfigure(errors='backslashreplace')  # type: ignore[attr-defined]
+    for stream in ('stdout', 'stderr'):
+        # Python has none where the shell closed it.
+        setattr(sys, stream, getattr(sys, stream) or open(os.devnull, 'w'))
+    # A file name may hold bytes that are not UTF-8, and is printed all the same.
+    sys.stdout.reconfigure(errors='backslashreplace')  # type: ignore[attr-defined]
     try:
-        sys.exit(main())
+        status = main()
+        sys.stdout.flush()
+        sys.exit(status)
     except UserError as error:
         print(f'{_program()}: error: {error}', file=sys.stderr)
         sys.exit(1)
@@ -77,6 +86,14 @@ def run(main: Callable[[], Optional[int]]) -> None:
         # The reader of the output, such as `head`, has left.
         discard_output()
         sys.exit(128 + signal.SIGPIPE)
+    except OSError as error:
+        # Python names no file where standard output fails.
+        if error.filename is not None or error.errno not in UNWRITABLE:
+            raise
+        discard_output()
+        print(f'{_program()}: error: the output cannot be written ({error.strerror})',
+              file=sys.stderr)
+        sys.exit(1)
 
 
 def discard_output() -> None:

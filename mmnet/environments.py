@@ -70,22 +70,26 @@ def enter(runtime: str) -> str:
     raise AssertionError('execve does not return')
 
 
-def enter_for(paths: Sequence[str], runtime: Optional[str]) -> str:
+def enter_for(paths: Sequence[str], runtime: Optional[str], flag: str = '--model') -> str:
     """Enters the environment that networks need; checkpoints need TensorFlow's.
 
     Args:
         paths: of the networks.
         runtime: wanted for exported files, a key of `runtime.PACKAGES`; None takes LiteRT.
+        flag: the flag that the paths came with, for messages.
 
     Returns:
         the runtime to load them with.
 
     Raises:
-        UserError: if the environment is not set up, or lacks the wanted runtime.
+        UserError: if a network does not exist, or if the environment is not set up or lacks the
+            wanted runtime.
     """
     checkpoint = next((path for path in paths if not is_file(path)), None)
     if checkpoint is None:
         return enter(runtime or RUNTIME)
+    if not (os.path.exists(checkpoint) or os.path.exists(checkpoint + '.index')):
+        raise UserError(f'{flag} {checkpoint}: no such file, train directory or checkpoint')
     if runtime not in (None, 'tensorflow'):
         raise UserError(f'--runtime {runtime}: runs exported files, and {checkpoint} is a '
                         f'checkpoint, which needs TensorFlow; leave --runtime out')

@@ -141,7 +141,7 @@ def replacing(path: str) -> Iterator[str]:
         else:
             os.replace(partial, target)
     except OSError as error:
-        raise UserError(f'{path}: cannot be written ({_reason(error, target)})')
+        raise UserError(f'{path}: cannot be written ({reason(error, target)})')
     finally:
         if scratch:
             shutil.rmtree(scratch, ignore_errors=True)
@@ -149,7 +149,7 @@ def replacing(path: str) -> Iterator[str]:
             os.remove(partial)
 
 
-def _reason(error: OSError, path: str) -> str:
+def reason(error: OSError, path: str) -> str:
     """Says why a write failed; a full disk may show up as a broken pipe to ffmpeg."""
     folder = os.path.dirname(path)
     if error.errno in (None, errno.EPIPE) and os.path.isdir(folder) and \

@@ -26,7 +26,7 @@ from mmnet.data import decode
 from mmnet.errors import UserError
 from mmnet.runtime import following
 
-VIDEOS = ('.mp4', '.mov', '.m4v', '.avi', '.mkv', '.webm')
+VIDEOS = ('.mp4', '.mov', '.m4v', '.avi', '.mkv', '.webm', '.3gp', '.mts')
 PHOTO_FILES = {'cutout': '.png', 'alpha': '.png', 'composite': '.jpg'}
 VIDEO_FILES = {'cutout': '.mov', 'alpha': '.mp4', 'composite': '.mp4'}
 
@@ -55,23 +55,28 @@ def main() -> int:
     files.make_directory(args.output_dir)
     failures: List[str] = []
     written: Set[str] = set()
-    for source in tqdm(sources, unit=' inputs', disable=len(sources) < 2 or None):
-        try:
-            paths = output_paths(source, args, written)
-            process = process_video if is_moving(source.path) else process_photo
-            process(source.path, paths, predictor, background, args)
-            tqdm.write(f'{source.path} -> {" ".join(paths.values())}')
-        except UserError as error:
-            failures.append(str(error))
-        except decode.UNREADABLE as error:
-            failures.append(f'{source.path}: cannot be read as a photo ({error})')
-        # A library may raise anything for an odd file, and hours of other files may be waiting.
-        except Exception as error:
-            failures.append(f'{source.path}: failed ({type(error).__name__}: {error})')
-    if failures:
-        print(f'{len(failures)} of {len(sources)} inputs failed:', file=sys.stderr)
-        for failure in failures:
-            print('  ' + failure, file=sys.stderr)
+    try:
+        for source in tqdm(sources, unit=' inputs', disable=len(sources) < 2 or None):
+            try:
+                paths = output_paths(source, args, written)
+                process = process_video if is_moving(source.path) else process_photo
+                process(source.path, paths, predictor, background, args)
+            except UserError as error:
+                failures.append(str(error))
+            except decode.UNREADABLE as error:
+                failures.append(f'{source.path}: cannot be read as a photo ({error})')
+            # A library may raise anything for an odd file, and hours of other files may be waiting.
+            except Exception as error:
+                failures.append(f'{source.path}: failed ({type(error).__name__}: {error})')
+            else:
+                written.update(paths.values())
+                tqdm.write(f'{source.path} -> {" ".join(paths.values())}')
+    finally:
+        # Also where Ctrl-C ends a long list of inputs.
+        if failures:
+            print(f'{len(failures)} of {len(sources)} inputs failed:', file=sys.stderr)
+            for failure in failures:
+                print('  ' + failure, file=sys.stderr)
     return 1 if failures else 0
 
 
@@ -107,7 +112,7 @@ def kinds(text: str) -> List[str]:
 
 
 def find_sources(inputs: List[str], output_dir: str) -> List[Source]:
-    """Lists the inputs, and the contents of those that are folders.
+    """Lists the inputs, and the contents of those that are folders; each file once.
 
     Raises:
         UserError: for a missing input, or a folder without photos and videos.
@@ -122,23 +127,37 @@ def find_sources(inputs: List[str], output_dir: str) -> List[Source]:
             sources.append(source_of(path, os.path.dirname(path), output_dir))
         else:
             raise UserError(f'{path}: no such file or folder')
-    return sources
+    return list({(os.path.realpath(source.path), source.output): source
+                 for source in sources}.values())
 
 
 def in_folder(folder: str, output_dir: str) -> List[Source]:
     """Lists all photos and videos in a folder and its subfolders, except what was written there.
 
+    Standard error says how many pictures of other types and links to folders there are.
+
     Raises:
-        UserError: if there are none.
+        UserError: if there are no photos and videos.
     """
-    sources = []
-    for parent, folders, names in os.walk(folder):
+    sources: List[Source] = []
+    ignored: List[str] = []
+    for parent, folders, names in os.walk(
+            folder, onerror=lambda error: ignored.append(error.filename)):
+        ignored += [os.path.join(parent, each) for each in sorted(folders)
+                    if os.path.islink(os.path.join(parent, each))]
         folders[:] = sorted(each for each in folders if not each.startswith('.') and
                             not same_place(os.path.join(parent, each), output_dir))
-        sources += [source_of(os.path.join(parent, name), folder, output_dir)
-                    for name in sorted(names)
-                    if name.lower().endswith(decode.PHOTOS + VIDEOS) and not name.startswith('.')
-                    and not (same_place(folder, output_dir) and is_result(name))]
+        for name in sorted(names):
+            if name.startswith('.') or (same_place(folder, output_dir) and is_result(name)):
+                continue
+            path = os.path.join(parent, name)
+            if name.lower().endswith(decode.PHOTOS + VIDEOS):
+                sources.append(source_of(path, folder, output_dir))
+            elif name.lower().endswith(decode.OTHER_PICTURES):
+                ignored.append(path)
+    if ignored:
+        print(f'{folder}: ignoring {len(ignored)} pictures of other types or folders, such as '
+              f'{ignored[0]}; convert HEIC photos first, and name linked folders', file=sys.stderr)
     if not sources:
         raise UserError(f'{folder}: holds no photos or videos ({" ".join(decode.PHOTOS + VIDEOS)})')
     return sources
@@ -173,7 +192,12 @@ def is_moving(path: str) -> bool:
 
 
 def output_paths(source: Source, args: argparse.Namespace, written: Set[str]) -> Dict[str, str]:
-    """Returns the files to write for an input, by kind, and notes them in `written`.
+    """Returns the files to write for an input, by kind.
+
+    Args:
+        source: the input.
+        args: of the program.
+        written: the files that earlier inputs have written.
 
     Raises:
         UserError: if one exists already, or an earlier input has written it.
@@ -186,7 +210,6 @@ def output_paths(source: Source, args: argparse.Namespace, written: Set[str]) ->
                             f'another --output_dir for one of them')
         if os.path.exists(path) and not args.force:
             raise UserError(f'{source.path}: {path} exists already; pass --force to replace it')
-    written.update(paths.values())
     files.make_directory(os.path.dirname(source.output))
     return paths
 

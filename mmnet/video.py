@@ -171,7 +171,7 @@ def camera(number: int) -> Iterator[Video]:
 
 
 def paced(capture: cv2.VideoCapture, fps: float,
-          clock: Callable[[], float] = time.time) -> Iterator[np.ndarray]:
+          clock: Callable[[], float] = time.monotonic) -> Iterator[np.ndarray]:
     """Yields a camera's frames as RGB at a steady rate.
 
     A late frame is yielded several times; a frame that comes before its time is left out.
@@ -275,9 +275,17 @@ def writing(path: str, video: Video,
             partial, video.size, fps=float(video.fps), input_params=['-r', str(video.fps)],
             output_params=BT709 + container, macro_block_size=1, ffmpeg_log_level='error',
             audio_path=video.sound, audio_codec='aac' if video.sound else None, **options)
+
+        def write(frame: Optional[np.ndarray]) -> None:
+            try:
+                writer.send(frame)
+            except OSError as error:
+                # Unnamed, it would be taken for another result's that is open meanwhile.
+                raise UserError(f'{path}: cannot be written ({files.reason(error, path)})')
+
         try:
-            writer.send(None)
-            yield lambda frame: writer.send(np.ascontiguousarray(frame))
+            write(None)
+            yield lambda frame: write(np.ascontiguousarray(frame))
         finally:
             writer.close()
         # The writer does not say how ffmpeg ended: a full disk may show only now.

@@ -7,6 +7,7 @@
 The exported file runs in the browser, by LiteRT.js; scripts/setup.sh --demo fetches that.
 """
 
+import contextlib
 import functools
 import http.server
 import json
@@ -92,6 +93,11 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         for name, value in {**ISOLATION, 'Cache-Control': 'no-cache'}.items():
             self.send_header(name, value)
         super().end_headers()
+
+    def copyfile(self, source, outputfile) -> None:
+        # The page may be closed or loaded again meanwhile.
+        with contextlib.suppress(ConnectionError):
+            super().copyfile(source, outputfile)
 
     def log_request(self, code: object = '-', size: object = '-') -> None:
         pass

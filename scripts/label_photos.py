@@ -19,7 +19,7 @@ with cli.starting():
 
     from mmnet import environments, files, inference, pictures
     from mmnet.data import decode
-    from mmnet.data.pairs import find_photos
+    from mmnet.data.pairs import find_photos, note_unread
     from mmnet.errors import UserError
     from mmnet.runtime import is_file
 
@@ -46,6 +46,8 @@ def main() -> int:
         if paths.setdefault(stem, path) != path:
             raise UserError(f'{path}: has the same name as {paths[stem]}, so their mattes would '
                             f'collide; rename one')
+    for folder in args.source:
+        note_unread(folder)
     model = network_of(args.model)
     predictor = inference.load(model, '--model', runtime)
     files.reserve_directory(args.dest, MADE_WITH, {
@@ -74,10 +76,17 @@ def main() -> int:
             shutil.copyfile(path, partial)
         # The mask comes last: with it the pair exists.
         with files.replacing(mask_path) as partial:
-            Image.fromarray(pictures.grey(alpha)).save(partial, 'PNG')
+            Image.fromarray(mask_of(alpha)).save(partial, 'PNG')
     made = sum(name.endswith('.png') for name in os.listdir(folders['mask']))
     print(f'{args.dest}: {made} {args.split} pairs; {unsure} left out as unsure')
     return 1 if bad and not args.skip_bad_pairs else 0
+
+
+def mask_of(alpha: np.ndarray) -> np.ndarray:
+    """Returns an alpha `[H, W]` in [0, 1] as a mask to train on, uint8."""
+    mask = pictures.grey(alpha)
+    # A mask of 0 and 1 would be taken for one of labels.
+    return mask if mask.max() > 1 else np.zeros_like(mask)
 
 
 def network_of(model: str) -> str:

@@ -21,7 +21,7 @@ import shutil
 import sys
 from collections import Counter
 from multiprocessing.pool import ThreadPool
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, Optional, Set, Tuple
 
 from mmnet import cli
 
@@ -71,6 +71,7 @@ def main() -> int:
                          mask_suffix=args.mask_suffix)
     files.reserve_directory(args.dest, MADE_WITH, made_with)
 
+    kept = sum(all(map(os.path.exists, paths_of(item, args.dest))) for item in items)
     made: Dict[str, int] = Counter()
     with ThreadPool(os.cpu_count()) as pool:
         done = pool.imap(lambda item: prepare(item, args.dest, args.soften), items)
@@ -80,7 +81,7 @@ def main() -> int:
                 problems.append(problem)
             else:
                 made[item.split] += 1
-    report(args.dest, made, problems)
+    report(args.dest, made, kept, problems)
     return 0 if made else 1
 
 
@@ -120,11 +121,13 @@ def assign_splits(layout: layouts.Layout,
     """
     problems = list(layout.problems)
     if args.test_list:
+        if args.test_fraction or args.seed is not None:
+            raise UserError('--test_fraction and --seed: draw a test split; leave them out with '
+                            '--test_list')
         stems, wanted = {item.stem for item in layout.items}, set()
         for entry in read_list(args.test_list):
-            # A name, or a path of which the first folders may be left out.
-            parts = os.path.normpath(entry).split(os.sep)
-            names = {'_'.join(parts[start:]) for start in range(len(parts))} & stems
+            # A dot in a name need not begin an extension.
+            names = (names_of(entry) & stems or names_of(os.path.splitext(entry)[0]) & stems)
             wanted |= names
             if not names:
                 problems.append((args.test_list, f'names {entry}, which is not there'))
@@ -137,14 +140,21 @@ def assign_splits(layout: layouts.Layout,
             for item in layout.items], problems
 
 
+def names_of(entry: str) -> Set[str]:
+    """Returns the names that an entry of a list may mean: a path's first folders may be missing."""
+    parts = os.path.normpath(entry).split(os.sep)
+    return {'_'.join(parts[start:]) for start in range(len(parts))}
+
+
 def read_list(path: str) -> List[str]:
-    """Reads the names or paths in a text file, one on each line, without their extensions."""
+    """Reads the names or paths in a text file, one on each line."""
     try:
-        with open(path) as file:
+        # Some editors begin a file with a mark of its byte order.
+        with open(path, encoding='utf-8-sig') as file:
             lines = file.read().split('\n')
     except (OSError, ValueError) as error:
         raise UserError(f'--test_list {path}: cannot be read ({error})')
-    return [os.path.splitext(line.strip())[0] for line in lines if line.strip()]
+    return [line.strip() for line in lines if line.strip()]
 
 
 def draw(stem: str, args: argparse.Namespace) -> str:
@@ -155,11 +165,8 @@ def draw(stem: str, args: argparse.Namespace) -> str:
 
 def prepare(item: layouts.Item, dest: str, softened: bool) -> Optional[Tuple[str, str]]:
     """Writes a pair unless it exists; returns path and reason if it cannot be used."""
-    extension = os.path.splitext(item.image)[1]
-    if extension.lower() not in pairs.EXTENSIONS:
-        extension = '.png'
-    image_path = os.path.join(dest, item.split, 'image', item.stem + extension)
-    mask_path = os.path.join(dest, item.split, 'mask', item.stem + '.png')
+    image_path, mask_path = paths_of(item, dest)
+    extension = os.path.splitext(image_path)[1]
     elsewhere = [path for path in glob.glob(os.path.join(
         glob.escape(dest), '*', 'mask', glob.escape(item.stem) + '.png')) if path != mask_path]
     if elsewhere:
@@ -202,6 +209,16 @@ def prepare(item: layouts.Item, dest: str, softened: bool) -> Optional[Tuple[str
     return None
 
 
+def paths_of(item: layouts.Item, dest: str) -> Tuple[str, str]:
+    """Returns where the photo and the mask of an item are written."""
+    assert item.split
+    extension = os.path.splitext(item.image)[1]
+    if extension.lower() not in pairs.EXTENSIONS:
+        extension = '.png'
+    return (os.path.join(dest, item.split, 'image', item.stem + extension),
+            os.path.join(dest, item.split, 'mask', item.stem + '.png'))
+
+
 def upper_bodies(image: np.ndarray, mask: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
     """Cuts the upper half of a person out of a photo `[H', W', 3]` and its mask `[H, W]`."""
     left, top, right, bottom = layouts.upper_body(mask)
@@ -210,10 +227,12 @@ def upper_bodies(image: np.ndarray, mask: np.ndarray) -> Tuple[np.ndarray, np.nd
     return image[box[1]:box[3], box[0]:box[2]], mask[top:bottom, left:right]
 
 
-def report(dest: str, made: Dict[str, int], problems: List[Tuple[str, str]]) -> None:
-    """Prints the number of pairs in each split, and why others were left out."""
+def report(dest: str, made: Dict[str, int], kept: int, problems: List[Tuple[str, str]]) -> None:
+    """Prints the number of pairs in each split and of those kept, and why others were left out."""
     counts = ', '.join(f'{count} {split}' for split, count in sorted(made.items()))
     print(f'{dest}: {counts or "no pairs"}')
+    if kept:
+        print(f'{kept} were there already; delete a pair to prepare it again', file=sys.stderr)
     if made and not any(split.startswith('test') for split in made):
         print('nothing to test on: name some with --test_list, or raise --test_fraction',
               file=sys.stderr)

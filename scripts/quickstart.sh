@@ -11,7 +11,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 fail() { echo "quickstart.sh: error: $*" >&2; exit 2; }
 
-dir=$root/quickstart steps=1300 photos=()
+dir=$root/quickstart steps=1300 photos=() names=
 while [ $# -gt 0 ]; do
     case "$1" in
         -h | --help) sed -n '2,8s/^# *//p' "$0"; exit 0 ;;
@@ -20,6 +20,9 @@ while [ $# -gt 0 ]; do
             shift ;;
         -*) fail "unknown flag $1; choose from --dir and --steps" ;;
         *) [ -f "$1" ] || fail "$1: no such photo"
+            name=$(basename "$1")
+            case "$names" in *"/${name%.*}/"*) fail "$1: another photo has this name; rename one" ;; esac
+            names+="/${name%.*}/"
             photos+=("$1") ;;
     esac
     shift
@@ -83,8 +86,12 @@ if [ ! "$model" -nt "$quantized/checkpoint" ]; then
 fi
 
 say "8/8 cutting out people that the trained network has not seen: $dir/cutouts"
-"$python" "$root/scripts/matte.py" --model "$model" "$data/test/image" ${photos[@]+"${photos[@]}"} \
-    --output_dir "$dir/cutouts" --refine --foreground --force >/dev/null
+cut_out() {
+    "$python" "$root/scripts/matte.py" --model "$model" --refine --foreground --force "$@" >/dev/null
+}
+cut_out "$data/test/image" --output_dir "$dir/cutouts"
+# A photo may have the name of a drawn portrait.
+if [ ${#photos[@]} -gt 0 ]; then cut_out "${photos[@]}" --output_dir "$dir/cutouts/yours"; fi
 
 say "gradient error and MAD on the test portraits; less is better"
 echo "alpha = 1 everywhere:"

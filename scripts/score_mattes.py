@@ -44,16 +44,16 @@ def main() -> int:
     conventions = {name: text for name, text in scores.CONVENTIONS.items() if name in report}
     for name in ('sad_band', 'mse_band'):
         conventions[name] += f', {args.band:g} pixels wide to each side'
+    count = sum(map(len, clips.values()))
+    if args.json:
+        written = {**report, 'images': count, 'conventions': conventions}
+        if args.video:
+            written['clips'] = measured
+        files.write_json(written, args.json)
     for name, text in conventions.items():
         print(f'{name:14}  {"–" if report[name] is None else format(report[name], ".6g"):>10}  '
               f'{text}')
-    count = sum(map(len, clips.values()))
     print(f'{count} mattes' + (f' in {len(clips)} clips' if args.video else ''))
-    if args.json:
-        report.update(images=count, conventions=conventions)
-        if args.video:
-            report['clips'] = measured
-        files.write_json(report, args.json)
     return 0
 
 

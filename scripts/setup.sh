@@ -155,9 +155,12 @@ install_horovod() {
         --force-reinstall "$wheel"
 }
 
-# Training and its evaluation may be started at the same moment.
-exec 9>.setup.lock
-if command -v flock >/dev/null; then flock 9; fi
+# Training and its evaluation may be started at the same moment. Somebody who may only read the clone
+# can use what is set up.
+if touch .setup.lock 2>/dev/null; then
+    exec 9>.setup.lock
+    if command -v flock >/dev/null; then flock 9; fi
+fi
 
 if [ -n "$litert" ]; then make_new .venv-litert requirements/py311-litert.txt; fi
 if [ -n "$mediapipe" ]; then make_new .venv-mediapipe requirements/py311-mediapipe.txt; fi

@@ -24,6 +24,8 @@ ONE_NETWORK = ('alpha', 'new background', 'with own colours')
 CELL = (240, 320)
 HEADER = 28
 EMPTY = 235
+# What --dataset_path shows by default.
+SPLIT, COUNT = 'test', 4
 
 
 def main() -> int:
@@ -34,24 +36,25 @@ def main() -> int:
                         'train of --dataset_path make its trimap')
     parser.add_argument('--output', required=True, help='the picture to write, .jpg or .png')
     parser.add_argument('--dataset_path', help='show photos of this dataset, too')
-    parser.add_argument('--dataset_split_name', default='test', help='folder of the split')
-    parser.add_argument('--count', type=cli.positive(int), default=4,
-                        help='photos of the dataset, evenly spread')
+    parser.add_argument('--dataset_split_name', help=f'folder of the split ({SPLIT})')
+    parser.add_argument('--count', type=cli.positive(int),
+                        help=f'photos of the dataset, evenly spread ({COUNT})')
     parser.add_argument('--background', default='#f4efe6', help='a colour such as white or '
                         '#1f9e59, a picture\'s path, or blur for the photo\'s own')
     parser.add_argument('--force', action='store_true', help='replace the output file')
     args = parser.parse_args()
     pictures.check_output(args.output, args.force)
+    if not args.dataset_path and (args.count or args.dataset_split_name or args.grabcut):
+        raise UserError('--count, --dataset_split_name and --grabcut: need a data set; name one '
+                        'with --dataset_path')
     shown = [(path, None) for path in args.photo]
     if args.dataset_path:
-        pairs = find_pairs(args.dataset_path, args.dataset_split_name)
-        for index in np.linspace(0, len(pairs) - 1, min(args.count, len(pairs))).astype(int):
+        pairs = find_pairs(args.dataset_path, args.dataset_split_name or SPLIT)
+        count = min(args.count or COUNT, len(pairs))
+        for index in np.linspace(0, len(pairs) - 1, count).astype(int):
             shown.append((pairs[index].image, pairs[index].mask))
     if not shown:
         raise UserError('nothing to show; name photos, or a dataset with --dataset_path')
-    if args.grabcut and not args.dataset_path:
-        raise UserError('--grabcut: needs masks for its trimap; name a data set with '
-                        '--dataset_path')
     background = inference.parse_background(args.background)
     models = args.model or [pretrained.find(pretrained.DEFAULT)]
     runtime = environments.enter_for(models, args.runtime)

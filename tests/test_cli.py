@@ -49,6 +49,21 @@ def test_a_reader_that_leaves_ends_a_program_quietly():
     assert program.wait() == 128 + signal.SIGPIPE
 
 
+@pytest.mark.parametrize('redirection, status, said', [
+    # Python holds a line back until the program's end.
+    ('| sleep 0', 128 + signal.SIGPIPE, ''),
+    ('> /dev/full', 1, 'the output cannot be written (No space left on device)'),
+    ('>&-', 0, ''), ('2>&-', 0, '')])
+def test_an_output_that_takes_nothing_ends_in_a_line_at_most(redirection, status, said):
+    program = ("import time; from mmnet import cli; "
+               "cli.run(lambda: time.sleep(0.5) or print('a line'))")
+    done = subprocess.run(
+        ['bash', '-o', 'pipefail', '-c', f'"$0" -c "$1" {redirection}', sys.executable, program],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, cwd=ROOT)
+    assert done.returncode == status
+    assert done.stderr.count('\n') == bool(said) and said in done.stderr
+
+
 @pytest.mark.parametrize('kind, text, value', [
     (cli.positive(int), '3', 3), (cli.positive(float), '1e-3', 1e-3),
     (cli.not_negative(int), '0', 0), (cli.fraction, '0.5', 0.5)])

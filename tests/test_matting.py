@@ -44,6 +44,18 @@ def test_folders_keep_their_places_and_leave_results_out(tmp_path):
             matting.find_sources([str(tmp_path / path)], 'out')
 
 
+def test_every_file_is_an_input_once_and_other_files_are_counted(tmp_path, capsys):
+    photos = tmp_path / 'photos'
+    photos.mkdir()
+    for name in ('a.jpg', 'b.HEIC', 'notes.txt', '.hidden.gif'):
+        (photos / name).write_text('')
+    (photos / 'album').symlink_to(tmp_path)
+    path = str(photos / 'a.jpg')
+    found = matting.find_sources([path, str(photos), os.path.relpath(path)], 'out')
+    assert [source.output for source in found] == ['out/a']
+    assert 'ignoring 2 pictures of other types or folders' in capsys.readouterr().err
+
+
 def test_nothing_is_overwritten(tmp_path):
     args = matting.make_parser().parse_args(['--model', 'm', 'a.jpg', '--output_dir',
                                              str(tmp_path), '--write', 'alpha,cutout'])

@@ -1,7 +1,9 @@
 """Videos, written and read back by ffmpeg."""
 
 import contextlib
+import glob
 import os
+import signal
 import subprocess
 import threading
 from fractions import Fraction
@@ -152,6 +154,19 @@ def test_what_is_no_video_is_named(tmp_path):
         with pytest.raises(UserError, match='bad.mp4: cannot be read as a video'):
             with video.reading(str(path)) as clip:
                 list(clip.images)
+
+
+def test_the_video_that_cannot_be_written_is_named(tmp_path):
+    form = video.Video((64, 48), Fraction(25), None, None, iter(()))
+    first, second = str(tmp_path / 'first.mp4'), str(tmp_path / 'second.mp4')
+    with pytest.raises(UserError, match='first.mp4: cannot be written'):
+        with video.writing(first, form) as send, video.writing(second, form):
+            for path in glob.glob('/proc/[0-9]*/cmdline'):
+                with contextlib.suppress(OSError), open(path) as file:
+                    if first + '.partial' in file.read().split('\0'):
+                        os.kill(int(path.split('/')[2]), signal.SIGKILL)
+            for frame in moving_bar(1000):
+                send(frame)
 
 
 def test_nothing_is_left_of_a_video_that_goes_wrong(tmp_path):

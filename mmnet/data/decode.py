@@ -8,10 +8,18 @@ from PIL import Image
 
 # Extensions of photos that people give to matting programs, and that public sets have.
 PHOTOS = ('.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff')
+# Pictures that Pillow cannot read, or that are no photos of one frame.
+OTHER_PICTURES = ('.heic', '.heif', '.avif', '.gif', '.dng', '.cr2', '.cr3', '.nef', '.arw')
 ORIENTATION_TAG = 0x0112
 # What turns a picture upright, by its orientation in the EXIF block.
 TURNS = {2: Image.FLIP_LEFT_RIGHT, 3: Image.ROTATE_180, 4: Image.FLIP_TOP_BOTTOM,
          5: Image.TRANSPOSE, 6: Image.ROTATE_270, 7: Image.TRANSVERSE, 8: Image.ROTATE_90}
+# Phones take photos of 200 million pixels. Pillow refuses files of more than twice this limit.
+LIMIT = 150 * 10 ** 6
+# Channels of a grey pixel may differ by so much: colour management and JPEG tint it a little.
+TINT = 16
+# A mask is in colour if the channels of a pixel differ by more than this.
+COLOURED = 64
 # Pillow raises these for files it cannot read, and the functions here for pixels they refuse.
 UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 
@@ -24,6 +32,7 @@ def open_picture(path: str) -> Image.Image:
     """
     if os.path.exists(path) and not os.path.isfile(path):
         raise OSError('it is not a regular file')
+    Image.MAX_IMAGE_PIXELS = LIMIT
     return Image.open(path)
 
 
@@ -109,10 +118,11 @@ def read_mask(path: str, size: Optional[int] = None, labels: bool = False) -> np
         uint8 `[H, W]`, 255 the foreground.
 
     Raises:
-        any of `UNREADABLE`. ValueError for a mask of class labels, which would read as all
-        background. Labels 0 and 1 are accepted if `labels` is true or a palette colours them.
+        any of `UNREADABLE`. ValueError for a mask in colour, and for one of class labels or of
+        bytes in 16 bits, which would read as all background. Labels 0 and 1 are accepted if
+        `labels` is true or a palette colours them.
     """
-    mask = _alpha_of(path)
+    mask = _alpha_of(path, truth=True)
     if mask.getextrema()[1] == 1:
         if not labels:
             raise ValueError('the mask holds only 0 and 1; masks run from 0 to 255')
@@ -132,9 +142,16 @@ def read_alpha(path: str) -> np.ndarray:
     return np.asarray(_alpha_of(path))
 
 
-def _alpha_of(path: str) -> Image.Image:
+def _alpha_of(path: str, truth: bool = False) -> Image.Image:
+    """Reads the alpha of a file as grey; a `truth` of 16 bits must not be nearly black."""
     with open_picture(path) as image:
-        image = _eight_bit(_upright(image))
+        image = _upright(image)
+        if truth and image.mode.startswith('I'):
+            lowest, highest = image.getextrema()
+            if lowest >= 0 and 0 < highest < 256:
+                raise ValueError('its 16 bits hold no more than 255, which would be nearly black; '
+                                 'save it with 8 bits')
+        image = _eight_bit(image)
     if image.mode == 'P' and 'transparency' in image.info:
         image = image.convert('RGBA')
     if image.mode in ('RGBA', 'LA', 'PA') and not _opaque_grey(image):
@@ -146,6 +163,8 @@ def _alpha_of(path: str) -> Image.Image:
             raise ValueError('it is colour-coded, with labels above 1; save the mask as grey, 0 to '
                              '255')
         image = Image.fromarray(labels * np.uint8(255))
+    if image.mode not in ('1', 'L') and _tint(image) > COLOURED:
+        raise ValueError('it is in colour; save the mask as grey, with the person in white')
     return image.convert('L')
 
 
@@ -183,8 +202,14 @@ def _eight_bit(image: Image.Image) -> Image.Image:
 
 
 def _opaque_grey(image: Image.Image) -> bool:
-    pixels = np.asarray(image.convert('RGBA'))
-    return bool((pixels[..., 3] == 255).all() and (pixels[..., :3] == pixels[..., :1]).all())
+    opaque = image.convert('RGBA').getchannel('A').getextrema()[0] == 255
+    return opaque and _tint(image) <= TINT
+
+
+def _tint(image: Image.Image) -> int:
+    """Returns the largest difference between the channels of a pixel."""
+    red, green, blue = np.rollaxis(np.asarray(image.convert('RGB')).astype(np.int16), 2)
+    return int(max(abs(red - green).max(), abs(green - blue).max(), abs(blue - red).max()))
 
 
 def _resize(image: Image.Image, size: Optional[int]) -> Image.Image:

@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tup
 from tqdm import tqdm
 
 from mmnet import scores
-from mmnet.data.decode import PHOTOS, UNREADABLE, open_picture, orientation
+from mmnet.data.decode import OTHER_PICTURES, PHOTOS, UNREADABLE, open_picture, orientation
 from mmnet.errors import UserError
 
 EXTENSIONS = ('.jpg', '.jpeg', '.png')
@@ -71,10 +71,12 @@ def note_unread(folder: str) -> None:
     """Says how many subfolders and pictures of other types a folder of photos has, if any."""
     unread = [name for name in (sorted(os.listdir(folder)) if os.path.isdir(folder) else [])
               if not name.startswith('.') and not is_picture(name) and
-              (name.lower().endswith(PHOTOS) or os.path.isdir(os.path.join(folder, name)))]
+              (name.lower().endswith(PHOTOS + OTHER_PICTURES) or
+               os.path.isdir(os.path.join(folder, name)))]
     if unread:
         print(f'{folder}: ignoring {len(unread)} subfolders or pictures of other types, such as '
-              f'{unread[0]}; scripts/prepare_dataset.py folder converts them', file=sys.stderr)
+              f'{unread[0]}; scripts/prepare_dataset.py folder converts most of them',
+              file=sys.stderr)
 
 
 def find_clips(folder: str, skip_bad_pairs: Optional[bool] = None) -> Dict[str, List[Pair]]:
@@ -162,8 +164,10 @@ def find_photos(folder: str, skip_bad_pairs: Optional[bool] = None,
     """
     try:
         names = _picture_names(folder)
-    except OSError:
+    except FileNotFoundError:
         raise UserError(f'{flag} {folder}: no such folder')
+    except OSError as error:
+        raise UserError(f'{flag} {folder}: cannot be read as a folder ({error.strerror})')
     if not names:
         raise UserError(f'{flag} {folder}: holds no photos; put {", ".join(EXTENSIONS)} files '
                         f'there, or name another folder')
@@ -239,6 +243,8 @@ def _files_by_stem(dataset_path: str, split: str, kind: str) -> Dict[str, List[s
     folder = os.path.join(dataset_path, split, kind)
     try:
         names = _picture_names(folder)
+    except PermissionError:
+        raise UserError(f'{folder}: cannot be read; fix its permissions')
     except OSError:
         raise UserError(f'{folder}: no such folder; a dataset holds <split>/image and '
                         f'<split>/mask (--dataset_path, --dataset_split_name)')

@@ -43,6 +43,27 @@ def test_the_alpha_of_a_cut_out_is_the_mask(tmp_path):
     assert (decode.read_mask(save(tmp_path, Image.fromarray(opaque))) == 255).all()
 
 
+def test_a_mask_with_a_tint_is_grey_and_one_in_colour_is_refused(tmp_path):
+    tinted = np.dstack([GREY, GREY, np.where(GREY > 5, GREY - 5, GREY), np.full_like(GREY, 255)])
+    for pixels in (tinted, tinted[..., :3]):
+        read = decode.read_mask(save(tmp_path, Image.fromarray(pixels)))
+        np.testing.assert_allclose(read.astype(int), GREY, atol=2)
+    red = np.dstack([GREY, 0 * GREY, 0 * GREY])
+    with pytest.raises(ValueError, match='is in colour'):
+        decode.read_mask(save(tmp_path, Image.fromarray(red)))
+
+
+@pytest.mark.parametrize('white', [1, 255])
+def test_bytes_and_labels_in_16_bits_are_refused_as_masks(tmp_path, white):
+    path = save(tmp_path, Image.fromarray((GREY > 100).astype(np.uint16) * white))
+    for labels in (False, True):
+        with pytest.raises(ValueError, match='16 bits hold no more than 255.*save it with 8 bits'):
+            decode.read_mask(path, labels=labels)
+    # A predicted matte may be nearly black, and a mask may be black.
+    assert decode.read_alpha(path).max() <= 1
+    assert not decode.read_mask(save(tmp_path, Image.fromarray(0 * GREY.astype(np.uint16)))).any()
+
+
 def test_the_transparency_of_a_palette_is_the_mask(tmp_path):
     image = Image.fromarray((GREY > 100).astype(np.uint8), mode='P')
     image.putpalette([10, 20, 30, 200, 100, 50])

@@ -1,6 +1,7 @@
 """scripts/label_photos.py as a person runs it."""
 
 import os
+import runpy
 import shutil
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from mmnet import inference
 from mmnet.data import decode, pairs
-from tests.helpers import folder, run, train, write_split
+from tests.helpers import ROOT, folder, run, train, write_split
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group('label_photos')]
 
@@ -48,6 +49,13 @@ def test_photos_get_the_network_s_mattes(dataset, network, tmp_path):
     (tmp_path / 'bad' / '001.jpg').write_text('no picture')
     status, _, err = run(*command[:3], tmp_path / 'bad', tmp_path / 'new')
     assert status == 1 and '001.jpg' in err and not (tmp_path / 'new').exists()
+
+
+def test_a_matte_of_almost_nothing_is_not_taken_for_labels():
+    program = runpy.run_path(os.path.join(ROOT, 'scripts', 'label_photos.py'))
+    for alpha, expected in ((0.003, 0), (0.01, 3), (1, 255)):
+        mask = program['mask_of'](np.array([[0, alpha]], np.float32))
+        np.testing.assert_array_equal(mask, [[0, expected]])
 
 
 def test_photos_that_would_share_a_matte_are_named(dataset, network, tmp_path):

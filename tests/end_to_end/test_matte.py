@@ -167,7 +167,7 @@ def test_steady_mattes_of_a_video_and_of_clips(trained, tmp_path):
     # What cannot be steadied, and a clip that cannot be measured.
     status, _, err = run('evaluate.py', '--dataset_path', trained / 'dataset', '--steady',
                          '--tflite_path', network)
-    assert status == 1 and 'pass --clips' in err and err.count('\n') == 1
+    assert status == 1 and 'add --clips' in err and err.count('\n') == 1
     for kind in ('image', 'mask'):
         place = str(tmp_path / 'clips' / 'noise' / kind / '7.png')
         Image.open(place).resize((50, 60)).save(place)
@@ -178,7 +178,7 @@ def test_steady_mattes_of_a_video_and_of_clips(trained, tmp_path):
 
 @pytest.mark.parametrize('args, named', [
     (['nowhere.jpg'], 'nowhere.jpg'), (['empty'], 'empty: holds no photos'),
-    (['a.png', '--steady'], '--steady: is for videos'),
+    (['a.png', '--steady'], '--steady: applies to videos'),
     (['a.png', '--write', 'composite', '--background', 'no such'], '--background no such'),
     (['a.png', '--background', 'white'], '--write composite'),
     (['a.png', '--foreground', '--write', 'alpha'], '--write cutout or composite'),

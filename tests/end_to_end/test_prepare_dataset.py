@@ -260,6 +260,24 @@ def test_any_two_folders_with_a_list(tmp_path):
         assert reason in skipped(dest)
 
 
+def test_a_list_of_names_with_dots(tmp_path):
+    source, names = tmp_path / 'mine', tmp_path / 'test.txt'
+    for index, name in enumerate(('a.v2.png', 'b.png', 'a.png')):
+        image, mask = pair(index)
+        save(source / 'image' / name, image)
+        save(source / 'mask' / name, mask)
+    # Some editors begin a file with a mark of its byte order.
+    names.write_text('a.v2\nb.png\n', encoding='utf-8-sig')
+    status, _, err = prepare('folder', source, tmp_path / 'dest', '--test_list', names)
+    assert status == 0, err
+    assert stems(tmp_path / 'dest', 'test') == ['a.v2', 'b']
+    assert stems(tmp_path / 'dest', 'train') == ['a']
+    status, _, err = prepare('folder', source, tmp_path / 'dest', '--test_list', names)
+    assert status == 0 and '3 were there already' in err
+    status, _, err = prepare('folder', source, tmp_path / 'new', '--test_list', names, '--seed', 1)
+    assert status == 1 and '--test_fraction and --seed' in err and err.count('\n') == 1
+
+
 def test_no_photo_is_in_two_splits(tmp_path):
     source, dest, names = tmp_path / 'mine', tmp_path / 'dest', tmp_path / 'test.txt'
     flags = folders(source) + ['--test_list', names]

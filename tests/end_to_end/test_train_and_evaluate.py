@@ -390,6 +390,14 @@ def test_evaluating_what_is_not_there(dataset, trained, tmp_path):
         assert status == 1 and named in err and err.count('\n') == 1
 
 
+def test_swapped_flags_of_paths_are_named(dataset, tmp_path):
+    status, _, err = run('evaluate.py', '--dataset_path', dataset, '--tflite_path', tmp_path)
+    assert status == 1 and 'is a folder' in err and '--checkpoint_path' in err
+    (tmp_path / 'x.tflite').write_text('')
+    status, _, err = evaluate(dataset, tmp_path / 'x.tflite')
+    assert status == 1 and 'x.tflite: is an exported file' in err and err.count('\n') == 1
+
+
 def test_undecodable_test_images_are_named_or_skipped(trained, tmp_path):
     dataset, run_dir, _ = trained
     copy, train_dir = str(tmp_path / 'dataset'), tmp_path / 'run'
