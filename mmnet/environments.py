@@ -82,14 +82,15 @@ def enter_for(paths: Sequence[str], runtime: Optional[str], flag: str = '--model
         the runtime to load them with.
 
     Raises:
-        UserError: if a network does not exist, or if the environment is not set up or lacks the
-            wanted runtime.
+        UserError: if the network does not exist, or if the environment is not set up or lacks
+            the wanted runtime.
     """
     checkpoint = next((path for path in paths if not is_file(path)), None)
     if checkpoint is None:
         return enter(runtime or RUNTIME)
-    if not (os.path.exists(checkpoint) or os.path.exists(checkpoint + '.index')):
-        raise UserError(f'{flag} {checkpoint}: no such file, train directory or checkpoint')
+    if not any(os.path.exists(checkpoint + ending) for ending in ('', '.index', '.meta')):
+        raise UserError(f'{flag} {checkpoint}: no such file, train directory or checkpoint; '
+                        f'train.py and export_tflite.py write them')
     if runtime not in (None, 'tensorflow'):
         raise UserError(f'--runtime {runtime}: runs exported files, and {checkpoint} is a '
                         f'checkpoint, which needs TensorFlow; leave --runtime out')

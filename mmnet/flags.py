@@ -41,8 +41,8 @@ def train_parser() -> Parser:
                         '--dataset_path; by default every photo has the same weight')
     parser.add_argument('--train_dir', required=True, help='directory for checkpoints, summaries '
                         'and hparams.json')
-    parser.add_argument('--cache_dir', help='keep decoded photos in a file there instead of in '
-                        'memory')
+    parser.add_argument('--cache_dir', help='folder for a file of decoded photos; by default they '
+                        'are kept in memory')
     network = parser.add_argument_group('network')
     network.add_argument('--model', help=f'{", ".join(models.NETWORKS)} '
                          f'({hparams.DEFAULT_MODEL})')

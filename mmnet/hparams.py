@@ -45,8 +45,8 @@ class Quantization(Settings):
     activation_bits: int = setting(8, 'bits of an activation; fewer than 8 are for research',
                                    choices=range(4, 9))
     per_channel: bool = setting(
-        False, 'give each output channel of the weights a range of its own, as int8 files allow '
-        'and uint8 files do not')
+        False, 'give the weights of each output channel their own range; int8 files support this, '
+        'uint8 files do not')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Training(Settings):
     scale_learning_rate: bool = setting(
         False, 'multiply the learning rate by the number of workers; use it with --warm_up_steps')
     learning_rate_decay: float = setting(
-        1.0, 'the learning rate is multiplied by this in every 20 epochs, smoothly', above=0)
+        1.0, 'factor on the learning rate in every 20 epochs, applied smoothly', above=0)
     learning_rate_schedule: str = setting(
         'exponential', 'exponential falls by --learning_rate_decay; cosine falls to 0 at '
         '--max_steps along half a cosine', choices=('exponential', 'cosine'))
@@ -92,8 +92,8 @@ class Training(Settings):
         0.5, 'probability of a new background, where --backgrounds are given', minimum=0,
         maximum=1)
     teacher: Optional[str] = setting(
-        None, 'learn from the alphas of this trained network as well: a train directory, a '
-        'checkpoint, an exported file or pretrained:NAME')
+        None, 'also train against the alphas of this network: a train directory, a checkpoint, '
+        'an exported file or pretrained:NAME')
     teacher_weight: float = setting(1.0, 'weight of the teacher\'s loss', minimum=0)
     teacher_confidence: float = setting(
         0.0, 'leave out photos where the teacher\'s alpha has a mean |2α − 1| below this',

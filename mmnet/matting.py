@@ -46,11 +46,12 @@ def main() -> int:
         raise UserError('--foreground: is for cut-outs and composites; pass --write cutout or '
                         'composite, too')
     background = inference.parse_background(args.background or 'blur')
+    # This may start the program anew, so it comes before anything is printed.
+    runtime = environments.enter_for([args.model], args.runtime)
     sources = find_sources(args.input, args.output_dir)
     if args.steady and not any(is_moving(source.path) for source in sources):
         raise UserError('--steady: applies to videos and cameras, and all inputs are photos; leave '
                         'it out')
-    runtime = environments.enter_for([args.model], args.runtime)
     predictor = inference.load(args.model, '--model', runtime)
     files.make_directory(args.output_dir)
     failures: List[str] = []
@@ -141,12 +142,15 @@ def in_folder(folder: str, output_dir: str) -> List[Source]:
     """
     sources: List[Source] = []
     ignored: List[str] = []
-    for parent, folders, names in os.walk(
-            folder, onerror=lambda error: ignored.append(error.filename)):
-        ignored += [os.path.join(parent, each) for each in sorted(folders)
-                    if os.path.islink(os.path.join(parent, each))]
+
+    def note(error: OSError) -> None:
+        ignored.append(f'{error.filename} ({error.strerror})')
+
+    for parent, folders, names in os.walk(folder, onerror=note):
         folders[:] = sorted(each for each in folders if not each.startswith('.') and
                             not same_place(os.path.join(parent, each), output_dir))
+        ignored += [path for path in (os.path.join(parent, each) for each in folders)
+                    if os.path.islink(path)]
         for name in sorted(names):
             if name.startswith('.') or (same_place(folder, output_dir) and is_result(name)):
                 continue
@@ -156,8 +160,8 @@ def in_folder(folder: str, output_dir: str) -> List[Source]:
             elif name.lower().endswith(decode.OTHER_PICTURES):
                 ignored.append(path)
     if ignored:
-        print(f'{folder}: ignoring {len(ignored)} pictures of other types or folders, such as '
-              f'{ignored[0]}; convert HEIC photos first, and name linked folders', file=sys.stderr)
+        print(f'{folder}: ignoring {len(ignored)} files or folders, such as {ignored[0]}; convert '
+              f'HEIC photos first, and name linked folders', file=sys.stderr)
     if not sources:
         raise UserError(f'{folder}: holds no photos or videos ({" ".join(decode.PHOTOS + VIDEOS)})')
     return sources

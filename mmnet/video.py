@@ -281,7 +281,7 @@ def writing(path: str, video: Video,
                 writer.send(frame)
             except OSError as error:
                 # Unnamed, it would be taken for another result's that is open meanwhile.
-                raise UserError(f'{path}: cannot be written ({files.reason(error, path)})')
+                raise UserError(f'{path}: cannot be written ({files.reason(error, partial)})')
 
         try:
             write(None)

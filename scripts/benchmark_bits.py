@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Measures what rounding the weights of a trained network costs, by their bits.
+"""Measures a trained network's errors with its weights rounded to various numbers of bits.
 
     benchmark_bits.py --checkpoint_path TRAIN_DIR --dataset_path DATASET
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 """Times .tflite files against one another in old and new runtimes, on one core.
 
-All files run in turn within a runtime, so the ratios hold on a noisy machine. No runtime tells
-Python the time of an operator; --per_op times each operator in a file of its own.
+All files run in turn within a runtime, so the ratios hold on a noisy machine. No runtime reports
+the time of an operator to Python, so --per_op times each operator in a separate file.
 """
 
 import json

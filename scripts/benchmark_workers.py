@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 """Times training by several workers of this machine against one process that has all its cores.
 
-Every training takes the same number of generated photos in a step. They run in turn, so the printed
-ratios hold on a noisy machine. Input and the exchange of gradients are timed apart, too:
+Every run takes the same number of generated photos in a step. The runs alternate, so the printed
+ratios hold on a noisy machine. Input and the exchange of gradients are also timed separately:
 
     scripts/setup.sh --horovod && .venv/bin/python scripts/benchmark_workers.py --workers 2
 """

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Compares the alphas of a file in every runtime that is set up with those of its TensorFlow graph.
+"""Compares a file's alphas in every installed runtime with those of its TensorFlow graph.
 
     compare_runtimes.py --checkpoint_path TRAIN_DIR model.tflite
 

@@ -47,7 +47,7 @@ def main() -> int:
             raise UserError(f'{path}: has the same name as {paths[stem]}, so their mattes would '
                             f'collide; rename one')
     for folder in args.source:
-        note_unread(folder)
+        note_unread(folder, 'convert them to JPEG or PNG')
     model = network_of(args.model)
     predictor = inference.load(model, '--model', runtime)
     files.reserve_directory(args.dest, MADE_WITH, {

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Trains networks like those of mmnet/pretrained, from scratch:
 #   scripts/make_pretrained.sh CCP_DATASET WORK_DIR [FLAG…]
-# CCP_DATASET is what prepare_dataset.py ccp --soften makes of Clothing Co-Parsing. PORTRAITS (1000)
-# are drawn besides. train_recipe.sh, whose steps and FLAGs apply, trains the networks in WORK_DIR, and
-# WORK_DIR/pretrained gets them, from where you may copy them over mmnet/pretrained.
+# CCP_DATASET is the output of prepare_dataset.py ccp --soften on Clothing Co-Parsing. PORTRAITS
+# (1000) more are drawn. train_recipe.sh, whose steps and FLAGs apply, trains the networks in
+# WORK_DIR. The results go to WORK_DIR/pretrained; you may copy them over mmnet/pretrained.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 if [ "${1:-}" = --help ]; then

@@ -2,10 +2,10 @@
 # Cuts the people out of your PHOTOs within a minute, then trains a network of your own in about ten
 # minutes more, on two cores:
 #   scripts/quickstart.sh [--dir DIR] [--steps N] [PHOTO…]
-# First, the network that comes with the code cuts out your photos, or a drawn portrait. Then portraits
-# with exact alphas are drawn, and a small MMNet is trained on them with evaluation beside it, rounded
-# to 8 bits, exported and tried on portraits that it has not seen. All files go into DIR (quickstart).
-# N is 1300; more is better and slower. Ctrl-C is safe at any time: the same command resumes from there.
+# First, the pretrained network cuts the people out of your photos, or out of a drawn portrait. Then
+# the script draws portraits with exact alphas, and trains and evaluates a small MMNet on them. It
+# rounds the network to 8 bits, exports it and tries it on unseen portraits. All files go into DIR
+# (quickstart). N is 1300; more is better but slower. Ctrl-C is safe: the same command resumes.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 

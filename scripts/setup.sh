@@ -5,9 +5,9 @@
 # --gpu installs TensorFlow's GPU build, --plots adds matplotlib for the paper's figures, --dev adds
 # what the tests need. --litert also makes .venv-litert with LiteRT, today's runtime of exported
 # files, on Python 3.10 to 3.13; --litert-only makes nothing else. --mediapipe makes .venv-mediapipe
-# with MediaPipe, to try files in it. --demo fetches LiteRT.js for scripts/demo.py with npm; with
-# --dev, a browser comes along for the page's test. --horovod builds Horovod, for training in
-# several workers; that takes a C++ compiler, CMake and about ten minutes, once.
+# with MediaPipe, to try files in it. --demo fetches LiteRT.js for scripts/demo.py with npm. With
+# --dev, it also fetches a browser for the page's test. --horovod builds Horovod, for training with
+# several workers. The build needs a C++ compiler, CMake and about ten minutes, once.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

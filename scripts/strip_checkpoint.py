@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Writes a checkpoint without what only training needs, to be published.
+"""Writes a checkpoint to publish, without the variables that only training needs.
 
 Moving averages replace the weights, and a third of the bytes remains. Given several checkpoints of
 one network, it writes the mean of their weights, which can be better than any of them. With

@@ -53,7 +53,7 @@ def test_every_file_is_an_input_once_and_other_files_are_counted(tmp_path, capsy
     path = str(photos / 'a.jpg')
     found = matting.find_sources([path, str(photos), os.path.relpath(path)], 'out')
     assert [source.output for source in found] == ['out/a']
-    assert 'ignoring 2 pictures of other types or folders' in capsys.readouterr().err
+    assert 'ignoring 2 files or folders' in capsys.readouterr().err
 
 
 def test_nothing_is_overwritten(tmp_path):

@@ -16,9 +16,8 @@ TURNS = {2: Image.FLIP_LEFT_RIGHT, 3: Image.ROTATE_180, 4: Image.FLIP_TOP_BOTTOM
          5: Image.TRANSPOSE, 6: Image.ROTATE_270, 7: Image.TRANSVERSE, 8: Image.ROTATE_90}
 # Phones take photos of 200 million pixels. Pillow refuses files of more than twice this limit.
 LIMIT = 150 * 10 ** 6
-# Channels of a grey pixel may differ by so much: colour management and JPEG tint it a little.
-TINT = 16
-# A mask is in colour if the channels of a pixel differ by more than this.
+# A mask is in colour if the channels of a pixel differ by more than this. Colour management and
+# JPEG tint grey a little.
 COLOURED = 64
 # Pillow raises these for files it cannot read, and the functions here for pixels they refuse.
 UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
@@ -147,16 +146,16 @@ def _alpha_of(path: str, truth: bool = False) -> Image.Image:
     with open_picture(path) as image:
         image = _upright(image)
         if truth and image.mode.startswith('I'):
-            lowest, highest = image.getextrema()
-            if lowest >= 0 and 0 < highest < 256:
+            pixels = np.asarray(image)
+            if pixels.min() >= 0 and 0 < pixels.max() < 256:
                 raise ValueError('its 16 bits hold no more than 255, which would be nearly black; '
                                  'save it with 8 bits')
         image = _eight_bit(image)
     if image.mode == 'P' and 'transparency' in image.info:
         image = image.convert('RGBA')
-    if image.mode in ('RGBA', 'LA', 'PA') and not _opaque_grey(image):
+    if image.mode in ('RGBA', 'LA', 'PA') and not _opaque_grey(image, COLOURED):
         return image.getchannel('A')
-    if image.mode == 'P' and not _opaque_grey(image):
+    if image.mode == 'P' and not _opaque_grey(image, tint=0):
         # A mask of class labels: the palette only makes them visible.
         labels = np.asarray(image)
         if labels.max() > 1:
@@ -201,9 +200,9 @@ def _eight_bit(image: Image.Image) -> Image.Image:
     return Image.fromarray(np.round(pixels * (255 / white)).astype(np.uint8))
 
 
-def _opaque_grey(image: Image.Image) -> bool:
+def _opaque_grey(image: Image.Image, tint: int) -> bool:
     opaque = image.convert('RGBA').getchannel('A').getextrema()[0] == 255
-    return opaque and _tint(image) <= TINT
+    return opaque and _tint(image) <= tint
 
 
 def _tint(image: Image.Image) -> int:

@@ -61,22 +61,23 @@ def find_sets(dataset_paths: Sequence[str], split: str,
     Raises:
         UserError: if one of the sets is bad, or named twice.
     """
-    for path in dataset_paths:
-        note_unread(os.path.join(path, split, 'image'))
-    return {name: find_pairs(path, split, skip_bad_pairs)
+    sets = {name: find_pairs(path, split, skip_bad_pairs)
             for name, path in zip(set_names(dataset_paths), dataset_paths)}
+    for path in dataset_paths:
+        note_unread(os.path.join(path, split, 'image'),
+                    'scripts/prepare_dataset.py folder converts most of them')
+    return sets
 
 
-def note_unread(folder: str) -> None:
+def note_unread(folder: str, advice: str) -> None:
     """Says how many subfolders and pictures of other types a folder of photos has, if any."""
-    unread = [name for name in (sorted(os.listdir(folder)) if os.path.isdir(folder) else [])
+    unread = [name for name in sorted(os.listdir(folder))
               if not name.startswith('.') and not is_picture(name) and
               (name.lower().endswith(PHOTOS + OTHER_PICTURES) or
                os.path.isdir(os.path.join(folder, name)))]
     if unread:
         print(f'{folder}: ignoring {len(unread)} subfolders or pictures of other types, such as '
-              f'{unread[0]}; scripts/prepare_dataset.py folder converts most of them',
-              file=sys.stderr)
+              f'{unread[0]}; {advice}', file=sys.stderr)
 
 
 def find_clips(folder: str, skip_bad_pairs: Optional[bool] = None) -> Dict[str, List[Pair]]:
@@ -85,9 +86,11 @@ def find_clips(folder: str, skip_bad_pairs: Optional[bool] = None) -> Dict[str, 
     Raises:
         UserError: for a folder without clips, and for a bad frame.
     """
-    there = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-    names = [name for name in there if not name.endswith('.partial') and
-             os.path.isdir(os.path.join(folder, name, 'image'))]
+    try:
+        names = [name for name in sorted(os.listdir(folder)) if not name.endswith('.partial') and
+                 os.path.isdir(os.path.join(folder, name, 'image'))]
+    except OSError as error:
+        raise UserError(f'--dataset_path {folder}: cannot be read as a folder ({error.strerror})')
     if not names:
         raise UserError(f'--dataset_path {folder}: holds no clips, folders with image and mask in '
                         f'them; leave out --clips for a data set')

@@ -22,6 +22,8 @@ from mmnet.errors import UserError
 
 # A cache's note of what it holds has the cache's name and this ending.
 NOTE = '.json'
+# Counts the changes in how photos and masks are read; after one, caches are built again.
+READING = 2
 # Photos decoded between two notes of progress.
 AT_ONCE = 256
 
@@ -162,8 +164,8 @@ def _name(pair: Pair) -> str:
 
 
 def _fingerprint(pairs: List[Pair], size: int) -> str:
-    """Hashes the files' paths, sizes and times, and the size of the pixels."""
-    digest = hashlib.sha1(str(size).encode())
+    """Hashes the files' paths, sizes and times, the size of the pixels, and how they are read."""
+    digest = hashlib.sha1(f'{size} {READING}'.encode())
     for pair in pairs:
         for path in pair.files():
             stat = os.stat(path)

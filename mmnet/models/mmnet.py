@@ -90,7 +90,8 @@ class MMNetSettings(Settings):
         1.0, 'scales the channels of every layer but the logits', above=0)
     dilation: bool = setting(True, 'sets every dilation rate to 1 (Table 4, "no dilation")')
     enhancement: bool = setting(True, 'leaves the enhancement blocks out (Table 4)')
-    refinement: bool = setting(True, 'passes the skip connections on unrefined (Table 4)')
+    refinement: bool = setting(
+        True, 'leaves the refinement blocks out of the skip connections (Table 4)')
     batch_norm_decay: float = layers.batch_norm_decay(0.999)
 
 

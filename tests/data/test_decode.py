@@ -30,6 +30,15 @@ def test_16_bit_grey_is_scaled(tmp_path):
     np.testing.assert_array_equal(decode.read_image(path)[..., 0], GREY)
 
 
+def test_16_bit_masks_of_both_byte_orders(tmp_path):
+    paths = [str(tmp_path / name) for name in ('little.tif', 'big.tif')]
+    for path, kind in zip(paths, ('<u2', '>u2')):
+        pixels = (GREY.astype(np.uint16) * 257).astype(kind)
+        mode = 'I;16' if kind == '<u2' else 'I;16B'
+        Image.frombytes(mode, GREY.shape[::-1], pixels.tobytes()).save(path)
+        np.testing.assert_array_equal(decode.read_mask(path), GREY)
+
+
 def test_bilevel_masks(tmp_path):
     path = save(tmp_path, Image.fromarray(GREY > 100))
     np.testing.assert_array_equal(decode.read_mask(path), (GREY > 100) * 255)
@@ -77,10 +86,11 @@ def test_masks_of_class_labels_are_refused(tmp_path):
         decode.read_mask(save(tmp_path, Image.fromarray((GREY > 100).astype(np.uint8))))
 
 
+@pytest.mark.parametrize('colour', [(128, 0, 0), (12, 12, 0), (0, 0, 1)])
 @pytest.mark.parametrize('label', [1, 15])
-def test_labels_with_a_palette_are_read_as_labels(tmp_path, label):
+def test_labels_with_a_palette_are_read_as_labels(tmp_path, label, colour):
     image = Image.fromarray((GREY > 100).astype(np.uint8) * label, mode='P')
-    image.putpalette([0, 0, 0] + 15 * [128, 0, 0])
+    image.putpalette([0, 0, 0, *15 * colour])
     path = save(tmp_path, image)
     for read in (decode.read_mask, decode.read_alpha):
         if label == 1:

@@ -151,7 +151,7 @@ def test_watching_evaluates_every_checkpoint_once_and_names_deleted_ones(trained
     status, out, err = evaluate(dataset, copy, '--watch')
     assert status == 0, err
     assert [record['global_step'] for record in records_of(copy)] == [0, 8]
-    assert 'step 4: training has deleted' in err
+    assert 'model.ckpt-4: deleted by training before' in err
     # A second look finds nothing to do.
     status, out, err = evaluate(dataset, copy, '--watch')
     assert status == 0 and out.count('step 8') == 0
