@@ -182,7 +182,7 @@ def add_matting_flags(parser: Parser, action: str = 'store') -> None:
     parser.add_argument('--model', type=pretrained.find, action=action,
                         default=pretrained.DEFAULT if action == 'store' else None,
                         help='a file of export_tflite.py, a train directory, one checkpoint, or '
-                        'one of the networks that come with the code '
+                        'one of the pretrained networks '
                         f'({", ".join(pretrained.PREFIX + name for name in pretrained.names())})')
     add_runtime_flag(parser)
     parser.add_argument('--refine', action='store_true', help='sharpen the alpha along the '

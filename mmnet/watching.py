@@ -105,7 +105,7 @@ def evaluate_checkpoint(evaluator: Evaluator, network: CheckpointPredictor, chec
         scores, strip = evaluator.evaluate(network.predict, network.predict_with_past)
         record: Record = {'global_step': step, 'split': split, **scores,
                           'parameters': network.parameters, 'data': data}
-        # The networks that come with the code stay as they were published.
+        # The pretrained networks stay as they were published.
         if os.path.dirname(os.path.abspath(train_dir)) == pretrained.FOLDER:
             return record
         summary_dir = os.path.join(train_dir, 'eval_' + split)

@@ -48,7 +48,7 @@ if [ ${#first[@]} -eq 0 ]; then
         --train 1 --test 1 --width 384 --height 512 --seed 3 >/dev/null
     first=("$dir/example/test/image/00000.jpg")
 fi
-say "2/8 cutting out ${first[*]} with the network that comes with the code: $dir/pretrained"
+say "2/8 cutting out ${first[*]} with the pretrained network: $dir/pretrained"
 "$root/.venv-litert/bin/python" "$root/scripts/matte.py" "${first[@]}" --output_dir "$dir/pretrained" \
     --foreground --force
 echo "There are your cut-outs, $SECONDS s after the start. What follows trains a network."

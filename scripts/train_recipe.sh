@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Trains MMNet-1.0 on your photos with a recipe for small data sets, and exports it:
 #   scripts/train_recipe.sh DATASET… TRAIN_DIR [FLAG…]
-# It starts from the networks that come with the code, at 256×256 and at 128×128. With SCRATCH=1 it
+# It starts from the pretrained networks, at 256×256 and at 128×128. With SCRATCH=1 it
 # starts from random weights at 64×64, where a step is cheap, then uses 128×128 and 256×256. It rounds
 # both networks to 8 bits, halves the temperature of all four (TRAIN_DIR/*_finished), and writes
 # TRAIN_DIR/mmnet_dm1.0_{128,256}_{float32,int8}.tflite. FLAGs are further flags of train.py. Ctrl-C

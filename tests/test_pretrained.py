@@ -1,4 +1,4 @@
-"""The networks that come with the code: whole, small, and good enough for a first look."""
+"""The pretrained networks: whole, small, and good enough for a first look."""
 
 import hashlib
 import os

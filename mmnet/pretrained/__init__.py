@@ -1,4 +1,4 @@
-"""The networks that come with the code: MMNet-1.0 at two sizes. MODEL_CARD.md describes them.
+"""The pretrained networks: MMNet-1.0 at two sizes. MODEL_CARD.md describes them.
 
     --model pretrained:mmnet_dm1.0_256_float32          an exported file
     --init_checkpoint pretrained:mmnet_dm1.0_128        a checkpoint to start from

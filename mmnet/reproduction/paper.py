@@ -58,7 +58,7 @@ PARTS: Dict[str, Tuple[str, ...]] = {
 RECIPE: Dict[str, Tuple[str, ...]] = {
     **{f'With {part}': given for part, given in PARTS.items()},
     'With all parts': sum((given for part, given in PARTS.items() if part != 'backgrounds'), ()),
-    # What else a run may begin with or learn from: the network that comes with the code.
+    # What else a run may begin with or learn from: the pretrained network.
     'With a teacher': ('--teacher', PRETRAINED),
     'With pretraining': ('--init_checkpoint', PRETRAINED),
 }
