@@ -25,6 +25,13 @@ def graph():
         yield graph
 
 
+@pytest.fixture(autouse=True)
+def same_random_numbers(request):
+    """A module's RNG begins anew for every test, whichever tests ran before."""
+    if hasattr(request.module, 'RNG'):
+        request.module.RNG.seed(0)
+
+
 @pytest.fixture
 def dataset(tmp_path):
     """A dataset of 10 training and 5 test pairs."""

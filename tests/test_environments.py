@@ -60,3 +60,13 @@ def test_an_environment_that_is_missing_or_broken_is_named(monkeypatch, tmp_path
     with pytest.raises(UserError, match='is missing in .venv-litert; delete'):
         environments.enter('litert')
     assert os.path.basename(environments.FOLDERS['tensorflow']) == '.venv'
+
+
+def test_checkpoints_run_in_tensorflow_only(tmp_path):
+    (tmp_path / 'model.ckpt-1.index').write_text('')
+    paths = [str(tmp_path / 'model.ckpt-1')]
+    assert environments.enter_for(paths, None) == 'tensorflow'
+    with pytest.raises(UserError, match='--runtime litert: runs exported files'):
+        environments.enter_for(paths, 'litert')
+    with pytest.raises(UserError, match='--model .*nowhere: no such file'):
+        environments.enter_for([str(tmp_path / 'nowhere')], None)

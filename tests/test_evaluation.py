@@ -49,6 +49,20 @@ def test_each_set_is_measured_and_the_mean_is_over_images(dataset, tmp_path):
         (5 * record['sets']['dataset']['mad'] + 3 * record['sets']['other']['mad']) / 8)
 
 
+def test_a_second_run_takes_each_image_s_own_alpha_as_its_past(dataset):
+    pairs = find_pairs(dataset, 'test')
+
+    def alpha(image, past=None):
+        return np.full([16, 16, 1], image.mean() / 255) if past is None else 1 - past
+    record, _ = evaluation.Evaluator({'one': pairs}, 16, batch_size=2).evaluate(
+        evaluation.image_by_image(alpha), evaluation.with_own_past(alpha))
+    levels = [decode.read_image(pair.image, 16).mean() / 255 for pair in pairs]
+    truths = [decode.read_mask(pair.mask) / 255 for pair in pairs]
+    for found, expected in ((record, levels), (record['own_past'], np.subtract(1, levels))):
+        assert found['images'] == 5 and found['mad'] == pytest.approx(np.mean(
+            [abs(level - truth).mean() for level, truth in zip(expected, truths)]))
+
+
 def test_predictors_without_a_network():
     images = np.random.RandomState(0).randint(0, 256, [3, 4, 4, 3]).astype(np.uint8)
     alphas, measured = evaluation.always_foreground(images, None)

@@ -34,8 +34,8 @@ def test_light_and_noise_are_each_photos_own():
     images = np.full([6, 64, 64, 3], 0.5, np.float32)
     seen = value(memory.frame_before(tf.constant(images)))
     light, noise = seen.mean(axis=(1, 2, 3)), seen.std(axis=(1, 2, 3))
-    assert np.ptp(light) > 0.005 and abs(light / 0.5 - 1).max() < memory.LIGHT + 0.005
-    assert np.ptp(noise) > 0.002 and noise.max() < 1.05 * memory.NOISE
+    assert np.ptp(light) > 0.005 and abs(light / 0.5 - 1).max() < 0.1 + 0.005
+    assert np.ptp(noise) > 0.002 and noise.max() < 1.05 * 0.03
     bright = value(memory.frame_before(tf.ones([6, 64, 64, 3])))
     assert bright.max() <= 1
 
@@ -55,7 +55,7 @@ def test_a_share_of_the_pasts_is_the_network_s_own():
         given = np.tile(session.run(previous), [10, 1, 1, 1])
     own = np.isclose(drawn, 0.2 * given).all(axis=(1, 2, 3))
     np.testing.assert_allclose(drawn[~own], given[~own])
-    assert abs(own.mean() - memory.OWN) < 0.08
+    assert abs(own.mean() - 0.5) < 0.08
     assert taken[0].shape.as_list() == [40, 16, 16, 4]
     assert tf.gradients(pasts, previous) == [None]
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from mmnet import graph, hparams, losses, models, restored
 from mmnet.errors import UserError
 from mmnet.quantization import range_variables
-from tests.tflite.helpers import checkpoint_of, run_of
+from tests.tflite.helpers import checkpoint_of, lively_weights, run_of
 
 
 @pytest.fixture(autouse=True)
@@ -50,11 +50,12 @@ def test_a_stripped_checkpoint_holds_the_average_and_nothing_else(tmp_path):
     hparams.write(run, os.path.dirname(path))
     with tf.Graph().as_default(), tf.Session() as session:
         graph.build_network(tf.placeholder(tf.float32, [1, 32, 32, 3]), run, is_training=False)
+        lively = lively_weights()
         average = tf.train.ExponentialMovingAverage(0.9)
         changed = average.apply(tf.model_variables())
         adam = tf.train.AdamOptimizer().minimize(tf.add_n([
             tf.nn.l2_loss(each) for each in tf.trainable_variables()]))
-        session.run(tf.global_variables_initializer())
+        session.run(tf.global_variables_initializer(), lively)
         session.run([adam, changed])
         session.run(adam)
         tf.train.Saver().save(session, path, 7, write_meta_graph=False)
@@ -71,13 +72,14 @@ def test_a_stripped_checkpoint_holds_the_average_and_nothing_else(tmp_path):
     published = hparams.read(dest)
     assert published.training.dataset_path == ('data',) and not published.training.averaged
     assert published.training.max_steps == 7
-    image = np.zeros([32, 32, 3], np.uint8)
+    image = np.random.RandomState(0).randint(0, 256, [32, 32, 3]).astype(np.uint8)
     np.testing.assert_array_equal(restored.load(dest, '--model').alpha(image),
                                   restored.load(path + '-7', '--model').alpha(image))
     # At half the temperature, the odds α : (1 − α) are squared.
     restored.strip([os.path.join(dest, 'model.ckpt-7')], str(tmp_path / 'cooler'), temperature=0.5)
     alpha, cooler = (restored.load(str(each), '--model').alpha(image)
                      for each in (dest, tmp_path / 'cooler'))
+    assert alpha.std() > 0.01
     np.testing.assert_allclose(cooler / (1 - cooler), (alpha / (1 - alpha)) ** 2, rtol=1e-4)
 
 

@@ -98,3 +98,27 @@ def test_a_certain_alpha_keeps_less_of_the_last_one():
     alpha, last = np.array([[1, 0, 0.75]], np.float32), np.array([[0, 1, 0]], np.float32)
     np.testing.assert_allclose(steady.blend(alpha, last, 0 * alpha), [
         [1 - 0.97 * 0.9, 0.97 * 0.9, 0.75 * (1 - 0.97 * 0.95)]], rtol=1e-5)
+
+
+def moved(image, last_image, last_alpha):
+    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+    return steady.moved(flow, image, last_image, last_alpha)
+
+
+def test_noise_is_no_change_and_a_change_of_one_channel_is():
+    rng, alpha = np.random.RandomState(0), np.zeros([SIZE, SIZE], np.float32)
+    grey = np.full([SIZE, SIZE, 3], 120, np.uint8)
+    noisy = [np.round(grey + rng.normal(0, 6, grey.shape)).astype(np.uint8) for _ in range(2)]
+    assert np.median(moved(*noisy, alpha)[1]) < 3
+    _, difference = moved(grey + np.uint8([0, 0, 60]), grey, alpha)
+    np.testing.assert_allclose(difference, 60, atol=1)
+
+
+def test_a_moved_alpha_stays_in_range_and_continues_beyond_the_border():
+    """The camera turns by three pixels; what comes into view belongs to the person at the edge."""
+    last, new = (np.round(TEXTURE[:SIZE, start:start + SIZE]).astype(np.uint8) for start in (0, 3))
+    alpha = np.ones([SIZE, SIZE], np.float32)
+    alpha[:, 30:34] = 0
+    found, _ = moved(new, last, alpha)
+    assert found[:, -6:].min() > 0.99 and found[:, 28].max() < 0.5
+    assert 0 <= found.min() and found.max() <= 1

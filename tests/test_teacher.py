@@ -1,5 +1,6 @@
 """Teachers: a checkpoint and an exported file give the alphas that inference gives."""
 
+import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -32,6 +33,7 @@ def test_a_network_teaches_what_it_predicts(checkpoint):
     images = RNG.randint(0, 256, [2, 32, 32, 3]).astype(np.uint8)
     guide = teacher.load(path, '--teacher')
     expected = np.stack([inference.load(path, '').alpha(image) for image in images])
+    assert expected.std() > 0.01
     np.testing.assert_allclose(taught(guide, images), expected, atol=1e-5)
     assert not tf.global_variables(), 'a teacher adds no variables'
     inputs = tf.constant(images / np.float32(255), tf.float32)
@@ -47,11 +49,19 @@ def test_alphas_grow_as_pillow_grows_pictures():
     np.testing.assert_allclose(resized[0, ..., 0], expected, atol=1e-5)
 
 
-def test_a_teacher_of_another_size(checkpoint):
-    path, _ = checkpoint
-    images = np.kron(RNG.randint(0, 256, [1, 16, 16, 3]), np.ones([1, 4, 4, 1])).astype(np.uint8)
-    alphas = taught(teacher.load(path, '--teacher'), images)
-    assert alphas.shape == (1, 64, 64, 1) and 0 <= alphas.min() <= alphas.max() <= 1
+def test_a_teacher_of_another_size_sees_the_photo_resized(checkpoint, tmp_path):
+    path, run = checkpoint
+    file = tmp_path / 'model.tflite'
+    file.write_bytes(export(path, run, 32, 'float32', 'logistic').content)
+    # Blocks of four pixels, so that halving the photo loses nothing.
+    blocks = np.random.RandomState(0).randint(0, 256, [16, 16, 3])
+    small, large = (np.kron(blocks, np.ones([side, side, 1])).astype(np.uint8) for side in (2, 4))
+    for each in (path, str(file)):
+        expected = cv2.resize(inference.load(each, '', 'tensorflow').alpha(small), (64, 64))
+        with tf.Graph().as_default():
+            found, = taught(teacher.load(each, '--teacher'), large[np.newaxis])
+        assert expected.std() > 0.01
+        np.testing.assert_allclose(found[..., 0], expected, atol=1e-4)
 
 
 def test_a_file_teaches_what_the_network_does(checkpoint, tmp_path):

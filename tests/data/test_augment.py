@@ -25,7 +25,8 @@ def test_frames_run_from_the_whole_photo_to_head_and_shoulders():
     # The head, the upper 35 %, is inside: columns 20 to 36, rows 10 to 29 of 64.
     assert (x <= 20 / 64).all() and (x + side >= 36 / 64 - 1e-9).all()
     assert (y <= 10 / 64).all() and (y + side >= 29 / 64 - 1e-9).all()
-    assert side.max() > 0.99 and side.min() < 0.4
+    # A crop is at least a quarter larger than the head, which is 19 rows high.
+    assert side.max() > 0.99 and 1.25 * 19 / 64 <= side.min() < 0.4
     # Below it, the body may be cut off.
     assert (y + side < 1).mean() > 0.5
     assert augment.random_frame(np.zeros([8, 8], np.uint8), rng) == augment.WHOLE
@@ -55,6 +56,26 @@ def test_farther_away_the_whole_photo_is_in_the_frame():
     assert side.min() < 1.01 and 2.95 < side.max() <= 3
     # As many people are shown at one to two thirds as at a third to less: log-uniform.
     assert abs((side < 3 ** 0.5).mean() - 0.5) < 0.05
+
+
+def test_farther_away_a_person_may_be_anywhere():
+    rng = np.random.RandomState(0)
+    x, y, side = np.array([augment.random_zoom_out(rng) for _ in range(2000)]).T
+    places = np.stack([x, y]) / (1 - side)      # of the photo in the frame, 0 to 1
+    np.testing.assert_allclose(places.mean(axis=1), 0.5, atol=0.03)
+    np.testing.assert_allclose(places.std(axis=1), 1 / np.sqrt(12), atol=0.02)
+    assert abs(np.corrcoef(places)[0, 1]) < 0.1
+
+
+@pytest.mark.parametrize('name', ['mmnet', 'mmnet_texture'])
+def test_an_enlarged_corner_shows_nothing_from_beyond_the_photo(name):
+    """The first pixel's centre lies less than half a pixel from the photo's edge."""
+    corner = np.array([[0.8, 0, -0.1], [0, 0.8, -0.1]])
+    preset = dataclasses.replace(augment.PRESETS[name], texture=None,
+                                 transform=lambda rng, size: corner)
+    white = np.full([16, 16, 4], 255, np.uint8)
+    images, alphas = augment.augment_batch([white], augment.Variation(preset), [None])
+    assert images.min() == 255 and alphas.min() == 255
 
 
 def test_people_farther_away_are_smaller_and_nothing_is_around_them():

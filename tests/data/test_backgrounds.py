@@ -96,3 +96,11 @@ def test_light_and_view_vary():
     for channel in (0, 1):
         ends = [(view[..., channel].min(), view[..., channel].max()) for view in views]
         assert max(low for low, _ in ends) > 15 and min(high - low for low, high in ends) < 40
+
+
+def test_people_are_put_on_any_of_the_scenes():
+    nobody = np.zeros([8, 8, 4], np.uint8)
+    scenes = np.stack([np.full([8, 8, 3], 60 * index, np.uint8) for index in range(4)])
+    seen = {backgrounds.replace_background(nobody, scenes, np.random.RandomState(seed))[0, 0, 0]
+            for seed in range(40)}
+    assert seen == {0, 60, 120, 180}

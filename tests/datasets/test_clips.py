@@ -11,18 +11,45 @@ from mmnet.datasets import clips
 from tests.helpers import run
 
 
-def test_frames_are_the_person_before_the_background_but_for_light_and_noise():
+LIGHT = ('EXPOSURE', 'SIDE_LIGHT', 'NOISE')
+MOTIONS = ('TRAVEL', 'GROWTH', 'TURNING', 'LEANING', 'SWAY', 'SHAKE')
+
+
+def switch_off(monkeypatch, names):
+    for name in names:
+        monkeypatch.setattr(clips, name, 0)
+
+
+def test_without_light_and_noise_a_frame_is_equation_1(monkeypatch):
+    switch_off(monkeypatch, LIGHT)
     person, background = clips.drawn_person(np.random.RandomState(0), 48, 64)
-    black = list(clips.clip_of(person, np.zeros_like(background), np.random.RandomState(1), 12))
-    white = list(clips.clip_of(person, np.ones_like(background), np.random.RandomState(1), 12))
+    black, white = (list(clips.clip_of(person, np.full_like(background, grey),
+                                       np.random.RandomState(1), 12)) for grey in (0, 1))
     for (dark, alpha), (light, same) in zip(black, white):
         np.testing.assert_array_equal(alpha, same)
-        # Between a white and a black background lies (1 − α) times the exposure.
-        seen = light.astype(float).mean(axis=2) - dark.astype(float).mean(axis=2)
-        inside = (light.max(axis=2) < 230) & (dark.min(axis=2) > 25)
-        share = seen[inside] / (255.0 - alpha[inside]).clip(1)
-        partly = alpha[inside] < 200
-        assert partly.sum() == 0 or 0.75 < np.median(share[partly]) < 1.25
+        # Between a white and a black background lies 1 − α.
+        rest = 255 - alpha[..., np.newaxis].astype(int)
+        assert abs(light.astype(int) - dark - rest).max() <= 1 and rest.std() > 50
+
+
+@pytest.mark.parametrize('motion', [None, *MOTIONS])
+def test_each_motion_alone_moves_the_person(monkeypatch, motion):
+    switch_off(monkeypatch, {*MOTIONS} - {motion})
+    person, background = clips.drawn_person(np.random.RandomState(2), 48, 64)
+    alphas = [alpha for _, alpha in clips.clip_of(person, background, np.random.RandomState(3), 8)]
+    assert (np.ptp(alphas, axis=0).max() > 20) == (motion is not None)
+
+
+def test_the_background_moves_and_its_border_is_never_seen(monkeypatch):
+    switch_off(monkeypatch, LIGHT)
+    y, x = np.mgrid[:64, :48].astype(np.float32)
+    places = np.dstack([x / 47, y / 63, 0 * x])
+    frames = np.stack([image for image, _ in clips.clip_of(
+        np.zeros([64, 48, 4], np.float32), places, np.random.RandomState(0), 90)]) / 255
+    # Colours tell the place: eight tenths are seen, and the middle wanders along both axes.
+    np.testing.assert_allclose(np.ptp(frames[..., :2], axis=(1, 2)), 0.8, atol=0.02)
+    assert frames[..., :2].min() > 0.02 and frames[..., :2].max() < 0.98
+    assert (np.ptp(frames[:, 32, 24, :2], axis=0) > 0.03).all()
 
 
 def test_people_move_a_little_and_smoothly():
@@ -41,6 +68,8 @@ def test_the_light_wanders_between_the_sides():
     left, right = images[:, :, :8].mean(axis=(1, 2, 3)), images[:, :, -8:].mean(axis=(1, 2, 3))
     assert (left - right).max() > 10 and (left - right).min() < -10
     assert np.ptp(images.mean(axis=(1, 2, 3))) > 10, 'the exposure changes, too'
+    # Along a column, only noise differs.
+    assert np.diff(images, axis=1).std() / np.sqrt(2) == pytest.approx(255 * 0.012, rel=0.03)
 
 
 def test_paths_are_smooth_and_bounded():

@@ -37,12 +37,17 @@ def test_masks_without_an_edge_stay():
         np.testing.assert_array_equal(soften.soften(image, mask), mask)
 
 
-def test_large_and_smaller_masks():
+def test_masks_smaller_than_their_photo():
     image, truth = draw_pair(np.random.RandomState(2), 90, 120)
     hard = (truth[::2, ::2] > 127).astype(np.uint8) * 255
     assert soften.soften(image, hard).shape == (60, 45)
-    soften_longest, soften.LONGEST = soften.LONGEST, 60
-    try:
-        assert soften.soften(image, (truth > 127).astype(np.uint8) * 255).shape == (120, 90)
-    finally:
-        soften.LONGEST = soften_longest
+
+
+def test_long_masks_are_solved_at_a_bounded_length(monkeypatch):
+    solved = []
+    monkeypatch.setattr(soften, 'LONGEST', 60)
+    monkeypatch.setattr(soften, 'estimate_alpha_cf',
+                        lambda image, trimap: solved.append(trimap.shape) or trimap)
+    image, truth = draw_pair(np.random.RandomState(2), 90, 120)
+    hard = (truth > 127).astype(np.uint8) * 255
+    assert soften.soften(image, hard).shape == (120, 90) and solved == [(60, 45)]

@@ -34,10 +34,12 @@ def test_the_semantic_target_is_a_blurred_thumbnail():
     np.testing.assert_allclose(thumbnail[0, ..., 0], expected, atol=1e-6)
 
 
-def test_the_unknown_region_is_between_dilation_and_erosion():
-    alpha = figure(100)
-    dilated = scipy.ndimage.grey_dilation(alpha[0, ..., 0], size=(5, 5))
-    eroded = scipy.ndimage.grey_erosion(alpha[0, ..., 0], size=(5, 5))
+@pytest.mark.parametrize('size, window', [(64, 5), (256, 13)])
+def test_the_unknown_region_is_between_dilation_and_erosion(size, window):
+    """Its width is 5 % of the photo's side."""
+    alpha = figure(size)
+    dilated = scipy.ndimage.grey_dilation(alpha[0, ..., 0], size=(window, window))
+    eroded = scipy.ndimage.grey_erosion(alpha[0, ..., 0], size=(window, window))
     unknown = value(own.unknown_region(*constants(alpha)))[0, ..., 0]
     np.testing.assert_array_equal(unknown, (dilated > 0.1) & (eroded < 0.9))
     assert 0.02 < unknown.mean() < 0.3
@@ -74,13 +76,14 @@ def fake_network(seed, size=64):
     return run, numbers
 
 
-def test_the_objective_has_the_articles_weights():
+@pytest.mark.parametrize('weights', [(), (2.0, 3.0, 5.0)])
+def test_the_objective_has_the_article_s_weights_or_those_of_the_flags(weights):
     images, alpha = RNG.rand(1, 64, 64, 3), figure()
     run, _ = fake_network(1)
-    result = own.objective(run, losses.Batch(*constants(images, alpha)), own.Weights())
+    result = own.objective(run, losses.Batch(*constants(images, alpha)), own.Weights(*weights))
     terms, total = value([dict(result.terms), result.total])
-    assert total == pytest.approx(terms['semantic'] + 10 * terms['detail'] + terms['matte'],
-                                  rel=1e-5)
+    assert total == pytest.approx(np.dot(weights or (1, 10, 1), [
+        terms[name] for name in ('semantic', 'detail', 'matte')]), rel=1e-5)
 
 
 def test_consistency_compares_the_branches_and_the_frozen_copy():
@@ -98,6 +101,7 @@ def test_consistency_compares_the_branches_and_the_frozen_copy():
     terms, total = value([dict(result.terms), result.total])
     assert terms == pytest.approx(expected, rel=1e-4)
     assert total == pytest.approx(sum(expected.values()), rel=1e-4)
+    np.testing.assert_allclose(value(result.reference), frozen_numbers(images)[0], atol=1e-6)
 
 
 def test_the_terms_of_the_objective():

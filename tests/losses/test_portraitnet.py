@@ -95,6 +95,9 @@ def test_the_whole_objective_is_equation_13():
         assert terms[name] == pytest.approx(cross_entropy(logits, alphas), rel=1e-4)
     assert total == pytest.approx(terms['mask'] + terms['cleaner_mask'] +
                                   2 * terms['consistency'] + 0.3 * terms['boundary'], rel=1e-5)
+    terms, total, *_ = objective(consistency_loss_weight=5.0, boundary_loss_weight=0.7)
+    assert total == pytest.approx(terms['mask'] + terms['cleaner_mask'] +
+                                  5 * terms['consistency'] + 0.7 * terms['boundary'], rel=1e-5)
 
 
 @pytest.mark.parametrize('settings, names', [
@@ -102,7 +105,7 @@ def test_the_whole_objective_is_equation_13():
     ({'boundary_loss_weight': 0.1, 'consistency_loss_weight': 0.0}, {'mask', 'boundary'}),
     ({'boundary_head': False}, {'mask', 'cleaner_mask', 'consistency'}),
     ({'untextured': False}, {'mask', 'boundary'})])
-def test_variants(settings, names):
+def test_parts_that_are_switched_off_are_no_terms(settings, names):
     """PortraitNet-M, -B, -C, and evaluation, which has one image alone."""
     terms, total, ran, both, alphas = objective(**settings)
     assert set(terms) == names

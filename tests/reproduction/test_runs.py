@@ -187,3 +187,20 @@ def test_a_program_that_fails_is_named(tmp_path):
     assert seconds and seconds[-1] > 0
     with pytest.raises(UserError, match='bad.py: failed'):
         runs.execute(str(tmp_path), ['bad.py'])
+
+
+def test_the_time_of_a_step_is_the_batch_over_the_speed(tmp_path):
+    program = tmp_path / 'train.py'
+    program.write_text('print("step 10/10  loss 0.5  2.00 steps/s  16.0 images/s  00:00 left")')
+    run = runs.Run(make_row('MMNet-1.0*'), 1, runs.Setup(
+        str(tmp_path), 'out', ('a',), ('t',), 3000, ('--batch_size', '8')))
+    assert runs.time_step(run) == 0.5
+    program.write_text('raise SystemExit("the disk is full")')
+    with pytest.raises(UserError, match=r'failed for MMNet-1.00\*, seed 1: the disk is full'):
+        runs.time_step(run)
+
+
+def test_ctrl_c_in_a_program_ends_the_reproduction(tmp_path):
+    (tmp_path / 'stopped.py').write_text('raise SystemExit(130)')
+    with pytest.raises(KeyboardInterrupt):
+        runs.execute(str(tmp_path), ['stopped.py'])

@@ -1,3 +1,4 @@
+import dataclasses
 import types
 
 import numpy as np
@@ -6,9 +7,10 @@ import tensorflow as tf
 
 from mmnet import models
 from mmnet.errors import UserError
-from mmnet.tflite import gpu, rearrange
+from mmnet.tflite import encode, gpu, rearrange
 from mmnet.tflite.export import export
 from mmnet.tflite.layers import Layer, LayerGraph, Value
+from tests.helpers import run_here
 from tests.tflite.helpers import checkpoint_of, head_only, run_of, traced
 
 
@@ -59,7 +61,7 @@ def test_mmnet_is_safe_and_a_table_is_refused(tmp_path):
     assert [each.name for each in reports] == [
         layer.outputs[0].name for layer in exported.network.layers]
     assert reports[-1].error < 0.01
-    object.__setattr__(exported, 'network', head_only('lut'))
+    exported = dataclasses.replace(exported, network=head_only('lut'))
     with pytest.raises(UserError, match=r'--check gpu: the GPU delegate refuses .*\(LUT\)'):
         gpu.check(exported, image)
 
@@ -75,8 +77,31 @@ def test_modnet_survives_halves_by_steps():
     assert not any(each.overflowed for each in safe)
 
 
-def test_an_alpha_that_is_off_is_refused(monkeypatch):
-    report = gpu.LayerReport('alpha', 'LOGISTIC', 1.0, 0.06, False)
-    monkeypatch.setattr(gpu, 'run_in_float16', lambda *args: [report])
-    with pytest.raises(UserError, match='off by 0.06'):
-        gpu.check(types.SimpleNamespace(network=mean_of(4)), white(4))
+def test_what_overflows_or_is_off_is_refused():
+    with pytest.raises(UserError, match='mean overflows in half precision, the first of 1 layers'):
+        gpu.check(types.SimpleNamespace(network=mean_of(512)), white(512))
+    image, alpha = Value('image', [1, 4, 4, 3]), Value('alpha', [1, 4, 4, 1])
+    layer = Layer('CONV_2D', [image], [alpha], np.full([1, 1, 3, 1], 100.2))
+    # 3 × 100.2 is 300.6, and a half steps by a quarter there.
+    with pytest.raises(UserError, match='α is off by 0.1 in half precision'):
+        gpu.check(types.SimpleNamespace(network=LayerGraph(image, alpha, [layer])), white(4))
+
+
+@pytest.mark.parametrize('activation', ['NONE', 'RELU', 'RELU6'])
+def test_in_floats_layers_compute_what_a_file_does(activation):
+    rng = np.random.RandomState(0)
+    values = [Value(str(index), [1, size, size, channels]) for index, (size, channels) in
+              enumerate([(16, 3), (8, 4), (8, 4), (8, 4), (16, 4), (20, 4)])]
+    kinds = [('CONV_2D', [3, 3, 3, 4], {'stride': 2}), ('CONV_2D', [3, 3, 4, 4], {'dilation': 2}),
+             ('DEPTHWISE_CONV_2D', [3, 3, 4, 1], {'dilation': 2}), ('RESIZE_BILINEAR', None, {}),
+             ('RESIZE_BILINEAR', None, {'align_corners': True})]
+    layers = [Layer(kind, [source], [target], shape and rng.normal(0, 1, shape), **options)
+              for (kind, shape, options), source, target in zip(kinds, values, values[1:])]
+    for layer in layers[:3]:
+        layer.bias, layer.activation = rng.normal(0, 1, 4), activation
+    network = LayerGraph(values[0], values[-1], layers)
+    image = rng.randint(0, 256, [16, 16, 3]).astype(np.uint8)
+    expected = run_here(encode.encode(network, 'float32', '', 'float32'),
+                        image[np.newaxis] / np.float32(255))
+    assert gpu.run_in_float16(network, image)[-1].largest == pytest.approx(
+        abs(expected).max(), rel=1e-5)
