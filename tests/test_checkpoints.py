@@ -69,7 +69,7 @@ def test_nothing_is_started_anew_over_damaged_checkpoints(tmp_path):
         checkpoints.prepare_resume(str(tmp_path))
 
 
-def test_step_of():
+def test_a_checkpoint_s_name_tells_its_step():
     assert checkpoints.step_of('runs/a-1/model.ckpt-1500') == 1500
     with pytest.raises(UserError, match='model.ckpt-STEP'):
         checkpoints.step_of('runs/model.ckpt')

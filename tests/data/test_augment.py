@@ -105,7 +105,7 @@ def test_photos_are_halved_before_a_warp_would_skip_pixels():
     assert augment.halved(photo[:1, :1], 8).shape == (1, 1, 3)
 
 
-def test_framed_and_recomposed_batches():
+def test_nothing_of_the_old_background_is_left():
     rng = np.random.RandomState(0)
     photo = np.dstack([figure(), np.full([64, 64, 3], 200, np.uint8)])
     backgrounds = np.full([2, 64, 64, 3], 50, np.uint8)

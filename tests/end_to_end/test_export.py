@@ -173,7 +173,7 @@ def test_the_quantized_checkpoint_is_evaluated_with_its_rounding(trained):
 
 
 @pytest.mark.parametrize('head', ['lut', 'builtin'])
-def test_other_softmaxes(trained, head, tmp_path):
+def test_every_softmax_gives_the_same_alpha(trained, head, tmp_path):
     _, root = trained
     path = tmp_path / 'model.tflite'
     status, _, err = export_file(root / 'quantized', path, '--precision', 'uint8', '--softmax',
@@ -185,7 +185,7 @@ def test_other_softmaxes(trained, head, tmp_path):
     assert np.abs(one - other).max() <= 0.02
 
 
-def test_a_larger_image_size(trained, tmp_path):
+def test_a_file_may_take_larger_photos_than_training(trained, tmp_path):
     _, root = trained
     status, _, err = export_file(root / 'quantized', tmp_path / 'model.tflite', '--precision',
                                  'uint8', '--image_size', 48)

@@ -20,7 +20,7 @@ def test_parameters_of_the_released_form():
 
 
 @pytest.mark.parametrize('squeeze_excitation', [False, True])
-def test_branches(squeeze_excitation):
+def test_each_branch_has_its_size(squeeze_excitation):
     images = tf.placeholder(tf.float32, [None, 64, 96, 3])
     logits, end_points = models.build('modnet', images, False,
                                       squeeze_excitation=squeeze_excitation)

@@ -43,7 +43,7 @@ def test_latencies_are_compared_with_the_rival_at_the_same_size():
     assert [cells(table, label)[6] for label in ('MMNet-1.00', 'MMNet-1.00*')] == ['0.50', '0.25']
 
 
-def test_csv_has_a_row_for_each_set_not_multiplied():
+def test_csv_has_an_unscaled_row_for_each_set():
     rows = list(csv.DictReader(io.StringIO(tables.to_csv(tables.raw_rows('table4', RESULTS)))))
     assert len(rows) == 2 * len(paper.TABLE_4)
     whole, = [row for row in rows if row['row'] == 'MMNet-1.00' and row['test_set'] == 'indoor']
