@@ -21,7 +21,8 @@ while [ $# -gt 0 ]; do
         -*) fail "unknown flag $1; choose from --dir and --steps" ;;
         *) [ -f "$1" ] || fail "$1: no such photo"
             name=$(basename "$1")
-            case "$names" in *"/${name%.*}/"*) fail "$1: another photo has this name; rename one" ;; esac
+            [[ $names != *"/${name%.*}/"* ]] || fail "$1: another photo has this name; rename one"
+            [[ ! ${name%.*} =~ ^000[0-3][0-9]$ ]] || fail "$1: is a drawn portrait's name; rename it"
             names+="/${name%.*}/"
             photos+=("$1") ;;
     esac
@@ -86,12 +87,8 @@ if [ ! "$model" -nt "$quantized/checkpoint" ]; then
 fi
 
 say "8/8 cutting out people that the trained network has not seen: $dir/cutouts"
-cut_out() {
-    "$python" "$root/scripts/matte.py" --model "$model" --refine --foreground --force "$@" >/dev/null
-}
-cut_out "$data/test/image" --output_dir "$dir/cutouts"
-# A photo may have the name of a drawn portrait.
-if [ ${#photos[@]} -gt 0 ]; then cut_out "${photos[@]}" --output_dir "$dir/cutouts/yours"; fi
+"$python" "$root/scripts/matte.py" --model "$model" "$data/test/image" ${photos[@]+"${photos[@]}"} \
+    --output_dir "$dir/cutouts" --refine --foreground --force >/dev/null
 
 say "gradient error and MAD on the test portraits; less is better"
 echo "alpha = 1 everywhere:"

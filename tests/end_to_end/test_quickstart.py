@@ -36,7 +36,7 @@ def test_from_nothing_to_a_cut_out(tmp_path):
     # Ctrl-C reaches all processes of the terminal.
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 130 and 'resumes from here' in err and 'Traceback' not in err
+    assert process.returncode == 130 and 'resumes from' in err and 'Traceback' not in err
     drawn = os.path.getmtime(str(quick / 'portraits' / 'train' / 'image' / '00000.jpg'))
 
     process = quickstart(*args)
@@ -62,9 +62,13 @@ def test_from_nothing_to_a_cut_out(tmp_path):
 
 @pytest.mark.parametrize('args, named', [
     (['nowhere.jpg'], 'nowhere.jpg'), (['--steps', 'many'], '--steps many'),
-    (['--dir'], '--dir'), (['--fast'], '--fast')])
-def test_bad_input_ends_in_a_line(args, named):
-    process = quickstart(*args)
+    (['--dir'], '--dir'), (['--fast'], '--fast'),
+    (['me.jpg', 'me.png'], 'me.png: another photo has this name'),
+    (['00012.jpg'], "00012.jpg: is a drawn portrait's name")])
+def test_bad_input_ends_in_a_line(tmp_path, args, named):
+    for name in ('me.jpg', 'me.png', '00012.jpg'):
+        (tmp_path / name).write_text('')
+    process = quickstart(*(tmp_path / arg if (tmp_path / arg).is_file() else arg for arg in args))
     _, err = process.communicate()
     assert process.returncode == 2 and named in err and err.count('\n') == 1
 
