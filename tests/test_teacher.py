@@ -49,6 +49,7 @@ def test_alphas_grow_as_pillow_grows_pictures():
     np.testing.assert_allclose(resized[0, ..., 0], expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_teacher_of_another_size_sees_the_photo_resized(checkpoint, tmp_path):
     path, run = checkpoint
     file = tmp_path / 'model.tflite'

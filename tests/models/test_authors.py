@@ -1,6 +1,7 @@
 """The authors' formulation is the same network as ours."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from mmnet import models
@@ -34,6 +35,7 @@ def ours(images):
     return logits, points['aux_logits']
 
 
+@pytest.mark.slow
 def test_it_computes_what_our_formulation_does():
     found = averaging(lambda images: authors_network(images, is_training=False))
     for one, other in zip(found, averaging(ours)):
