@@ -58,20 +58,9 @@ def main() -> int:
     written: Set[str] = set()
     try:
         for source in tqdm(sources, unit=' inputs', disable=len(sources) < 2 or None):
-            try:
-                paths = output_paths(source, args, written)
-                process = process_video if is_moving(source.path) else process_photo
-                process(source.path, paths, predictor, background, args)
-            except UserError as error:
-                failures.append(str(error))
-            except decode.UNREADABLE as error:
-                failures.append(f'{source.path}: cannot be read as a photo ({error})')
-            # A library may raise anything for an odd file, and hours of other files may be waiting.
-            except Exception as error:
-                failures.append(f'{source.path}: failed ({type(error).__name__}: {error})')
-            else:
-                written.update(paths.values())
-                tqdm.write(f'{source.path} -> {" ".join(paths.values())}')
+            failure = attempt(source, written, predictor, background, args)
+            if failure:
+                failures.append(failure)
     finally:
         # Also where Ctrl-C ends a long list of inputs.
         if failures:
@@ -79,6 +68,26 @@ def main() -> int:
             for failure in failures:
                 print('  ' + failure, file=sys.stderr)
     return 1 if failures else 0
+
+
+def attempt(source: Source, written: Set[str], predictor: inference.Predictor,
+            background: inference.Background, args: argparse.Namespace) -> Optional[str]:
+    """Writes the results of an input and notes them in `written`; returns what went wrong."""
+    try:
+        paths = output_paths(source, args, written)
+        process = process_video if is_moving(source.path) else process_photo
+        process(source.path, paths, predictor, background, args)
+    except UserError as error:
+        return str(error)
+    except decode.UNREADABLE as error:
+        return f'{source.path}: cannot be read as a photo ({error})'
+    # A library may raise anything for an odd file, and hours of other files may be waiting.
+    except Exception as error:
+        return f'{source.path}: failed ({type(error).__name__}: {error})'
+    # Not above: an output that cannot be written to is no failure of the photo.
+    written.update(paths.values())
+    tqdm.write(f'{source.path} -> {" ".join(paths.values())}')
+    return None
 
 
 def make_parser() -> cli.Parser:

@@ -71,7 +71,7 @@ def main() -> int:
                          mask_suffix=args.mask_suffix)
     files.reserve_directory(args.dest, MADE_WITH, made_with)
 
-    kept = sum(all(map(os.path.exists, paths_of(item, args.dest))) for item in items)
+    kept = sum(is_prepared(item, args.dest) for item in items)
     made: Dict[str, int] = Counter()
     with ThreadPool(os.cpu_count()) as pool:
         done = pool.imap(lambda item: prepare(item, args.dest, args.soften), items)
@@ -171,7 +171,7 @@ def prepare(item: layouts.Item, dest: str, softened: bool) -> Optional[Tuple[str
         glob.escape(dest), '*', 'mask', glob.escape(item.stem) + '.png')) if path != mask_path]
     if elsewhere:
         return item.image, f'is in another split already (as {elsewhere[0]})'
-    if os.path.exists(image_path) and os.path.exists(mask_path):
+    if is_prepared(item, dest):
         return None
     try:
         image = decode.read_image(item.image)
@@ -217,6 +217,11 @@ def paths_of(item: layouts.Item, dest: str) -> Tuple[str, str]:
         extension = '.png'
     return (os.path.join(dest, item.split, 'image', item.stem + extension),
             os.path.join(dest, item.split, 'mask', item.stem + '.png'))
+
+
+def is_prepared(item: layouts.Item, dest: str) -> bool:
+    """Returns whether both files of an item are there."""
+    return all(map(os.path.exists, paths_of(item, dest)))
 
 
 def upper_bodies(image: np.ndarray, mask: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:

@@ -153,16 +153,16 @@ def _alpha_of(path: str, truth: bool = False) -> Image.Image:
         image = _eight_bit(image)
     if image.mode == 'P' and 'transparency' in image.info:
         image = image.convert('RGBA')
-    if image.mode in ('RGBA', 'LA', 'PA') and not _opaque_grey(image, COLOURED):
-        return image.getchannel('A')
+    if image.mode in ('RGBA', 'LA', 'PA'):
+        return image.convert('L') if _opaque_grey(image, COLOURED) else image.getchannel('A')
     if image.mode == 'P' and not _opaque_grey(image, tint=0):
         # A mask of class labels: the palette only makes them visible.
         labels = np.asarray(image)
         if labels.max() > 1:
             raise ValueError('it is colour-coded, with labels above 1; save the mask as grey, 0 to '
                              '255')
-        image = Image.fromarray(labels * np.uint8(255))
-    if image.mode not in ('1', 'L') and _tint(image) > COLOURED:
+        return Image.fromarray(labels * np.uint8(255))
+    if image.mode not in ('1', 'L', 'P') and _tint(image) > COLOURED:
         raise ValueError('it is in colour; save the mask as grey, with the person in white')
     return image.convert('L')
 

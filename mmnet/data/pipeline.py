@@ -45,10 +45,9 @@ def training_dataset(pixels: List[np.ndarray], batch_size: int,
     """
     if seed is None:
         seed = np.random.randint(2 ** 31)
-    sizes = [len(each) for each in pixels]
-    ends = np.cumsum(sizes)
-    starts = ends - sizes
-    batches = _indices(sizes, weights, seed + first_step).batch(
+    ends = np.cumsum([len(each) for each in pixels])
+    starts = ends - [len(each) for each in pixels]
+    batches = _indices(starts, ends, weights, seed + first_step).batch(
         batch_size * ranks.size, drop_remainder=True)
     first = batch_size * ranks.rank
     steps = tf.data.Dataset.range(first_step, np.iinfo(np.int64).max)
@@ -87,14 +86,13 @@ def training_dataset(pixels: List[np.ndarray], batch_size: int,
             .map(to_batch, num_parallel_calls=os.cpu_count()).prefetch(2))
 
 
-def _indices(sizes: Sequence[int], weights: Optional[Sequence[float]],
+def _indices(starts: np.ndarray, ends: np.ndarray, weights: Optional[Sequence[float]],
              seed: int) -> tf.data.Dataset:
     """Makes endless indices into the union of the sets, or into a mixture by weight."""
-    ends = np.cumsum(sizes)
     if weights is None:
         return _shuffled(0, ends[-1], seed)
     return tf.data.experimental.sample_from_datasets(
-        [_shuffled(end - size, end, seed) for size, end in zip(sizes, ends)],
+        [_shuffled(start, end, seed) for start, end in zip(starts, ends)],
         np.divide(weights, np.sum(weights)), seed)
 
 
