@@ -58,12 +58,15 @@ def figure1(results: Results, labels: Sequence[str], path: str) -> None:
         known = axes.get_legend_handles_labels()[1]
         axes.scatter(x, y, area, COLOURS.get(family, '0.5'), alpha=0.6,
                      label=family if family not in known else None)
-        axes.annotate(width, (x, y), (0, 9), textcoords='offset points', ha='center', fontsize=8)
+        radius = np.sqrt(area) / 2
+        axes.annotate(width, (x, y), (0, radius + 2), textcoords='offset points', ha='center',
+                      fontsize=8)
         points.append((x, y))
     front = pareto_front(points)
     axes.plot(*zip(*front), color='0.4', linestyle='--', linewidth=1, zorder=0)
     axes.set_xlabel('milliseconds in LiteRT, one core (* 128×128)')
     axes.set_ylabel('gradient error ×10³')
+    axes.margins(0.1)
     axes.legend(markerscale=0.5)
     axes.grid(alpha=0.3)
     save(figure, path)
