@@ -84,7 +84,7 @@ def attempt(source: Source, written: Set[str], predictor: inference.Predictor,
     # A library may raise anything for an odd file, and hours of other files may be waiting.
     except Exception as error:
         return f'{source.path}: failed ({type(error).__name__}: {error})'
-    # Not above: an output that cannot be written to is no failure of the photo.
+    # This is outside the try, because a closed standard output is not the photo's failure.
     written.update(paths.values())
     tqdm.write(f'{source.path} -> {" ".join(paths.values())}')
     return None

@@ -45,8 +45,9 @@ def training_dataset(pixels: List[np.ndarray], batch_size: int,
     """
     if seed is None:
         seed = np.random.randint(2 ** 31)
-    ends = np.cumsum([len(each) for each in pixels])
-    starts = ends - [len(each) for each in pixels]
+    sizes = [len(each) for each in pixels]
+    ends = np.cumsum(sizes)
+    starts = ends - sizes
     batches = _indices(starts, ends, weights, seed + first_step).batch(
         batch_size * ranks.size, drop_remainder=True)
     first = batch_size * ranks.rank
