@@ -17,7 +17,7 @@ from mmnet import losses
 from mmnet.losses import mmnet as mmnet_losses
 from mmnet.losses import modnet as modnet_losses
 from mmnet.losses import portraitnet as portraitnet_losses
-from mmnet.models import deeplab, layers, mmnet, modnet, portraitnet
+from mmnet.models import deeplab, mmnet, modnet, portraitnet
 from mmnet.settings import Setting, Settings, declared_settings, make
 
 EndPoints = Dict[str, tf.Tensor]
@@ -107,15 +107,18 @@ def build_from(name: str, images: tf.Tensor, is_training: bool,
     """Builds the network `name` from its settings; see `build`.
 
     Raises:
-        ValueError: for an image size that it cannot take. For a new network, also if its logits
-            have another shape, or if a variable is none of slim's, which checkpoints would lack.
+        ValueError: for an image size that it cannot take. For a new network, also for logits of
+            another shape, and for a variable that slim does not know: checkpoints would lack it.
     """
+    height, width = images.shape.as_list()[1:3]
+    for side, size in (('height', height), ('width', width)):
+        _check_side(name, side, size, settings)
     before = {*tf.trainable_variables()}
     logits, end_points = network_spec(name).build(images, is_training, settings)
-    shape, wanted = logits.shape.as_list()[1:], images.shape.as_list()[1:3] + [2]
+    shape, wanted = logits.shape.as_list()[1:], [height, width, 2]
     if shape != wanted:
         raise ValueError(f'the logits of {name} are {shape}, not {wanted}; is a layer missing, or '
-                         f'its check of the size?')
+                         f'is its stride wrong?')
     known = {*before, *tf.model_variables()}
     for variable in tf.trainable_variables():
         if variable not in known:
@@ -130,7 +133,23 @@ def check_size(name: str, image_size: int, settings: Settings) -> None:
     Raises:
         ValueError: names sizes that would do.
     """
-    layers.check_side('size', image_size, network_spec(name).stride(settings))
+    _check_side(name, 'size', image_size, settings)
+
+
+def _check_side(name: str, side: str, size: Optional[int], settings: Settings) -> None:
+    """Refuses an image's side that is unknown or not a multiple of a network's stride.
+
+    Raises:
+        ValueError: names the side and sizes that would do.
+    """
+    stride = network_spec(name).stride(settings)
+    if size is None:
+        raise ValueError(f'the images\' {side} must be known when the graph is built')
+    if size < stride or size % stride:
+        smaller, larger = size // stride * stride, (size // stride + 1) * stride
+        sizes = f'{smaller} or {larger}' if smaller else str(larger)
+        raise ValueError(f'image {side} {size} is not a multiple of the network\'s stride '
+                         f'{stride}; {sizes} would do')
 
 
 def all_settings(field: str) -> Dict[str, List[Tuple[str, Setting]]]:

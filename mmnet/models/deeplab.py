@@ -35,11 +35,7 @@ def deeplab(images: tf.Tensor, is_training: bool,
 
     Returns:
         logits `[N, H, W, 2]`, channel 1 the foreground, and the end points by name.
-
-    Raises:
-        ValueError: for a size that is not a multiple of the output stride.
     """
-    layers.check_size(images, settings.output_stride)
     with slim.arg_scope(layers.batch_norm_scope(
             is_training, settings.batch_norm_decay, epsilon=EPSILON, activation_fn=tf.nn.relu6,
             weights_initializer=tf.truncated_normal_initializer(stddev=0.09))):

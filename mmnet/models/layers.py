@@ -18,36 +18,6 @@ def batch_norm_decay(default: float) -> Any:
                    'thousand steps', above=0, below=1, training_only=True)
 
 
-def check_size(images: tf.Tensor, stride: int) -> None:
-    """Refuses images whose height or width is not a multiple of the network's stride.
-
-    Args:
-        images: `[N, H, W, 3]` with static H and W; N may be dynamic.
-        stride: input pixels per cell of the coarsest map, along one side.
-
-    Raises:
-        ValueError: names sizes that would do.
-    """
-    height, width = images.shape.as_list()[1:3]
-    for name, size in (('height', height), ('width', width)):
-        if size is None:
-            raise ValueError(f'the images\' {name} must be known when the graph is built')
-        check_side(name, size, stride)
-
-
-def check_side(name: str, size: int, stride: int) -> None:
-    """Refuses a side of an image that is not a multiple of the network's stride.
-
-    Raises:
-        ValueError: names the side and sizes that would do.
-    """
-    if size < stride or size % stride:
-        smaller, larger = size // stride * stride, (size // stride + 1) * stride
-        sizes = f'{smaller} or {larger}' if smaller else str(larger)
-        raise ValueError(f'image {name} {size} is not a multiple of the network\'s stride '
-                         f'{stride}; {sizes} would do')
-
-
 def batch_norm_scope(is_training: bool, decay: float, epsilon: float,
                      activation_fn: Optional[Callable], weights_initializer: Callable) -> Any:
     """Returns an arg scope in which batch norm and `activation_fn` follow every convolution."""
@@ -84,7 +54,7 @@ def linear_conv(net: tf.Tensor, channels: int, kernel: int, stride: int = 1,
 
 
 def logits_conv(net: tf.Tensor, scope: str) -> tf.Tensor:
-    """Applies a 1×1 convolution with bias: two logits `[background, foreground]` a pixel."""
+    """Applies a 1×1 convolution with bias: two logits `[background, foreground]` per pixel."""
     return linear_conv(net, 2, 1, scope=scope)
 
 
@@ -114,7 +84,7 @@ def upsample(net: tf.Tensor, factor: int = 2) -> tf.Tensor:
 
 
 def deconv_upsample(net: tf.Tensor) -> tf.Tensor:
-    """Upsamples `[N, H, W, C]` ×2 by a 4×4 transposed convolution, at first bilinearly."""
+    """Upsamples `[N, H, W, C]` ×2 by a 4×4 transposed convolution, bilinear at first."""
     batch, height, width, channels = net.shape.as_list()
     with tf.variable_scope('deconv'):
         weights = slim.model_variable('weights', initializer=bilinear_weights(channels))

@@ -24,7 +24,10 @@ class Conv(NamedTuple):
 
 
 class Encoder(NamedTuple):
-    """Figure 3: dilation rates, stride, channels per branch, channels of the merge."""
+    """Figure 3: dilation rates, stride, channels per branch, channels of the merge.
+
+    Without an `activation_fn`, the merge is a linear bottleneck.
+    """
     name: str
     rates: Sequence[int]
     stride: int
@@ -73,8 +76,8 @@ TABLE: List[Row] = [
     Decoder('decoder_2', 40, skip='encoder_1'),
     Enhancement('enhancement_1', [1, 2, 4], 40, 40),
     Enhancement('enhancement_2', [1, 2, 4], 40, 40),
-    # The paper upsamples decoder 3's sixteen channels twice by 2, then takes the final 1×1
-    # convolution. All of this is linear, so upsampling the two logits once by 4 is the same.
+    # The paper upsamples decoder 3's sixteen channels twice by 2 before the final 1×1 convolution.
+    # Bilinear upsampling and a 1×1 convolution commute, so two logits are upsampled once instead.
     Conv('decoder_3', 1, 1, 16),
     Logits('final', upsampling=4),
 ]
@@ -108,13 +111,8 @@ def mmnet(images: tf.Tensor, is_training: bool,
         logits `[N, H, W, 2]`, channel 1 the foreground, and the end points by block name.
         `aux_logits` `[N, H/16, W/16, 2]` belong to the auxiliary loss. Evaluation keeps that head
         so that its loss can be watched; an export drops it.
-
-    Raises:
-        ValueError: for a size that is not a multiple of 16.
     """
-    layers.check_size(images, STRIDE)
-
-    def width(channels: int) -> int:
+    def scaled(channels: int) -> int:
         return round_channels(channels, settings.width_multiplier)
 
     def rates(row: Union[Encoder, Enhancement]) -> Sequence[int]:
@@ -127,19 +125,19 @@ def mmnet(images: tf.Tensor, is_training: bool,
         net = images
         for row in TABLE:
             if isinstance(row, Conv):
-                net = slim.conv2d(net, width(row.channels), row.kernel, stride=row.stride,
+                net = slim.conv2d(net, scaled(row.channels), row.kernel, stride=row.stride,
                                   scope=row.name)
             elif isinstance(row, Encoder):
-                net = encoder_block(net, rates(row), row.stride, width(row.branch_channels),
-                                    width(row.channels), row.activation_fn, row.name)
+                net = encoder_block(net, rates(row), row.stride, scaled(row.branch_channels),
+                                    scaled(row.channels), row.activation_fn, row.name)
             elif isinstance(row, Decoder):
-                net = decoder_block(net, end_points[row.skip], width(row.channels),
+                net = decoder_block(net, end_points[row.skip], scaled(row.channels),
                                     settings.refinement, row.name)
             elif isinstance(row, Enhancement):
                 if not settings.enhancement:
                     continue
-                net = encoder_block(net, rates(row), 1, width(row.branch_channels),
-                                    width(row.channels), None, row.name)
+                net = encoder_block(net, rates(row), 1, scaled(row.branch_channels),
+                                    scaled(row.channels), None, row.name)
             else:
                 net = layers.upsample(layers.logits_conv(net, row.name), row.upsampling)
             end_points[row.name] = net

@@ -19,7 +19,7 @@ class Bottlenecks(NamedTuple):
     stride: int
 
 
-# Of batch norm, in the backbone and in the networks around it; imported weights are made for it.
+# Batch norm's ε, in the backbone and in the networks around it. Imported weights expect it.
 EPSILON = 1e-5
 
 TABLE = [

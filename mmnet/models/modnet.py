@@ -1,7 +1,7 @@
 """MODNet (Ke et al., AAAI 2022): semantic estimation, detail prediction, semantic-detail fusion.
 
-Each branch is a function. Channels are those of the released network. Details are those of the
-paper (arXiv:2011.11961) or of the release.
+Each branch is a function. Channels are those of the released network. The rest follows the paper
+(arXiv:2011.11961), and the release where the paper is silent.
 """
 
 import dataclasses
@@ -44,11 +44,7 @@ def modnet(images: tf.Tensor, is_training: bool,
         logits `[N, H, W, 2]`, channel 1 the foreground, and the end points by name. `semantic`
         `[N, H/16, W/16, 1]` is the coarse mask's logit, and `detail` `[N, H, W, 1]` the detail
         matte's. Only training uses them.
-
-    Raises:
-        ValueError: for a size that is not a multiple of 32.
     """
-    layers.check_size(images, STRIDE)
     images = layers.normalize(images, mean=[0.5] * 3, scale=2.0)
     with slim.arg_scope(layers.batch_norm_scope(
             is_training, settings.batch_norm_decay, epsilon=EPSILON, activation_fn=tf.nn.relu6,
@@ -169,5 +165,5 @@ def ibn_convs(net: tf.Tensor, channels: Sequence[int], scope: str) -> tf.Tensor:
 
 
 def logit_conv(net: tf.Tensor, kernel: int, stride: int = 1) -> tf.Tensor:
-    """Applies a convolution with bias: one logit a pixel."""
+    """Applies a convolution with bias: one logit per pixel."""
     return layers.linear_conv(net, 1, kernel, stride, scope='logit')

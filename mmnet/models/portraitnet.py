@@ -56,11 +56,7 @@ def portraitnet(images: tf.Tensor, is_training: bool,
     Returns:
         logits `[N, H, W, 2]`, channel 1 the foreground, and the end points by block name.
         With a boundary head, `aux_logits` `[N, H, W, 2]` are its logits, channel 1 the boundary.
-
-    Raises:
-        ValueError: for a size that is not a multiple of 32.
     """
-    layers.check_size(images, STRIDE)
     with slim.arg_scope(layers.batch_norm_scope(
             is_training, settings.batch_norm_decay, epsilon=EPSILON, activation_fn=tf.nn.relu6,
             weights_initializer=slim.variance_scaling_initializer(mode='FAN_OUT'))):

@@ -29,7 +29,7 @@ def test_unknown_settings_are_refused(name, hparams, complaint):
 
 
 def spec_of(build):
-    return dataclasses.replace(models.NETWORKS['mmnet'], build=build)
+    return dataclasses.replace(models.NETWORKS['mmnet'], build=build, stride=lambda settings: 1)
 
 
 @pytest.mark.parametrize('build, complaint', [
