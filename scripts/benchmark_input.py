@@ -16,7 +16,7 @@ with cli.starting():
     import numpy as np
     import tensorflow as tf
 
-    from mmnet.data.augment import MAX_ROTATION, MAX_SCALE
+    from mmnet.data.augment import MMNET_MAX_ROTATION, MMNET_MAX_SCALE
     from mmnet.data.pairs import Pair, find_sets
     from mmnet.data.pipeline import training_dataset
     from mmnet.data.pixels import load_sets
@@ -30,11 +30,11 @@ def plain_dataset(pairs: List[Pair], size: int, batch_size: int) -> tf.data.Data
 
     def example(image_path: tf.Tensor, mask_path: tf.Tensor):
         rgba = tf.concat([read(image_path, 3), read(mask_path, 1)], axis=2) / 255
-        scale = tf.random.uniform([], 1, MAX_SCALE)
+        scale = tf.random.uniform([], 1, MMNET_MAX_SCALE)
         scaled = tf.cast(size * scale, tf.int32)
         rgba = tf.image.resize_images(rgba, [scaled, scaled])
         angle = tf.where(tf.random.uniform([]) < 0.5,
-                         tf.random.uniform([], -MAX_ROTATION, MAX_ROTATION), 0.0)
+                         tf.random.uniform([], -MMNET_MAX_ROTATION, MMNET_MAX_ROTATION), 0.0)
         rgba = tf.contrib.image.rotate(rgba, angle, interpolation='BILINEAR')
         # The largest upright square without empty corners, back at the scaled size.
         keep = 1 / (tf.cos(angle) + tf.abs(tf.sin(angle)))

@@ -12,16 +12,16 @@ from PIL import Image, ImageEnhance
 
 from mmnet.data.backgrounds import replace_background
 
-MAX_SCALE = 1.15
-MAX_ROTATION = np.radians(15)
-ROTATION_PROBABILITY = 0.5
-FLIP_PROBABILITY = 0.5
+# MMNet's largest scale and rotation, and the probability of a rotation and of a flip.
+MMNET_MAX_SCALE = 1.15
+MMNET_MAX_ROTATION = np.radians(15)
+MMNET_PROBABILITY = 0.5
 
-# PortraitNet's, each applied with probability 0.5.
-PROBABILITY = 0.5
-WIDE_ROTATION = np.radians(45)
-RESIZING = (0.5, 1.5)
-TRANSLATION = 0.25
+# PortraitNet's ranges, and the probability of each change.
+PORTRAITNET_SCALES = (0.5, 1.5)
+PORTRAITNET_MAX_ROTATION = np.radians(45)
+PORTRAITNET_MAX_SHIFT = 0.25
+PORTRAITNET_PROBABILITY = 0.5
 NOISE = 10.0
 BLUR_KERNELS = (3, 5)
 # Pillow's factors: 1 leaves the image alone; 0 makes it grey, black, flat or smooth.
@@ -34,13 +34,13 @@ OUTSIDE = (124, 117, 104, 0)
 IMAGE_AND_ALPHA = (0, 1, 2, 3)
 FOREGROUND_AND_ALPHA = (4, 5, 6, 3)
 
-# A crop keeps the head, which is the top HEAD of the visible person, and is larger than it by
-# HEAD_MARGIN.
+# A frame's side is at least this share of the photo's, and HEAD_MARGIN times that of the head, the
+# top HEAD of the visible person.
 SMALLEST_FRAME = 0.35
 HEAD = 0.35
 HEAD_MARGIN = 1.25
-# Farther away, a photo is at least this part of the picture's side.
-FARTHEST = 1 / 3
+# The largest side of a frame that holds all of a photo, in units of the photo's side.
+LARGEST_FRAME = 3.0
 
 
 class Frame(NamedTuple):
@@ -59,7 +59,7 @@ class Preset:
     """How training images vary.
 
     Attributes:
-        transform: draws a matrix, as `random_transform` does.
+        transform: draws a matrix, as `mmnet_transform` does.
         border: OpenCV's border mode, for what lies beyond a photo.
         texture: changes an image `[S, S, 3]`; None changes nothing.
     """
@@ -173,8 +173,8 @@ def random_frame(alpha: np.ndarray, rng: np.random.RandomState) -> Frame:
 
 
 def random_zoom_out(rng: np.random.RandomState) -> Frame:
-    """Draws a frame that holds all of a photo and is up to 1/`FARTHEST` times as large."""
-    side = FARTHEST ** -rng.uniform()
+    """Draws a frame that holds all of a photo and has up to `LARGEST_FRAME` times its side."""
+    side = LARGEST_FRAME ** rng.uniform()
     x, y = rng.uniform(1 - side, 0, size=2)
     return Frame(x, y, side)
 
@@ -191,7 +191,7 @@ def in_frame(transform: np.ndarray, frame: Frame, size: int, photo_size: int) ->
     """Makes a transform show a frame of a photo instead of a picture of the result's size.
 
     Args:
-        transform: `[2, 3]`, as `random_transform` draws it.
+        transform: `[2, 3]`, as `mmnet_transform` draws it.
         frame: as `random_frame` draws it.
         size: side of the result in pixels.
         photo_size: side of the photo in pixels.
@@ -206,7 +206,7 @@ def in_frame(transform: np.ndarray, frame: Frame, size: int, photo_size: int) ->
     return moved
 
 
-def random_transform(rng: np.random.RandomState, size: int) -> np.ndarray:
+def mmnet_transform(rng: np.random.RandomState, size: int) -> np.ndarray:
     """Draws one of MMNet's transforms, which show no pixel from beyond the image.
 
     The scale factor is uniform in [1, 1.15]. A rotated image is enlarged further where its corners
@@ -215,10 +215,10 @@ def random_transform(rng: np.random.RandomState, size: int) -> np.ndarray:
     Returns:
         `[2, 3]`, from pixel coordinates (x, y, 1) of the result to those of the source.
     """
-    scale = rng.uniform(1, MAX_SCALE)
-    rotated = rng.uniform() < ROTATION_PROBABILITY
-    angle = rng.uniform(-MAX_ROTATION, MAX_ROTATION) if rotated else 0.0
-    flip = -1 if rng.uniform() < FLIP_PROBABILITY else 1
+    scale = rng.uniform(1, MMNET_MAX_SCALE)
+    rotated = rng.uniform() < MMNET_PROBABILITY
+    angle = rng.uniform(-MMNET_MAX_ROTATION, MMNET_MAX_ROTATION) if rotated else 0.0
+    flip = -1 if rng.uniform() < MMNET_PROBABILITY else 1
 
     # In the source, the crop is a square of side 1/scale, turned by the angle. Its bounding box is
     # cos + |sin| times as large and must fit. The unit of length is the image's side.
@@ -228,19 +228,20 @@ def random_transform(rng: np.random.RandomState, size: int) -> np.ndarray:
     return _similarity(size, angle, scale, flip, centre)
 
 
-def random_deformation(rng: np.random.RandomState, size: int) -> np.ndarray:
+def portraitnet_transform(rng: np.random.RandomState, size: int) -> np.ndarray:
     """Draws one of PortraitNet's transforms: flip, rotation, resizing, translation.
 
     Pixels from beyond the image may come into view.
 
     Returns:
-        a matrix, as `random_transform` does.
+        a matrix, as `mmnet_transform` does.
     """
-    flip, rotated, resized, moved = rng.uniform(size=4) < PROBABILITY
-    angle = rng.uniform(-WIDE_ROTATION, WIDE_ROTATION) if rotated else 0.0
-    scale = rng.uniform(*RESIZING) if resized else 1.0
-    centre = 0.5 + (rng.uniform(-TRANSLATION, TRANSLATION, size=2) if moved else np.zeros(2))
-    return _similarity(size, angle, scale, -1 if flip else 1, centre)
+    flip, rotated, resized, moved = rng.uniform(size=4) < PORTRAITNET_PROBABILITY
+    angle = rng.uniform(-PORTRAITNET_MAX_ROTATION, PORTRAITNET_MAX_ROTATION) if rotated else 0.0
+    scale = rng.uniform(*PORTRAITNET_SCALES) if resized else 1.0
+    shift = (rng.uniform(-PORTRAITNET_MAX_SHIFT, PORTRAITNET_MAX_SHIFT, size=2) if moved
+             else np.zeros(2))
+    return _similarity(size, angle, scale, -1 if flip else 1, 0.5 + shift)
 
 
 def _similarity(size: int, angle: float, scale: float, flip: int,
@@ -253,7 +254,7 @@ def _similarity(size: int, angle: float, scale: float, flip: int,
     return np.hstack([linear, offset[:, np.newaxis]])
 
 
-def random_texture(image: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
+def portraitnet_texture(image: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
     """Applies PortraitNet's textures: noise, blur, colour, brightness, contrast, sharpness.
 
     Args:
@@ -263,7 +264,7 @@ def random_texture(image: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
     Returns:
         uint8 RGB `[S, S, 3]`.
     """
-    noisy, blurred = rng.uniform(size=2) < PROBABILITY
+    noisy, blurred = rng.uniform(size=2) < PORTRAITNET_PROBABILITY
     if noisy:
         # This generator is several times as fast as RandomState's own normal numbers.
         normal = np.random.default_rng(rng.randint(2 ** 31)).standard_normal(
@@ -274,16 +275,16 @@ def random_texture(image: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
         image = cv2.GaussianBlur(image, (kernel, kernel), 0)
     picture = Image.fromarray(image)
     for enhance, low, high in ENHANCEMENTS:
-        if rng.uniform() < PROBABILITY:
+        if rng.uniform() < PORTRAITNET_PROBABILITY:
             picture = enhance(picture).enhance(rng.uniform(low, high))
     return np.asarray(picture)
 
 
 PRESETS: Dict[str, Preset] = {
-    'mmnet': Preset(random_transform, cv2.BORDER_REPLICATE),
-    'mmnet_texture': Preset(random_transform, cv2.BORDER_REPLICATE, random_texture),
-    'portraitnet_deformation': Preset(random_deformation, cv2.BORDER_CONSTANT),
-    'portraitnet': Preset(random_deformation, cv2.BORDER_CONSTANT, random_texture),
+    'mmnet': Preset(mmnet_transform, cv2.BORDER_REPLICATE),
+    'mmnet_texture': Preset(mmnet_transform, cv2.BORDER_REPLICATE, portraitnet_texture),
+    'portraitnet_deformation': Preset(portraitnet_transform, cv2.BORDER_CONSTANT),
+    'portraitnet': Preset(portraitnet_transform, cv2.BORDER_CONSTANT, portraitnet_texture),
 }
 
 

@@ -128,7 +128,7 @@ def test_no_transform_shows_an_empty_corner():
     rng = np.random.RandomState(0)
     scales, angles, flips = [], [], []
     for _ in range(5000):
-        transform = augment.random_transform(rng, 64)
+        transform = augment.mmnet_transform(rng, 64)
         assert corners(transform, 64).min() > -1e-9 and corners(transform, 64).max() < 64 + 1e-9
         linear = transform[:, :2]
         scales.append(np.linalg.norm(linear[:, 1]) ** -1)
@@ -166,7 +166,7 @@ def test_the_warp_follows_its_transform():
     """Pixel values that tell their own place show where each pixel came from."""
     y, x = np.mgrid[:64, :64].astype(np.uint8)
     pixels = np.dstack([x, y, x, y])[np.newaxis]
-    transform = augment.random_transform(np.random.RandomState(5), 64)
+    transform = augment.mmnet_transform(np.random.RandomState(5), 64)
     preset = dataclasses.replace(augment.PRESETS['mmnet'],
                                  transform=lambda rng, size: transform)
     images, alphas = augment.augment_batch(pixels[:1], augment.Variation(preset), [None])
@@ -180,7 +180,7 @@ def test_portraitnets_deformations_have_its_ranges():
     rng = np.random.RandomState(0)
     scales, angles, flips, shifts = [], [], [], []
     for _ in range(5000):
-        transform = augment.random_deformation(rng, 64)
+        transform = augment.portraitnet_transform(rng, 64)
         linear = transform[:, :2]
         scales.append(np.linalg.norm(linear[:, 1]) ** -1)
         angles.append(np.degrees(np.arctan2(-linear[0, 1], linear[1, 1])))
@@ -239,7 +239,7 @@ GREY_OF = IMAGE.dot([0.299, 0.587, 0.114])
     (4, (0.6, 1.5), 0.6, 0.6 * IMAGE + 0.4 * GREY_OF.mean())])
 def test_colour_brightness_and_contrast(which, bounds, strength, expected):
     rng = Drawn([each == which for each in range(6)], [strength])
-    textured = augment.random_texture(IMAGE.astype(np.uint8), rng)
+    textured = augment.portraitnet_texture(IMAGE.astype(np.uint8), rng)
     assert rng.bounds == bounds and not rng.decisions
     np.testing.assert_allclose(textured, expected, atol=1.6)
 
@@ -250,7 +250,7 @@ def test_sharpness_moves_away_from_or_towards_a_smoothed_image():
     smooth = cv2.filter2D(IMAGE, -1, kernel)
     for strength in (0.8, 1.3):
         rng = Drawn([False] * 5 + [True], [strength])
-        textured = augment.random_texture(image, rng)
+        textured = augment.portraitnet_texture(image, rng)
         assert rng.bounds == (0.8, 1.3)
         expected = (strength * IMAGE + (1 - strength) * smooth).clip(0, 255)
         np.testing.assert_allclose(textured[1:-1, 1:-1], expected[1:-1, 1:-1], atol=1.6)
@@ -258,19 +258,19 @@ def test_sharpness_moves_away_from_or_towards_a_smoothed_image():
 
 def test_noise_and_blur():
     grey = np.full([128, 128, 3], 128, np.uint8)
-    noise = augment.random_texture(grey, Drawn([True] + [False] * 5)).astype(float) - 128
+    noise = augment.portraitnet_texture(grey, Drawn([True] + [False] * 5)).astype(float) - 128
     assert noise.std() == pytest.approx(10, rel=0.03) and abs(noise.mean()) < 0.2
     assert abs(np.corrcoef(noise[..., 0].ravel(), noise[..., 1].ravel())[0, 1]) < 0.03
     point = np.zeros([9, 9, 3], np.uint8)
     point[4, 4] = 255
-    blurred = augment.random_texture(point, Drawn([False, True] + [False] * 4))
+    blurred = augment.portraitnet_texture(point, Drawn([False, True] + [False] * 4))
     assert (blurred[2:7, 2:7] > 0).all() and blurred[2:7, 2:7].sum() == blurred.sum()
 
 
 def test_textures_come_one_by_one():
     rng = np.random.RandomState(0)
     image = IMAGE.astype(np.uint8)
-    kept = np.mean([np.array_equal(augment.random_texture(image, rng), image)
+    kept = np.mean([np.array_equal(augment.portraitnet_texture(image, rng), image)
                     for _ in range(3000)])
     # Six coins all on one side; an enhancement by nearly 1 changes nothing either.
     assert 0.5 ** 6 / 2 < kept < 0.5 ** 6 * 4
@@ -285,7 +285,7 @@ def test_framing_shows_a_part_and_crops_lie_anywhere():
         assert low < alphas.sum(axis=(1, 2, 3)).max() / 255 < high
     places = []
     for _ in range(2000):
-        transform = augment.random_transform(rng, 64)
+        transform = augment.mmnet_transform(rng, 64)
         if transform[0, 1] == 0:
             side = np.linalg.norm(transform[:, 1])
             places.append((transform.dot([31.5, 31.5, 1]) - 31.5) / (32 * (1 - side)))
