@@ -22,9 +22,9 @@ from mmnet.records import Record
 # Rows of a picture strip.
 STRIP_EXAMPLES = 4
 
-# Takes images [N, S, S, 3] and alphas [N, S, S, 1], uint8. Returns alphas [N, S, S, 1] in [0, 1],
-# and by name the batch's mean of whatever else it measures.
+# Alphas [N, S, S, 1] in [0, 1], and the batch's mean losses by name.
 Predicted = Tuple[np.ndarray, Dict[str, float]]
+# Takes images [N, S, S, 3] and true alphas [N, S, S, 1], uint8.
 BatchPredictor = Callable[[np.ndarray, np.ndarray], Predicted]
 # Also takes the alphas that the network has given for the images, as their past.
 PastPredictor = Callable[[np.ndarray, np.ndarray, np.ndarray], Predicted]
@@ -92,33 +92,34 @@ class Evaluator:
         Raises:
             UserError: for files that cannot be decoded, unless they are skipped.
         """
-        first: Rows = {name: [] for name in self._sets}
-        second: Rows = {name: [] for name in self._sets}
+        rows: Rows = {name: [] for name in self._sets}
+        rows_own_past: Rows = {name: [] for name in self._sets}
         strip: List[Shown] = []
-        # The error of a clip's last frame.
-        before: Optional[np.ndarray] = None
+        # Of a clip's last frame.
+        last_error: Optional[np.ndarray] = None
         for name, batch in self._batches():
             images = np.stack([example.image for _, example in batch])
             alphas_gt = np.stack([example.alpha for _, example in batch])
             alphas, means = predict(images, alphas_gt)
             for (index, example), alpha in zip(batch, alphas):
                 row, error = self._measure(alpha, example)
-                first[name].append({**means, **row})
+                # Each image gets its batch's losses: a smaller last batch then counts less.
+                rows[name].append({**means, **row})
                 if self._moving:
-                    if before is not None and before.shape != error.shape:
+                    if last_error is not None and last_error.shape != error.shape:
                         raise UserError(f'{name}: its frames differ in size; give all frames of a '
                                         f'clip the same one')
-                    first[name][-1]['dtssd'] = scores.flicker(error, before)
-                    before = error
+                    rows[name][-1]['dtssd'] = scores.flicker(error, last_error)
+                    last_error = error
                 if index in self._strip_indices:
                     strip.append((example, alpha))
             if predict_with_past:
                 alphas, means = predict_with_past(images, alphas_gt, alphas)
-                second[name] += [{**means, **self._measure(alpha, example)[0]}
-                                 for (_, example), alpha in zip(batch, alphas)]
-        record = _means_of_sets(first)
+                rows_own_past[name] += [{**means, **self._measure(alpha, example)[0]}
+                                        for (_, example), alpha in zip(batch, alphas)]
+        record = _means_of_sets(rows)
         if predict_with_past:
-            record['own_past'] = _means_of_sets(second)
+            record['own_past'] = _means_of_sets(rows_own_past)
         return record, strip
 
     def _measure(self, alpha: np.ndarray, example: Example) -> Tuple[Dict[str, float], np.ndarray]:
@@ -157,13 +158,11 @@ class Evaluator:
 
     def _read(self, pair: Pair) -> Union[Example, str]:
         """Decodes a pair; returns the problem as text if it cannot be decoded."""
-        path = pair.image
         try:
-            image = decode.read_image(path, self._size)
-            path = pair.mask or ''
-            mask = decode.read_mask(path)
-        except decode.UNREADABLE as error:
-            return f'{path}: cannot be decoded ({error})'
+            image = decode.checked(decode.read_image, pair.image, self._size)
+            mask = decode.checked(decode.read_mask, pair.mask or '')
+        except UserError as error:
+            return str(error)
         return Example(image, decode.resize_mask(mask, self._size)[..., np.newaxis], mask)
 
 

@@ -21,7 +21,7 @@ with cli.starting():
     from mmnet.data import decode
     from mmnet.data.pairs import find_photos, note_unread
     from mmnet.errors import UserError
-    from mmnet.runtime import is_file
+    from mmnet.runtime import is_exported_file
 
 MADE_WITH = 'labelled.json'
 
@@ -62,10 +62,10 @@ def main() -> int:
         if os.path.exists(mask_path):
             continue
         try:
-            image = decode.read_image(path)
-        except decode.UNREADABLE as error:
+            image = decode.checked(decode.read_image, path)
+        except UserError as error:
             bad += 1
-            print(f'{path}: cannot be read ({error})', file=sys.stderr)
+            print(error, file=sys.stderr)
             continue
         alpha = inference.matte(predictor, image, args.refine)
         if np.abs(2 * alpha - 1).mean() < args.confidence:
@@ -91,7 +91,7 @@ def mask_of(alpha: np.ndarray) -> np.ndarray:
 
 def network_of(model: str) -> str:
     """Returns the file or the very checkpoint of --model; training may add later ones."""
-    if is_file(model) or model.endswith('.tflite'):
+    if is_exported_file(model) or model.endswith('.tflite'):
         return model
     # Only checkpoints need TensorFlow.
     from mmnet import checkpoints

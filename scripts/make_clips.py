@@ -20,7 +20,6 @@ with cli.starting():
     from tqdm import tqdm
 
     from mmnet import files
-    from mmnet.data import decode
     from mmnet.data.pairs import Pair, find_pairs, report_problems
     from mmnet.datasets import clips
     from mmnet.datasets.scenes import DRAWN, PAIRS, find_sources, load_scenes
@@ -79,8 +78,8 @@ def make(pair: Pair, args: argparse.Namespace, scenes: Optional[np.ndarray]) -> 
     rng = np.random.RandomState([args.seed, zlib.crc32(os.fsencode(pair.stem))])
     try:
         person = clips.person_of(pair)
-    except decode.UNREADABLE as error:
-        return f'{pair.image}: cannot be decoded ({error})'
+    except UserError as error:
+        return str(error)
     size = person.shape[1::-1]
     scene = (draw_background(rng, *size) if scenes is None else
              cv2.resize(scenes[rng.randint(len(scenes))], size) / np.float32(255))

@@ -64,7 +64,8 @@ def find_clips(predictions: str, truth: str) -> Dict[str, List[Mattes]]:
                        for folder in (predictions, truth))
     for name in sorted(names ^ names_gt):
         where, there = (predictions, truth) if name in names else (truth, predictions)
-        raise UserError(f'{os.path.join(where, name)}: this clip is missing in {there}')
+        raise UserError(f'{os.path.join(where, name)}: this clip is missing in {there}; '
+                        f'add it there, or remove it here')
     if not names:
         raise UserError(f'{truth}: holds no folders of frames; leave out --video for pictures')
     return {name: match(frames_of(os.path.join(predictions, name)),
@@ -137,13 +138,8 @@ def score(mattes: List[Mattes], args, progress) -> Dict[str, Any]:
 
 def read(path: str, path_gt: str) -> Tuple[np.ndarray, np.ndarray]:
     """Reads a matte and its truth, in [0, 1]; raises UserError if they do not belong together."""
-    mattes = []
-    for each, read_file in ((path, decode.read_alpha), (path_gt, decode.read_mask)):
-        try:
-            mattes.append(read_file(each) / 255)
-        except decode.UNREADABLE as error:
-            raise UserError(f'{each}: cannot be read ({error})')
-    alpha, alpha_gt = mattes
+    alpha = decode.checked(decode.read_alpha, path) / 255
+    alpha_gt = decode.checked(decode.read_mask, path_gt) / 255
     if alpha.shape != alpha_gt.shape:
         raise UserError(f'{path}: has {alpha.shape[1]}×{alpha.shape[0]} pixels, its truth '
                         f'{path_gt} has {alpha_gt.shape[1]}×{alpha_gt.shape[0]}; resize one to the '

@@ -76,10 +76,8 @@ def read(pair: Pair) -> Tuple[np.ndarray, np.ndarray]:
     Raises:
         UserError: if one of them cannot be decoded.
     """
-    try:
-        photo, truth = decode.read_image(pair.image), decode.read_mask(pair.mask or '')
-    except decode.UNREADABLE as problem:
-        raise UserError(f'{pair.image}: the frame or its mask cannot be read ({problem})')
+    photo = decode.checked(decode.read_image, pair.image)
+    truth = decode.checked(decode.read_mask, pair.mask or '')
     return photo, cv2.resize(truth, photo.shape[1::-1]) / np.float32(255)
 
 

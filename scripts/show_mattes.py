@@ -67,13 +67,8 @@ def main() -> int:
                *([name for name, _ in networks] if several else ONE_NETWORK)]
     rows = [header(columns)]
     for image, mask in shown:
-        path = image
-        try:
-            photo = decode.read_image(path)
-            path = mask or image
-            truth = decode.read_mask(path) if mask else None
-        except decode.UNREADABLE as error:
-            raise UserError(f'{path}: cannot be read ({error})')
+        photo = decode.checked(decode.read_image, image)
+        truth = decode.checked(decode.read_mask, mask) if mask else None
         alphas = [inference.matte(predictor, photo, args.refine) for _, predictor in networks]
         cells = [photo, *([truth] if args.dataset_path else []), *map(pictures.grey, alphas)]
         if not several:

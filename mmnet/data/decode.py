@@ -1,10 +1,12 @@
 """Reads photos and masks, upright and in 8 bits, from any file format and pixel mode."""
 
 import os
-from typing import Optional
+from typing import Callable, Optional
 
 import numpy as np
 from PIL import Image
+
+from mmnet.errors import UserError
 
 # Extensions of photos that people give to matting programs, and that public sets have.
 PHOTOS = ('.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff')
@@ -62,6 +64,18 @@ def read_image(path: str, size: Optional[int] = None) -> np.ndarray:
             image.draft(None, (size, size))
         image = _eight_bit(_upright(image)).convert('RGB')
     return np.asarray(_resize(image, size))
+
+
+def checked(read: Callable[..., np.ndarray], path: str, *args) -> np.ndarray:
+    """Calls `read`, such as `read_image`, for a file that a user named.
+
+    Raises:
+        UserError: names the file and what is wrong with it.
+    """
+    try:
+        return read(path, *args)
+    except UNREADABLE as error:
+        raise UserError(f'{path}: cannot be decoded ({error})')
 
 
 def read_opacity(path: str) -> Optional[np.ndarray]:

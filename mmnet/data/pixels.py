@@ -22,7 +22,7 @@ from mmnet.errors import UserError
 
 # A cache's note of what it holds has the cache's name and this ending.
 NOTE = '.json'
-# Counts the changes in how photos and masks are read; after one, caches are built again.
+# Raise this when the reading of photos or masks changes: older caches are then built again.
 READING = 2
 # Photos decoded between two notes of progress.
 AT_ONCE = 256
@@ -129,15 +129,13 @@ def _decode_all(pairs: List[Pair], size: int, skip_bad_pairs: Optional[bool], fo
     Pairs whose image is in `done` are left out.
     """
     def attempt(pair: Pair) -> Union[np.ndarray, str]:
-        path = pair.image
         try:
-            image = decode.read_image(path, size)
+            image = decode.checked(decode.read_image, pair.image, size)
             if pair.mask is None:
                 return np.dstack([image, np.zeros([size, size], np.uint8)])
-            path = pair.mask
-            mask = decode.read_mask(path, size)
-        except decode.UNREADABLE as error:
-            return f'{path}: cannot be decoded ({error})'
+            mask = decode.checked(decode.read_mask, pair.mask, size)
+        except UserError as error:
+            return str(error)
         colours = [foreground_colours(image, mask / np.float32(255))] if foregrounds else []
         return np.dstack([image, mask, *colours])
 

@@ -121,13 +121,12 @@ def person_of(pair: Pair) -> np.ndarray:
     """Reads the person of a pair for `clip_of`, in the person's own colours F.
 
     Raises:
-        decode.UNREADABLE: for files that cannot be read.
+        UserError: names a file that cannot be read.
     """
     assert pair.mask is not None
-    image = decode.read_image(pair.image)
-    height, width = image.shape[:2]
-    mask = cv2.resize(decode.read_mask(pair.mask), (width, height), interpolation=cv2.INTER_LINEAR)
-    alpha = mask / np.float32(255)
+    image = decode.checked(decode.read_image, pair.image)
+    mask = decode.checked(decode.read_mask, pair.mask)
+    alpha = cv2.resize(mask, image.shape[1::-1], interpolation=cv2.INTER_LINEAR) / np.float32(255)
     colours = foreground_colours(image, alpha) / np.float32(255)
     return np.dstack([colours * alpha[..., None], alpha])
 

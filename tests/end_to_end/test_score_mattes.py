@@ -107,7 +107,7 @@ def spoil(root, kind):
 
 @pytest.mark.parametrize('kind, named', [
     ('no truth', '2.png: has no true matte'), ('no prediction', '2.png: has no prediction'),
-    ('another size', 'p/c/2.png: has 31×20 pixels'), ('no picture', 'p/c/2.png: cannot be read'),
+    ('another size', 'p/c/2.png: has 31×20 pixels'), ('no picture', 'p/c/2.png: cannot be decoded'),
     ('two of a name', '2.jpg'), ('two predictions', '2_alpha.png: two predictions'),
     ('tiny', 'too small')])
 def test_bad_mattes_are_named(tmp_path, kind, named):
