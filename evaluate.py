@@ -1,12 +1,12 @@
 #!/usr/bin/env python
 """Measures checkpoints and exported files on a split: gradient error, MAD, IOU; see README.md.
 
-Checkpoints are also measured by the losses.
+For checkpoints, it also reports the losses.
 """
 
 import argparse
 import os
-from typing import Callable, Dict, List, Mapping
+from typing import TYPE_CHECKING, Callable, Dict, List, Mapping
 
 from mmnet import cli
 
@@ -18,6 +18,9 @@ with cli.starting():
     from mmnet.errors import UserError
     from mmnet.records import Record
     from mmnet.runtime import Interpreter, following
+
+if TYPE_CHECKING:
+    from mmnet.hparams import HParams
 
 # The default of --dataset_split_name; `check_flags` compares with it.
 SPLIT = 'test'
@@ -33,20 +36,9 @@ def main() -> int:
     if args.clips:
         return evaluate_clips(args)
     if args.checkpoint_path is None:
-        return evaluate_other(args)
+        return evaluate_without_checkpoint(args)
     environments.enter('tensorflow')
-    if args.watch:
-        return watch(args)
-    from mmnet import checkpoints, hparams
-    checkpoint = checkpoints.resolve(args.checkpoint_path)
-    train_dir = os.path.dirname(checkpoint) or '.'
-    evaluate = prepare(args, train_dir, hparams.read(train_dir))
-    try:
-        record = evaluate(checkpoint)
-    except FileNotFoundError:
-        # Training deletes its oldest checkpoints; the directory has a newer one by now.
-        record = evaluate(checkpoints.resolve(args.checkpoint_path))
-    return finish(args, record)
+    return watch(args) if args.watch else evaluate_once(args)
 
 
 def make_parser() -> cli.Parser:
@@ -126,7 +118,7 @@ def finish(args: argparse.Namespace, record: Record) -> int:
     return 0
 
 
-def evaluate_other(args: argparse.Namespace) -> int:
+def evaluate_without_checkpoint(args: argparse.Namespace) -> int:
     """Measures an exported file, or the baseline that needs none."""
     if args.always_foreground:
         # Any size will do; OpenCV enlarges a single pixel wrongly.
@@ -165,12 +157,8 @@ def make_evaluator(args: argparse.Namespace, sets: Mapping[str, List[Pair]],
                                 args.metrics == 'all')
 
 
-def held_out(args: argparse.Namespace, trained) -> Dict[str, List[Pair]]:
+def held_out(args: argparse.Namespace, trained: 'HParams') -> Dict[str, List[Pair]]:
     """Finds the pairs that training left out for validation.
-
-    Args:
-        args: of this program.
-        trained: the training's `HParams`.
 
     Raises:
         UserError: if it left out none.
@@ -188,18 +176,14 @@ def split_of(args: argparse.Namespace) -> str:
     return records.VALIDATION if args.validation else args.dataset_split_name
 
 
-def prepare(args: argparse.Namespace, train_dir: str, trained) -> Callable[[str], Record]:
+def prepare(args: argparse.Namespace, train_dir: str,
+            trained: 'HParams') -> Callable[[str], Record]:
     """Finds the photos; returns the function that measures a checkpoint of a train directory.
-
-    Args:
-        args: of this program.
-        train_dir: the train directory.
-        trained: its `HParams`.
 
     Raises:
         UserError: if photos cannot be read, or to watch with other photos than before.
     """
-    from mmnet import watching
+    from mmnet.checkpoint_evaluation import CheckpointPredictor, evaluate_checkpoint
     sets = (held_out(args, trained) if args.validation else
             find_sets(args.dataset_path, args.dataset_split_name, args.skip_bad_pairs))
     data, path = describe(sets), records.path_of(train_dir, split_of(args))
@@ -207,9 +191,23 @@ def prepare(args: argparse.Namespace, train_dir: str, trained) -> Callable[[str]
         raise UserError(f'{path}: holds results for other photos; move it and best/ away, or leave '
                         f'out --watch')
     evaluator = make_evaluator(args, sets, trained.image_size)
-    network = watching.CheckpointPredictor(trained)
-    return lambda checkpoint: watching.evaluate_checkpoint(
+    network = CheckpointPredictor(trained)
+    return lambda checkpoint: evaluate_checkpoint(
         evaluator, network, checkpoint, split_of(args), data)
+
+
+def evaluate_once(args: argparse.Namespace) -> int:
+    """Measures one checkpoint."""
+    from mmnet import checkpoints, hparams
+    checkpoint = checkpoints.resolve(args.checkpoint_path)
+    train_dir = os.path.dirname(checkpoint) or '.'
+    evaluate = prepare(args, train_dir, hparams.read(train_dir))
+    try:
+        record = evaluate(checkpoint)
+    except FileNotFoundError:
+        # Training deletes its oldest checkpoints; the directory has a newer one by now.
+        record = evaluate(checkpoints.resolve(args.checkpoint_path))
+    return finish(args, record)
 
 
 def watch(args: argparse.Namespace) -> int:

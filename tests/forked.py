@@ -15,7 +15,7 @@ from mmnet import cli
 
 with cli.starting():
     # What entry points import.
-    from mmnet import flags, training, watching  # noqa: F401
+    from mmnet import checkpoint_evaluation, flags, training, watching  # noqa: F401
     from mmnet.tflite import export  # noqa: F401
 
 # It imports this module, and forks for each process.

@@ -22,7 +22,7 @@ FLOORS = [
     {'hparams', 'memory', 'quantization'},
     {'graph', 'checkpoints', 'inputs'}, {'restored', 'summaries', 'tflite', 'warm_start'},
     {'imagenet', 'teacher'},
-    {'training', 'watching'}, {'inference', 'flags'}, {'steady'},
+    {'training', 'watching', 'checkpoint_evaluation'}, {'inference', 'flags'}, {'steady'},
     {'matting', 'reproduction'}]
 
 
