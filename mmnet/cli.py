@@ -31,7 +31,7 @@ from mmnet.errors import UserError
 from mmnet.settings import Bounds, describe_number
 
 INTERRUPTED = 130
-# How a write fails where the disk or a quota is full.
+# Errors of a write: the disk is full, the quota is used up, or the device fails.
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 # What runs an exported file by default.
 RUNTIME = 'litert'
@@ -50,6 +50,9 @@ def starting() -> Iterator[None]:
     os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
     logging.getLogger('tensorflow').setLevel(logging.ERROR)
     warnings.filterwarnings('ignore', category=FutureWarning, module='tensor(flow|board)')
+    # imageio-ffmpeg's static build crashes at a transport stream (.mts) if it finds the system's
+    # character converters, which are of another C library.
+    os.environ.setdefault('GCONV_PATH', os.devnull)
     # Pillow warns about the large photos of today's phones.
     warnings.filterwarnings('ignore', message='Image size .* exceeds limit')
     # imageio-ffmpeg warns about every video that it turns upright.
@@ -69,7 +72,7 @@ def run(main: Callable[[], Optional[int]]) -> None:
     """
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     for stream in ('stdout', 'stderr'):
-        # Python has none where the shell closed it.
+        # A stream that the shell closed is None.
         setattr(sys, stream, getattr(sys, stream) or open(os.devnull, 'w'))
     # A file name may hold bytes that are not UTF-8, and is printed all the same.
     sys.stdout.reconfigure(errors='backslashreplace')  # type: ignore[attr-defined]

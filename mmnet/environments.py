@@ -10,7 +10,7 @@ from typing import Optional, Sequence
 
 from mmnet.cli import RUNTIME
 from mmnet.errors import UserError
-from mmnet.runtime import PACKAGES, installed, is_file
+from mmnet.runtime import PACKAGES, installed, is_exported_file
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # By the package that a runtime is in.
@@ -85,7 +85,7 @@ def enter_for(paths: Sequence[str], runtime: Optional[str], flag: str = '--model
         UserError: if the network does not exist, or if the environment is not set up or lacks
             the wanted runtime.
     """
-    checkpoint = next((path for path in paths if not is_file(path)), None)
+    checkpoint = next((path for path in paths if not is_exported_file(path)), None)
     if checkpoint is None:
         return enter(runtime or RUNTIME)
     if not any(os.path.exists(checkpoint + ending) for ending in ('', '.index', '.meta')):

@@ -17,7 +17,7 @@ from PIL import Image, ImageColor, ImageOps
 from mmnet import compositing, pictures, pretrained
 from mmnet.data import decode
 from mmnet.errors import UserError
-from mmnet.runtime import Interpreter, Predictor, is_file
+from mmnet.runtime import Interpreter, Predictor, is_exported_file
 
 # The guided filter's radius, in pixels of the network, and its ε, in squared steps of 255.
 # With the default network of commit 3a6a78d, gradient error falls by 12 % on 192 selfies, and MAD
@@ -40,7 +40,7 @@ def load(path: str, flag: str, runtime: Optional[str] = None) -> Predictor:
         UserError: for other files, and for files that cannot be read.
     """
     path = pretrained.find(path)
-    if is_file(path):
+    if is_exported_file(path):
         return Interpreter(path, runtime).predictor()
     if path.endswith('.tflite'):
         raise UserError(f'{flag} {path}: no such file; export_tflite.py writes it')
@@ -117,8 +117,11 @@ def parse_background(text: str) -> Background:
             lambda width, height: np.asarray(ImageOps.fit(picture, (width, height), Image.BICUBIC)))
         return lambda image, alpha: fitted(image.shape[1], image.shape[0])
     try:
-        colour = np.array(ImageColor.getrgb(text)[:3], np.uint8)
+        colour = ImageColor.getrgb(text)[:3]
+        # Pillow does not check rgb(0, 0, 300).
+        if max(colour) > 255:
+            raise ValueError(text)
     except ValueError:
         raise UserError(f'--background {text}: is not a picture\'s path, a colour such as white or '
                         f'#1f9e59, or blur')
-    return lambda image, alpha: colour
+    return lambda image, alpha: np.array(colour, np.uint8)

@@ -26,7 +26,8 @@ from mmnet.data import decode
 from mmnet.errors import UserError
 from mmnet.runtime import following
 
-VIDEOS = ('.mp4', '.mov', '.m4v', '.avi', '.mkv', '.webm', '.3gp', '.mts')
+VIDEOS = ('.mp4', '.mov', '.m4v', '.avi', '.mkv', '.webm', '.3gp', '.mts', '.m2ts', '.mpg', '.mpeg',
+          '.wmv', '.flv', '.ogv')
 PHOTO_FILES = {'cutout': '.png', 'alpha': '.png', 'composite': '.jpg'}
 VIDEO_FILES = {'cutout': '.mov', 'alpha': '.mp4', 'composite': '.mp4'}
 
@@ -349,4 +350,6 @@ def results(image: np.ndarray, alpha: np.ndarray, background: inference.Backgrou
 
 def command() -> None:
     """Runs the program."""
-    cli.run(main)
+    # The installed command starts here, not in scripts/matte.py.
+    with cli.starting():
+        cli.run(main)

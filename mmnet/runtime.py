@@ -68,7 +68,7 @@ def installed(runtime: str) -> bool:
     return importlib.util.find_spec(PACKAGES[runtime]) is not None
 
 
-def is_file(path: str) -> bool:
+def is_exported_file(path: str) -> bool:
     """Returns whether a network is an exported file, not a checkpoint or a train directory."""
     return os.path.isfile(path) and not path.endswith(('.index', '.meta'))
 

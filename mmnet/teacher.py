@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from mmnet import checkpoints, hparams, losses, pretrained
 from mmnet.graph import build_network, open_session
-from mmnet.runtime import Interpreter, is_file
+from mmnet.runtime import Interpreter, is_exported_file
 
 # Takes images [N, S, S, 3] in [0, 1]; returns alphas [N, S, S, 1] that no gradient passes.
 Teacher = Callable[[tf.Tensor], tf.Tensor]
@@ -27,7 +27,7 @@ def load(path: str, flag: str) -> Teacher:
         UserError: for other files, and for files that cannot be read.
     """
     path = pretrained.find(path)
-    if is_file(path):
+    if is_exported_file(path):
         return _file(Interpreter(path))
     checkpoint = checkpoints.resolve(path, flag)
     return _network(hparams.read_beside(checkpoint), checkpoint)

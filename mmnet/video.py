@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import os
 import queue
+import re
 import subprocess
 import threading
 import time
@@ -99,8 +100,9 @@ def _to_rgb(meta: Dict[str, Any], fps: Fraction) -> str:
     """
     pixels, (width, height) = meta['pix_fmt'], meta['source_size']
     hdr = any(curve in pixels for curve in HDR_CURVES)
-    # Players take the untagged colours of HD for BT.709, and ffmpeg would not.
-    untagged = 'unknown/' in pixels or not any(
+    # Players take the untagged colours of HD for BT.709, and ffmpeg would not. The matrix comes
+    # first, as in `yuv420p(tv, smpte170m/unknown/unknown)`.
+    untagged = re.search(r'[( ]unknown/', pixels) or not any(
         name in pixels for name in ('bt', 'smpte', 'fcc', 'gbr'))
     hd = width >= HD_COLUMNS or height > SD_LINES
     matrix = 'bt709' if untagged and hd else 'auto'

@@ -20,7 +20,7 @@ with cli.starting():
 
     from mmnet import environments, pretrained
     from mmnet.errors import UserError
-    from mmnet.runtime import Interpreter, is_file
+    from mmnet.runtime import Interpreter, is_exported_file
 
 RUNTIMES = {'tensorflow': 'TensorFlow 1.15', 'litert': 'LiteRT, Interpreter',
             'litert_compiled': 'LiteRT, CompiledModel', 'mediapipe': 'MediaPipe'}
@@ -120,7 +120,7 @@ def main() -> int:
         return 0
     if not args.checkpoint_path:
         parser.error('--checkpoint_path is required')
-    if not is_file(args.file):
+    if not is_exported_file(args.file):
         raise UserError(f'{args.file}: no such file; export_tflite.py writes it')
     environments.enter('tensorflow')
     from mmnet.datasets import synthetic

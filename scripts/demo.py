@@ -22,7 +22,7 @@ with cli.starting():
 
     from mmnet import environments, files, pretrained
     from mmnet.errors import UserError
-    from mmnet.runtime import Interpreter, is_file
+    from mmnet.runtime import Interpreter, is_exported_file
 
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'demo')
 PAGE = ('index.html', 'demo.css', 'demo.js', 'matting.js', 'composition.js')
@@ -44,17 +44,23 @@ def main() -> int:
     args = parser.parse_args()
     if not os.path.isdir(PACKAGES):
         raise UserError('LiteRT.js is not set up; run scripts/setup.sh --demo once')
-    if not is_file(args.model):
+    if not is_exported_file(args.model):
         raise UserError(f'--model {args.model}: no such file; export_tflite.py writes it')
     if args.build and os.path.lexists(args.build):
         raise UserError(f'--build {args.build}: exists already; choose a new folder')
+    if args.build:
+        parent = os.path.dirname(os.path.abspath(args.build))
+        files.make_directory(parent)
+        files.check_writable(parent, '--build')
     interpreter = Interpreter(args.model, environments.enter('litert'))
     with tempfile.TemporaryDirectory() as scratch:
         folder = os.path.join(scratch, 'page')
         build(folder, args.model, interpreter)
         if args.build:
-            files.make_directory(os.path.dirname(os.path.abspath(args.build)))
-            shutil.move(folder, args.build)
+            try:
+                shutil.move(folder, args.build)
+            except OSError as error:
+                raise UserError(f'--build {args.build}: cannot be written ({error.strerror})')
             print(f'{args.build}: put it on any static host; threads need these headers: ' +
                   ', '.join(f'{name}: {value}' for name, value in ISOLATION.items()))
         else:

@@ -80,7 +80,7 @@ def test_backgrounds(tmp_path):
     Image.fromarray(stripes).save(path)
     fitted = inference.parse_background(path)(photo, alpha)
     assert fitted.shape == photo.shape and fitted.min() == 255, 'its middle, not squeezed'
-    for bad in ('beach.jpg', '#12', __file__):
+    for bad in ('beach.jpg', '#12', 'rgb(0, 0, 300)', __file__):
         with pytest.raises(UserError, match='--background'):
             inference.parse_background(bad)
 

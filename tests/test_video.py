@@ -107,7 +107,8 @@ def test_hdr_becomes_srgb(tmp_path, curve, colour, tags):
 @pytest.mark.parametrize('size, matrix, flags', [
     ('1280x720', 'bt709', []), ('1280x534', 'bt709', []), ('64x48', 'bt601', []),
     ('640x480', 'bt601', ['-metadata:s:v', 'rotate=90']),
-    ('1280x720', 'bt709', ['-color_primaries', 'bt709', '-color_trc', 'bt709'])])
+    ('1280x720', 'bt709', ['-color_primaries', 'bt709', '-color_trc', 'bt709']),
+    ('1280x720', 'bt601', ['-colorspace', 'smpte170m'])])
 def test_colours_stay_and_are_tagged(tmp_path, size, matrix, flags):
     path = tmp_path / 'in.mp4'
     coloured(path, '-vf', f'scale=out_color_matrix={matrix}', '-pix_fmt', 'yuv420p', *flags,

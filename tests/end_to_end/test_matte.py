@@ -2,7 +2,9 @@
 
 import json
 import os
+import subprocess
 
+import imageio_ffmpeg
 import numpy as np
 import pytest
 from PIL import Image
@@ -92,6 +94,18 @@ def test_what_was_cut_away_stays_away(trained, tmp_path):
     assert not cutout[:, :15].any()
     np.testing.assert_allclose(cutout[:, 15, 3], alpha[:, 15] * 128, atol=0.51)
     np.testing.assert_allclose(cutout[:, 16:, 3], alpha[:, 16:] * 255, atol=0.51)
+
+
+def test_a_transport_stream_is_read(trained, tmp_path):
+    """ffmpeg's static build crashes at its service table if it finds the system's converters."""
+    subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), '-v', 'error', '-f', 'lavfi', '-i',
+                    'testsrc=s=64x48:d=0.4', '-metadata', 'service_name=Camera', '-f', 'mpegts',
+                    str(tmp_path / 'clip.mts')], check=True)
+    status, _, err = matte(trained, tmp_path / 'clip.mts', '--output_dir', tmp_path / 'out',
+                           '--write', 'alpha')
+    assert status == 0, err
+    with video.reading(str(tmp_path / 'out' / 'clip_alpha.mp4')) as made:
+        assert len(list(made.images)) == 10
 
 
 def test_one_bad_file_does_not_stop_the_rest(trained, tmp_path):
