@@ -1,7 +1,7 @@
 // Clicks through the page of scripts/demo.py: `node demo_worker.mjs IN.json OUT.json`; no test itself.
 //
 // IN names the page's `url`, a `photo`, a `background`, a file that is `broken`, a `camera` film
-// (Y4M), a `film` (WebM) and a `folder` for what comes out. OUT gets what the page says, and the alpha
+// (Y4M), a `film` (WebM), one in `hevc`, and a `folder` for what comes out. OUT gets what the page says, and the alpha
 // on its canvas.
 
 import {readFileSync, writeFileSync} from 'node:fs';
@@ -10,7 +10,8 @@ import {join} from 'node:path';
 import {launch, open} from './browser.mjs';
 
 const [source, target] = process.argv.slice(2);
-const {url, photo, background, broken, camera, film, folder} = JSON.parse(readFileSync(source));
+const {url, photo, background, broken, camera, film, hevc, folder} =
+    JSON.parse(readFileSync(source));
 const found = {errors: []};
 
 const text = (page, id) => page.locator(`#${id}`).textContent();
@@ -56,13 +57,21 @@ try {
 
   await page.setInputFiles('#file', broken);
   found.broken = await message(page);
+  await page.setInputFiles('#file', hevc);
+  found.hevc = await message(page);
 
+  await page.evaluate(() => {
+    const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+    navigator.mediaDevices.getUserMedia = async (wanted) => (window.stream = await open(wanted));
+  });
   await page.click('#camera');
   await figures(page, 'frames/s');
   await page.waitForTimeout(2000);
   found.camera = await text(page, 'figures');
   found.cameraMessage = await text(page, 'message');
   await page.screenshot({path: join(folder, 'camera.png')});
+  await page.evaluate(() => window.stream.getVideoTracks()[0].dispatchEvent(new Event('ended')));
+  found.unplugged = await message(page);
 
   await page.setInputFiles('#file', film);
   await figures(page, 'frames/s');

@@ -108,6 +108,11 @@ async function startCamera() {
   }
   const video = Object.assign(document.createElement('video'), {srcObject: stream});
   if (!await play({video, stream})) return;
+  stream.getVideoTracks()[0].addEventListener('ended', () => guarded(async () => {
+    if (source?.stream !== stream) return;
+    stop();
+    throw new UserError('The camera has stopped; connect it again, or choose another one.');
+  }));
   const {deviceId, facingMode} = stream.getVideoTracks()[0].getSettings();
   camera = deviceId;
   page.result.classList.toggle('mirrored', facingMode !== 'environment');
@@ -141,10 +146,14 @@ async function openFile() {
   if (file.type.startsWith('video/')) {
     const url = URL.createObjectURL(file);
     const video = Object.assign(document.createElement('video'), {src: url, loop: true});
-    await play({video, url}).catch(() => {
+    try {
+      await play({video, url});
+      // A browser plays the sound even if it cannot decode the pictures.
+      if (source?.video === video && !video.videoWidth) throw unreadable();
+    } catch {
       stop();
       throw unreadable();
-    });
+    }
   } else {
     const image = await createImageBitmap(file).catch(() => null);
     if (choice !== choices) return;

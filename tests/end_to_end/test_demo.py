@@ -39,6 +39,14 @@ def film(path):
                     str(path)], input=b''.join(frames), check=True)
 
 
+def film_in_hevc(path):
+    """Writes a film with sound whose pictures the test's browser cannot decode."""
+    subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), '-v', 'error', '-f', 'lavfi', '-i',
+                    'testsrc=s=240x320:r=10:d=1', '-f', 'lavfi', '-i', 'sine=d=1', '-c:v',
+                    'libx265', '-x265-params', 'log-level=error', '-pix_fmt', 'yuv420p', '-c:a',
+                    'libopus', '-strict', '-2', str(path)], check=True)
+
+
 @pytest.fixture(scope='module')
 def clicked(tmp_path_factory):
     """What the page said and showed, the photo that it was given, and the folder of screenshots."""
@@ -49,10 +57,12 @@ def clicked(tmp_path_factory):
     (folder / 'broken.jpg').write_text('no photo')
     film(folder / 'camera.y4m')
     film(folder / 'film.webm')
+    film_in_hevc(folder / 'hevc.mp4')
     found = in_browser('demo_worker.mjs', folder, {
         'photo': str(folder / 'photo_in.png'), 'broken': str(folder / 'broken.jpg'),
         'background': str(folder / 'green.png'), 'camera': str(folder / 'camera.y4m'),
-        'film': str(folder / 'film.webm'), 'folder': str(folder)}, MODEL)
+        'film': str(folder / 'film.webm'), 'hevc': str(folder / 'hevc.mp4'),
+        'folder': str(folder)}, MODEL)
     return found, photo, folder
 
 
@@ -96,6 +106,8 @@ def test_the_page_fits_a_phone_s_screen(clicked):
 def test_what_goes_wrong_is_one_sentence(clicked):
     found = clicked[0]
     assert found['broken'].startswith('broken.jpg cannot be read as a photo or a video; choose')
+    assert found['hevc'].startswith('hevc.mp4 cannot be read as a photo or a video; choose')
+    assert found['unplugged'].startswith('The camera has stopped; connect it again')
     assert found['withoutSimd'].startswith('This browser lacks WebAssembly with SIMD; use')
     assert found['withoutImportMaps'].startswith('This browser cannot load the page; use')
     assert found['withoutCamera'].startswith('No camera was found; connect one')
@@ -137,6 +149,7 @@ def test_bad_flags_end_in_a_line(tmp_path):
         busy.bind(('127.0.0.1', 0))
         busy.listen()
         for flags, reason in ((['--build', tmp_path], 'exists already'),
+                              (['--build', '/proc/page'], 'writ'),
                               (['--model', other_file(tmp_path)], 'takes [1, 2, 8, 8, 4]'),
                               (['--model', tmp_path / 'none.tflite'], 'no such file'),
                               (['--port', busy.getsockname()[1]], 'cannot be used')):
