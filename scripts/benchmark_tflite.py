@@ -116,7 +116,7 @@ def summary(path: str, times: List[float]) -> Dict[str, Any]:
 
 def per_operator(runtime: str, path: str, args: Namespace) -> Dict[str, Tuple[int, float]]:
     """Times every operator alone; returns count and milliseconds by kind."""
-    # The environment of LiteRT, where this file runs as a worker, has no TFLite schema.
+    # In LiteRT's environment, where this file runs as a worker, this import would fail.
     from mmnet.tflite.flatbuffer import single_operators
     with open(path, 'rb') as file:
         parts = single_operators(file.read())
@@ -166,6 +166,9 @@ def main() -> int:
     for path in args.files:
         if not os.path.isfile(path):
             raise UserError(f'{path}: no such file')
+    if args.per_op:
+        # LiteRT's environment has no TFLite schema to cut files with.
+        environments.enter('tensorflow')
     report: Dict[str, List[Dict[str, Any]]] = {}
     for runtime in args.runtimes:
         report[runtime] = [summary(path, times) for path, times in

@@ -20,6 +20,8 @@ while [ $# -gt 0 ]; do
             shift ;;
         -*) fail "unknown flag $1; choose from --dir and --steps" ;;
         *) [ -f "$1" ] || fail "$1: no such photo"
+            [[ ! ${1,,} =~ \.(mp4|mov|m4v|avi|mkv|webm|3gp|mts|m2ts|mpg|mpeg|wmv|flv|ogv)$ ]] ||
+                fail "$1: is a video; name photos here, and give videos to scripts/matte.py"
             name=$(basename "$1")
             [[ $names != *"/${name%.*}/"* ]] || fail "$1: another photo has this name; rename one"
             [[ ! ${name%.*} =~ ^000[0-3][0-9]$ ]] || fail "$1: is a drawn portrait's name; rename it"

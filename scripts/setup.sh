@@ -42,6 +42,8 @@ done
 is_37() { "$1" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 7))' 2>/dev/null; }
 # An environment whose making was interrupted may have Python and no pip.
 has_pip() { "$1" -m pip --version >/dev/null 2>&1; }
+# Debian's Python makes no environments without the package python3-venv.
+has_venv() { "$1" -c 'import ensurepip' 2>/dev/null; }
 # LiteRT has wheels for these versions.
 is_new() { "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null; }
 
@@ -50,17 +52,17 @@ find_python() {
     for candidate in python3.7 python3 python \
         "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.7.*/bin/python \
         {"${CONDA_PREFIX:-/nonexistent}","$HOME"/*conda3,/opt/conda}{/envs/*,}/bin/python3.7; do
-        if is_37 "$candidate"; then
+        if is_37 "$candidate" && has_venv "$candidate"; then
             command -v "$candidate"
             return
         fi
     done
     if command -v conda >/dev/null; then
-        say "no Python 3.7 found; making one with conda in .conda37"
+        say "no Python 3.7 with venv found; making one with conda in .conda37"
         conda create --quiet --yes --prefix "$PWD/.conda37" python=3.7 >&2
         echo "$PWD/.conda37/bin/python3.7"
     elif command -v uv >/dev/null; then
-        say "no Python 3.7 found; installing one with uv"
+        say "no Python 3.7 with venv found; installing one with uv"
         uv python install 3.7 >&2
         uv python find 3.7
     fi
@@ -70,13 +72,13 @@ find_new_python() {
     local candidate
     for candidate in python3.{11,12,13,10} python3 python \
         "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[0-3].*/bin/python; do
-        if is_new "$candidate"; then
+        if is_new "$candidate" && has_venv "$candidate"; then
             command -v "$candidate"
             return
         fi
     done
     if command -v uv >/dev/null; then
-        say "no Python 3.10 to 3.13 found; installing one with uv"
+        say "no Python 3.10 to 3.13 with venv found; installing one with uv"
         uv python install 3.11 >&2
         uv python find 3.11
     fi
@@ -108,8 +110,8 @@ make_new() {
     fi
     if ! is_new "$environment/bin/python" || ! has_pip "$environment/bin/python"; then
         python=$(find_new_python)
-        [ -n "$python" ] || fail "no Python 3.10 to 3.13 found on PATH or in pyenv, and no uv to" \
-            "install one; install uv (pip install uv) or such a Python and run this again"
+        [ -n "$python" ] || fail "no Python 3.10 to 3.13 with venv found on PATH or in pyenv, and no" \
+            "uv to install one; install uv (pip install uv) or such a Python and run this again"
         say "making $environment with $python"
         "$python" -m venv --clear "$environment"
     fi
@@ -189,8 +191,8 @@ fi
 
 if ! is_37 .venv/bin/python || ! has_pip .venv/bin/python; then
     python=$(find_python)
-    [ -n "$python" ] || fail "no Python 3.7 found on PATH, in pyenv or conda, and no uv to install" \
-        "one; install uv (pip install uv) or Python 3.7 and run this again"
+    [ -n "$python" ] || fail "no Python 3.7 with venv found on PATH, in pyenv or conda, and no uv to" \
+        "install one; install uv (pip install uv) or Python 3.7 and run this again"
     say "making .venv with $python"
     "$python" -m venv --clear .venv
 fi

@@ -64,9 +64,9 @@ def test_from_nothing_to_a_cut_out(tmp_path):
     (['nowhere.jpg'], 'nowhere.jpg'), (['--steps', 'many'], '--steps many'),
     (['--dir'], '--dir'), (['--fast'], '--fast'),
     (['me.jpg', 'me.png'], 'me.png: another photo has this name'),
-    (['00012.jpg'], "00012.jpg: is a drawn portrait's name")])
+    (['00012.jpg'], "00012.jpg: is a drawn portrait's name"), (['me.MP4'], 'me.MP4: is a video')])
 def test_bad_input_ends_in_a_line(tmp_path, args, named):
-    for name in ('me.jpg', 'me.png', '00012.jpg'):
+    for name in ('me.jpg', 'me.png', 'me.MP4', '00012.jpg'):
         (tmp_path / name).write_text('')
     process = quickstart(*(tmp_path / arg if (tmp_path / arg).is_file() else arg for arg in args))
     _, err = process.communicate()
