@@ -87,7 +87,7 @@ def train(args: argparse.Namespace, settings: HParams, sets: Sets, ranks: worker
     if ranks.first:
         announce(settings, sets, checkpoint, args.train_dir, ranks)
         if options.init_checkpoint and not checkpoint:
-            # Reading the photos may take an hour; a wrong checkpoint is found before.
+            # Reading the photos may take an hour, so a wrong checkpoint is found first.
             warm_start.check_start(settings)
     guide = teacher.load(options.teacher, '--teacher') if options.teacher else None
     photos = inputs.load(sets, options, settings.image_size, args.cache_dir, args.skip_bad_pairs,

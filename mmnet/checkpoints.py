@@ -123,7 +123,8 @@ def resolve(checkpoint_path: str, flag: str = '--checkpoint_path') -> str:
             there = [checkpoint + extension for extension in ('.index', '.meta')
                      if os.path.exists(checkpoint + extension)]
             reason = (f'its files are incomplete, beside {there[0]}' if there
-                      else 'no such directory or checkpoint')
+                      else 'no such directory or checkpoint; name a train directory or '
+                           'model.ckpt-STEP in one')
             raise UserError(f'{flag} {checkpoint_path}: {reason}')
         return checkpoint
     known = listed(checkpoint_path)

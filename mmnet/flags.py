@@ -198,11 +198,11 @@ def _training(args: argparse.Namespace, defaults: Mapping[str, Any]) -> Training
     training = make(Training, values, 'training')
     if args.quantize and training.quant_delay >= training.max_steps:
         raise UserError(f'--quant_delay {training.quant_delay}: must be below --max_steps '
-                        f'{training.max_steps}, or nothing is rounded')
+                        f'{training.max_steps}, or nothing is rounded; change one of them')
     check_needs(args, training)
     if training.warm_up_steps >= training.max_steps:
         raise UserError(f'--warm_up_steps {training.warm_up_steps}: must be below --max_steps '
-                        f'{training.max_steps}')
+                        f'{training.max_steps}; change one of them')
     return training
 
 

@@ -50,8 +50,7 @@ def build_network(images: tf.Tensor, hparams: HParams,
     Raises:
         ValueError: for an image size that the network cannot take.
     """
-    if images.shape.as_list()[3] < hparams.channels:
-        images = tf.pad(images, [[0, 0], [0, 0], [0, 0], [0, 1]])
+    images = _padded(images, hparams.channels)
     # Built again in the same scope, a network keeps its variables.
     with tf.variable_scope(tf.get_variable_scope(), reuse=tf.AUTO_REUSE):
         logits, end_points = models.build_from(
@@ -86,7 +85,10 @@ def build_objective(batch: losses.Batch, hparams: HParams, is_training: bool,
 
     def run(images: tf.Tensor) -> Tuple[tf.Tensor, Dict[str, tf.Tensor]]:
         count = images.shape.as_list()[0]
-        images, inputs = _with_unlabelled_and_past(images, batch)
+        inputs = _with_previous(images, batch.previous)
+        if batch.unlabelled is not None:
+            images = tf.concat([images, batch.unlabelled], axis=0)
+            inputs = tf.concat([inputs, _padded(batch.unlabelled, inputs.shape[3].value)], axis=0)
         # Self-supervision freezes batch norm's statistics: a few similar photos would skew them.
         logits, end_points = build_network(inputs, hparams, is_training and not training.soc)
         seen.append((images, logits))
@@ -107,6 +109,7 @@ def build_objective(batch: losses.Batch, hparams: HParams, is_training: bool,
     total = objective.total + losses.weight_decay(tf.trainable_variables(), training.weight_decay)
     if teacher is None:
         return dataclasses.replace(objective, total=total)
+    # An objective runs the network once.
     images, logits = seen[0]
     distillation = losses.distillation_loss(logits, teacher(images), training.teacher_confidence)
     return dataclasses.replace(
@@ -126,27 +129,25 @@ def _with_own_pasts(batch: losses.Batch, hparams: HParams) -> losses.Batch:
         batch, previous=memory.mixed_past(alpha, batch.images, batch.previous))
 
 
-def _with_unlabelled_and_past(images: tf.Tensor,
-                              batch: losses.Batch) -> Tuple[tf.Tensor, tf.Tensor]:
-    """Appends the photos without masks, and adds each photo's past alpha as a fourth channel.
+def _with_previous(images: tf.Tensor, previous: Optional[tf.Tensor]) -> tf.Tensor:
+    """Adds each photo's previous alpha as a fourth channel, if there are any.
 
     Args:
         images: `[N, H, W, 3]`; `[2 N, H, W, 3]` if each photo comes with and without texture.
-        batch: has the past of N photos, and M photos without masks, or neither.
-
-    Returns:
-        all images, and the same with their past, as the network takes them.
+        previous: alphas of N photos, `[N, H, W, 1]`, or None.
     """
-    pasts: List[tf.Tensor] = []
-    if batch.previous is not None:
-        count, photos = (each.shape.as_list()[0] for each in (images, batch.previous))
-        # Evaluation does not know N, and shows each photo once.
-        pasts = [batch.previous] * (1 if count == photos else count // photos)
-    if batch.unlabelled is not None:
-        images = tf.concat([images, batch.unlabelled], axis=0)
-        if pasts:
-            pasts.append(tf.zeros_like(batch.unlabelled[..., :1]))
-    return images, tf.concat([images, tf.concat(pasts, axis=0)], axis=3) if pasts else images
+    if previous is None:
+        return images
+    count, photos = (each.shape.as_list()[0] for each in (images, previous))
+    # Evaluation does not know N, and shows each photo once.
+    repeats = 1 if count == photos else count // photos
+    return tf.concat([images, tf.tile(previous, [repeats, 1, 1, 1])], axis=3)
+
+
+def _padded(images: tf.Tensor, channels: int) -> tf.Tensor:
+    """Adds channels of zeros to `[N, H, W, C]`: without a previous alpha, that alpha is 0."""
+    missing = channels - images.shape.as_list()[3]
+    return tf.pad(images, [[0, 0], [0, 0], [0, 0], [0, missing]]) if missing else images
 
 
 def _not_trainable(getter: Callable, *args, **kwargs) -> tf.Variable:

@@ -113,7 +113,8 @@ def write_checkpoint(convolutions: List[Convolution], model: str, photos: np.nda
     """
     width = _width(convolutions)
     if model != 'deeplab' and width != 1:
-        raise UserError(f'--model {model}: its backbone has width multiplier 1, the file {width}')
+        raise UserError(f'--model {model}: its backbone has width multiplier 1, and the file has '
+                        f'{width}; choose a file of width 1')
     with tf.Graph().as_default(), tf.Session() as session:
         images = tf.placeholder(tf.uint8, [None, *photos.shape[1:]])
         models.build(model, as_float(images), is_training=False,

@@ -88,7 +88,7 @@ def make_dataset(photos: Photos, options: Training, first_step: int = 0,
         return dataset
     # Nobody knows where people are in these, so they keep their frames and backgrounds.
     variation = Variation(photos.variation.preset)
-    # With the seed of the others, a photo at the same place of its batch would be varied the same.
+    # With the same seed, each unlabelled photo would be augmented as the labelled one at its place.
     seed = None if options.seed is None else (options.seed + 1) % SEEDS
     unlabelled = training_dataset(photos.unlabelled, options.unlabelled_batch_size, variation,
                                   seed, first_step, ranks=ranks)

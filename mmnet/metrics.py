@@ -1,6 +1,6 @@
 """Gradient error and MAD (Section 3) in the graph; evaluation uses `scores`, in NumPy.
 
-Graph functions of alphas `[N, H, W, 1]` in [0, 1]. They return one value an image, unscaled.
+Graph functions of alphas `[N, H, W, 1]` in [0, 1]. They return one value per image, unscaled.
 """
 
 import numpy as np

@@ -25,8 +25,8 @@ VALUE_INPUT = {'ResizeBilinear': 0, 'Mean': 0, 'Tile': 0, 'Split': 1, 'Identity'
 # The results of these lie between grid points and are rounded again. A mean could have a range
 # of its own, but TensorFlow 1.15's runtime does not saturate values that leave it.
 AVERAGES = ('ResizeBilinear', 'Mean')
-# Logits are ±l for an alpha of σ(2l). From here on the alpha's byte is 0 or 255. A wider range
-# would leave fewer of its 256 values to the alphas in between.
+# The logits are −l and l, and the alpha is σ(2l). At this |l|, its byte is 0 or 255. A wider range
+# would leave fewer of the 256 steps to the alphas in between.
 LOGIT_LIMIT = np.log(2 * 255 - 1) / 2
 
 
@@ -170,8 +170,8 @@ def _end_linear_layers(operations: List[tf.Operation]) -> None:
 def make_symmetric(node: tf.Operation, limit: float = np.inf) -> None:
     """Gives a node a range that has its zero in the middle of the grid and ends at `limit`.
 
-    Of 256 values the 129th is zero, so the range reaches one step further below zero. Of the 255
-    values of a narrow range, which weights have, it is the 128th.
+    A full range has 128 steps below zero and 127 above, 256 values in all. A narrow range, which
+    weights have, has 127 on each side.
     """
     positive_steps = 2 ** (node.get_attr('num_bits') - 1) - 1
     negative_steps = positive_steps + (not node.get_attr('narrow_range'))

@@ -99,9 +99,10 @@ def strip_hook(objective: losses.Objective, batch: losses.Batch, training: Train
 def scheduled_learning_rate(training: Training, dataset_size: int, workers: int = 1) -> tf.Tensor:
     """Computes the learning rate of the current step, a scalar.
 
-    It is lr × decay^(epoch/20) (PortraitNet's Section 4.3), or half a cosine from lr to 0 at
-    `max_steps`. A factor rises to 1 over the first `warm_up_steps`. With `scale_learning_rate`, lr
-    is multiplied by the number of workers.
+    With step t, last step T and warm-up steps w, it is lr · min(1, (t + 1)/(w + 1)) · f. The
+    exponential schedule has f = decay^(epoch/20), and counts epochs from step 0 (PortraitNet's
+    Section 4.3). The cosine has f = ½(1 + cos π(t − w)/(T − w)), and 1 before w. With
+    `scale_learning_rate`, lr is multiplied by the number of workers.
 
     Args:
         training: the schedule.

@@ -273,9 +273,9 @@ def draw_figure5(args: argparse.Namespace, setup: Setup, tests: Dict[str, List[P
     pairs = [pair for found in tests.values() for pair in found]
     chosen = [pairs[index] for index in
               np.linspace(0, len(pairs) - 1, min(PHOTOS, len(pairs))).astype(int)]
-    photos = [decode.read_image(pair.image) for pair in chosen]
+    photos = [decode.checked(decode.read_image, pair.image) for pair in chosen]
     columns: List[Any] = [('photo', photos), ('ground truth', [
-        decode.read_mask(pair.mask or '') / 255 for pair in chosen])]
+        decode.checked(decode.read_mask, pair.mask or '') / 255 for pair in chosen])]
     predictors = [('Graph Cut', grabcut.predictor(setup.dataset_paths))]
     for row in (each for each in paper.rows_of(['figure5'], args.image_size) if each in trained):
         run = Run(row, args.seeds[0], setup)

@@ -1,4 +1,4 @@
-"""MODNet's losses, each a mean over pixels and batch, and its self-supervised consistency (SOC).
+"""MODNet's losses, each a mean over pixels and batch, and its sub-objectives consistency (SOC).
 
 Alphas, masks and mattes are float32 `[N, H, W, 1]` in [0, 1].
 """

@@ -36,7 +36,7 @@ def pyplot() -> Any:
 
 
 def figure1(results: Results, labels: Sequence[str], path: str) -> None:
-    """Draws gradient error against latency, a circle a row, and the Pareto front.
+    """Draws gradient error against latency, one circle per row, and the Pareto front.
 
     Args:
         results: of the runs.
@@ -82,7 +82,7 @@ def pareto_front(points: Sequence[Tuple[float, float]]) -> List[Tuple[float, flo
 
 
 def figure5(columns: Sequence[Tuple[str, Sequence[np.ndarray]]], path: str) -> None:
-    """Draws photos and mattes, a column a method.
+    """Draws photos and mattes, one column per method.
 
     Args:
         columns: titles, and the pictures from top to bottom: RGB, or grey in [0, 1].

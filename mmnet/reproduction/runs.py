@@ -24,7 +24,7 @@ from mmnet.reproduction.paper import Row, make_row
 
 # A run's settings, its data, and its duration so far.
 NOTE = 'run.json'
-# What came of a run.
+# A run's record.
 RESULT = 'result.json'
 # An 8-bit row fine-tunes its float row for max_steps divided by this, at the paper's rate.
 QUANTIZED_DIVISOR = 3

@@ -18,7 +18,7 @@ from mmnet.tflite.encode import encode_layer, grid, quantization_of
 from mmnet.tflite.export import Export
 from mmnet.tflite.layers import Layer, Value
 
-# Tolerances of float alphas, for all but one value in a thousand and for all. An instance norm
+# How far float alphas may be from the graph's: all but one in a thousand, and all. An instance norm
 # divides by deviations that may be small, so it amplifies the last digits of sums. Weights in half
 # precision have 11 bits (MMNet-1.0, trained: 0.005 and 0.007).
 TOLERANCES = {'float32': (1e-4, 1e-3), 'float16': (0.02, 0.1)}

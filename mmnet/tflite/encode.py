@@ -188,7 +188,7 @@ class _Encoder:
         return whole
 
     def weight_grid(self, layer: Layer) -> Tuple[np.ndarray, int]:
-        """Returns the scales of a convolution's weights, one or one a channel, and its last step.
+        """Returns the scales of a convolution's weights, one or one per channel, and its last step.
 
         Raises:
             ValueError: for weights without a symmetric range, or ranges that a file cannot hold.
