@@ -154,13 +154,13 @@ def check_flags(wanted: List[Run], setup: Setup) -> None:
         UserError: for a flag that belongs to this program or does not fit a row.
     """
     own = OWN_FLAGS + (CHOICE_FLAGS if setup.validation_fraction is not None else ())
-    for flag in setup.train_flags:
-        name = flag.split('=')[0]
-        if name in own:
+    for flag in runs.split(setup.train_flags):
+        if flag in own:
             raise UserError(f'{flag}: is given to every row by reproduce.py itself; remove it '
                             f'after --')
         for run in wanted:
-            if name in run.row.flags:
+            # A value, such as the 16 of --batch_size, may also be one of the row's.
+            if flag.startswith('--') and flag in run.row.flags:
                 raise UserError(f'{flag}: makes the row {run.row.label} what it is; remove it '
                                 f'after --, or choose other rows with --rows')
     for run in wanted:

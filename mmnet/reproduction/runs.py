@@ -128,7 +128,8 @@ class Run:
         found = [['train.py', *self.train_flags()]]
         if self.setup.validation_fraction is not None:
             found.append(['evaluate.py', '--dataset_path', *self.setup.dataset_paths,
-                          '--checkpoint_path', self.directory, '--validation', '--watch'])
+                          '--checkpoint_path', self.directory, '--validation', '--watch',
+                          '--max_steps', str(self.steps)])
         found += [['evaluate.py', *test, '--checkpoint_path', self.checkpoint_dir, '--json',
                    self.scores_path('graph')],
                   ['export_tflite.py', '--checkpoint_path', self.checkpoint_dir, '--precision',
@@ -194,7 +195,7 @@ def without_places(given: Sequence[str]) -> List[str]:
 
     `--init_checkpoint pretrained:NAME` stays, because the start does change them.
     """
-    kept = list(given)
+    kept = split(given)
     for name in ('--train_dir', '--max_steps', '--init_checkpoint', '--save_checkpoints_steps',
                  '--keep_checkpoint_max', '--save_summary_steps', '--cache_dir'):
         places = [place for place, each in enumerate(kept) if each == name and
@@ -202,6 +203,12 @@ def without_places(given: Sequence[str]) -> List[str]:
         for place in reversed(places):
             del kept[place:place + 2]
     return kept
+
+
+def split(given: Sequence[str]) -> List[str]:
+    """Splits each `--flag=value` into its two parts."""
+    return [part for each in given
+            for part in (each.split('=', 1) if each.startswith('--') else [each])]
 
 
 def with_float_rows(runs: Sequence[Run]) -> List[Run]:
@@ -269,6 +276,7 @@ def carry_out(run: Run, train_data: Mapping[str, Any], test_data: Mapping[str, A
 def make_record(run: Run, note: Mapping[str, Any], test_data: Mapping[str, Any]) -> Dict[str, Any]:
     """Collects what came of a run; `results.json` holds one of these for each run."""
     metrics = files.read_json(run.scores_path('graph')) or {}
+    conventions = metrics.pop('conventions', None) or scores.conventions(metrics)
     if run.setup.validation_fraction is not None:
         best = files.read_json(os.path.join(run.checkpoint_dir, checkpoints.SCORES)) or {}
         if best.get('split') != VALIDATION:
@@ -283,12 +291,13 @@ def make_record(run: Run, note: Mapping[str, Any], test_data: Mapping[str, Any])
         'checkpoint': ('the last one' if run.setup.validation_fraction is None else
                        'the best on photos held out of training'),
         'parameters': metrics.get('parameters'), 'metrics': metrics,
-        'conventions': scores.CONVENTIONS,
+        'conventions': conventions,
         'file': {'precision': run.precision, 'bytes': os.path.getsize(run.exported),
                  'sha256': sha256(run.exported)},
         'machine': machine()}
     if run.row.float_row:
-        record['metrics_of_file'] = files.read_json(run.scores_path('file'))
+        record['metrics_of_file'] = files.read_json(run.scores_path('file')) or {}
+        record['metrics_of_file'].pop('conventions', None)
     return record
 
 

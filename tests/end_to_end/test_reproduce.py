@@ -11,6 +11,7 @@ import time
 import pytest
 
 from mmnet import checkpoints
+from mmnet.reproduction import runs
 from tests.helpers import ROOT, SMALL, run, start, write_split
 
 pytestmark = pytest.mark.slow
@@ -111,6 +112,17 @@ def test_a_row_is_timed_once_whichever_seeds_are_asked_for(tmp_path):
         str(tmp_path))
     assert [os.path.basename(os.path.dirname(path)) for path in chosen] == [
         'md16-0.75_128_seed2', 'mmnet-1.00_128_seed1']
+
+
+def test_a_value_is_not_taken_for_a_row_s_flag(tmp_path):
+    program = runpy.run_path(os.path.join(ROOT, 'scripts', 'reproduce.py'))
+    args, train_flags = program['parse'](
+        ['table3', '--dataset_path', 'd', '--output_dir', str(tmp_path), '--rows', 'MD16-0.75*',
+         '--', '--batch_size=16', '--save_summary_steps', '8', '--cache_dir=' + str(tmp_path)])
+    setup = runs.Setup(ROOT, str(tmp_path), ('d',), ('d',), 10, tuple(train_flags))
+    wanted, = program['wanted_runs'](args, ['table3'], setup)
+    program['check_flags']([wanted], setup)
+    assert wanted.made_with()['flags'][-2:] == ['--batch_size', '16']
 
 
 @pytest.mark.parametrize('args, named', [
