@@ -196,10 +196,12 @@ class HParams(Settings):
         quantization = content.get('quantization')
         if quantization is not None:
             quantization = make(Quantization, quantization, 'quantization')
-        return cls(model, make(spec.settings, network, model),
-                   make(spec.objective_settings, objective, model),
-                   make(Training, training, 'training'), quantization, content['image_size'],
-                   previous_alpha)
+        run = cls(model, make(spec.settings, network, model),
+                  make(spec.objective_settings, objective, model),
+                  make(Training, training, 'training'), quantization, content['image_size'],
+                  previous_alpha)
+        models.check_size(model, run.image_size, run.network)
+        return run
 
     def identity(self) -> Dict[str, Any]:
         """Returns the values that identify the network, by the names of train.py's flags."""

@@ -39,13 +39,16 @@ def write_summaries(directory: str, record: Record, shown: List[Shown]) -> None:
         shown: examples of a picture strip; may be empty.
     """
     with tf.Graph().as_default():
-        writer = tf.summary.FileWriter(directory)
+        # Files are named by the second: a second checkpoint within it would replace the first.
+        writer = tf.summary.FileWriter(directory, filename_suffix=f'.{record["global_step"]}')
         values = [(name, value) for name, value in record.items()]
         further = {**record.get('sets', {}), 'own_past': record.get('own_past', {})}
         for each, means in further.items():
             values += [(f'{each}/{name}', value) for name, value in means.items()]
         writer.add_summary(tf.Summary(value=[
-            tf.Summary.Value(tag=tag, simple_value=value) for tag, value in values
+            # A set's name may hold bytes that are not UTF-8.
+            tf.Summary.Value(tag=tag.encode('utf-8', 'backslashreplace'), simple_value=value)
+            for tag, value in values
             if isinstance(value, float)]), record['global_step'])
         if shown:
             writer.add_summary(_strip_summary(shown), record['global_step'])

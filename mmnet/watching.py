@@ -39,9 +39,11 @@ def watch(train_dir: str, done: Collection[int], timeout: Optional[float]) -> It
         step = min(fresh)
         handled.add(step)
         path = known.get(step, os.path.join(train_dir, f'model.ckpt-{step}'))
-        if checkpoints.exists(path):
+        if checkpoints.is_whole(path):
             yield path
             waiting_since = time.time()
+        elif checkpoints.exists(path):
+            print(f'{path}: damaged, so it is not evaluated', file=sys.stderr)
         else:
             report_deleted(path)
 
@@ -53,9 +55,10 @@ def report_deleted(checkpoint: str) -> None:
 
 
 def pending(train_dir: str, done: Collection[int]) -> List[int]:
-    """Lists the steps of the checkpoints that are there and not done yet."""
-    there = map(checkpoints.step_of, filter(checkpoints.exists, checkpoints.listed(train_dir)))
-    return [step for step in there if step not in done]
+    """Lists the steps of the whole checkpoints that are there and not done yet."""
+    fresh = [path for path in checkpoints.listed(train_dir)
+             if checkpoints.step_of(path) not in done]
+    return [checkpoints.step_of(path) for path in fresh if checkpoints.is_whole(path)]
 
 
 def wait_for_training(train_dir: str, timeout: Optional[float]) -> None:

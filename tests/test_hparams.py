@@ -103,6 +103,7 @@ def test_files_of_older_trainings_are_read(content, tmp_path):
     (lambda content: [1], 'network and its training'),
     (lambda content: dict(content, image_size=-64), 'image_size -64'),
     (lambda content: dict(content, image_size='large'), 'image_size large'),
+    (lambda content: dict(content, image_size=100), 'image size 100 .* 96 or 104'),
     (lambda content: dict(content, image_size=1000000), 'image_size 1000000'),
     (lambda content: {**content, 'training': {'seed': 2 ** 32}}, 'seed 4294967296'),
     (lambda content: dict(content, model='unet'), 'unet'),

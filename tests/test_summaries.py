@@ -1,5 +1,7 @@
 """What TensorBoard shows."""
 
+import os
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -37,6 +39,19 @@ def test_scores_of_all_images_and_of_each_set(tmp_path):
     step, mad = values['mad']
     assert step == 30 and mad.simple_value == pytest.approx(0.0248)
     assert values['street/mad'][1].simple_value == pytest.approx(0.5)
+
+
+def test_checkpoints_of_the_same_second_keep_their_scores(tmp_path):
+    for step in (1, 2):
+        summaries.write_summaries(str(tmp_path), {'global_step': step, **SCORES}, [])
+    assert {event.step for path in tmp_path.glob('*tfevents*')
+            for event in tf.train.summary_iterator(str(path)) if event.summary.value} == {1, 2}
+
+
+def test_a_set_whose_name_is_not_utf_8(tmp_path):
+    name = os.fsdecode(b'caf\xe9')
+    values = written(tmp_path, {'global_step': 3, **SCORES, 'sets': {name: SCORES, 'b': SCORES}})
+    assert '\\udce9/mad' in ' '.join(values) and 'b/mad' in values
 
 
 def test_the_strip_of_an_evaluation(tmp_path):
