@@ -19,7 +19,7 @@ with cli.starting():
 
     from mmnet import environments, files, inference, pictures
     from mmnet.data import decode
-    from mmnet.data.pairs import find_photos, note_unread
+    from mmnet.data.pairs import SMALLEST_MASK, find_photos, note_unread
     from mmnet.errors import UserError
     from mmnet.runtime import is_exported_file
 
@@ -66,6 +66,10 @@ def main() -> int:
         except UserError as error:
             bad += 1
             print(error, file=sys.stderr)
+            continue
+        if min(image.shape[:2]) < SMALLEST_MASK:
+            bad += 1
+            print(f'{path}: is too small to be measured', file=sys.stderr)
             continue
         alpha = inference.matte(predictor, image, args.refine)
         if np.abs(2 * alpha - 1).mean() < args.confidence:

@@ -124,12 +124,14 @@ def assign_splits(layout: layouts.Layout,
         if args.test_fraction or args.seed is not None:
             raise UserError('--test_fraction and --seed: draw a test split; leave them out with '
                             '--test_list')
-        stems, wanted = {item.stem for item in layout.items}, set()
+        stems: Set[str] = {item.stem for item in layout.items}
+        wanted: Set[str] = set()
         for entry in read_list(args.test_list):
             # A dot in a name need not begin an extension.
-            names = (names_of(entry) & stems or names_of(os.path.splitext(entry)[0]) & stems)
-            wanted |= names
-            if not names:
+            name = (named_by(entry, stems) or named_by(os.path.splitext(entry)[0], stems))
+            if name:
+                wanted.add(name)
+            else:
                 problems.append((args.test_list, f'names {entry}, which is not there'))
         return [dataclasses.replace(item, split='test' if item.stem in wanted else 'train')
                 for item in layout.items], problems
@@ -140,10 +142,12 @@ def assign_splits(layout: layouts.Layout,
             for item in layout.items], problems
 
 
-def names_of(entry: str) -> Set[str]:
-    """Returns the names that an entry of a list may mean: a path's first folders may be missing."""
+def named_by(entry: str, stems: Set[str]) -> Optional[str]:
+    """Returns the stem that an entry of a list means; it may have more folders than the stem."""
     parts = os.path.normpath(entry).split(os.sep)
-    return {'_'.join(parts[start:]) for start in range(len(parts))}
+    # `b/1` is `b_1` if that exists, not `1`.
+    names = ('_'.join(parts[start:]) for start in range(len(parts)))
+    return next((name for name in names if name in stems), None)
 
 
 def read_list(path: str) -> List[str]:
@@ -173,6 +177,11 @@ def prepare(item: layouts.Item, dest: str, softened: bool) -> Optional[Tuple[str
         return item.image, f'is in another split already (as {elsewhere[0]})'
     if is_prepared(item, dest):
         return None
+    others = [path for path in glob.glob(glob.escape(os.path.splitext(image_path)[0]) + '.*')
+              if os.path.splitext(path)[0] == os.path.splitext(image_path)[0] and
+              path not in (image_path, image_path + '.partial')]
+    if others:
+        return item.image, f'is there already in another format (as {others[0]})'
     try:
         image = decode.read_image(item.image)
     except decode.UNREADABLE as error:
@@ -194,6 +203,8 @@ def prepare(item: layouts.Item, dest: str, softened: bool) -> Optional[Tuple[str
         if not (mask > 127).any():
             return item.image, 'the mask is empty'
         image, mask = upper_bodies(image, mask)
+    if min(mask.shape) < pairs.SMALLEST_MASK:
+        return item.image, 'is too small to be measured'
     for path in (image_path, mask_path):
         files.make_directory(os.path.dirname(path))
     with files.replacing(image_path) as partial:

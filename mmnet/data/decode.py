@@ -21,6 +21,8 @@ LIMIT = 150 * 10 ** 6
 # A mask is in colour if the channels of a pixel differ by more than this. Colour management and
 # JPEG tint grey a little.
 COLOURED = 64
+# A cut-out of a person leaves more than this open.
+NEARLY_OPAQUE = 0.95
 # Pillow raises these for files it cannot read, and the functions here for pixels they refuse.
 UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 
@@ -168,7 +170,12 @@ def _alpha_of(path: str, truth: bool = False) -> Image.Image:
     if image.mode == 'P' and 'transparency' in image.info:
         image = image.convert('RGBA')
     if image.mode in ('RGBA', 'LA', 'PA'):
-        return image.convert('L') if _opaque_grey(image, COLOURED) else image.getchannel('A')
+        if _opaque_grey(image, COLOURED):
+            return image.convert('L')
+        if truth and _either(image):
+            raise ValueError('both its grey and its alpha channel may be the mask; save one of '
+                             'them as grey')
+        return image.getchannel('A')
     if image.mode == 'P' and not _opaque_grey(image, tint=0):
         # A mask of class labels: the palette only makes them visible.
         labels = np.asarray(image)
@@ -217,6 +224,17 @@ def _eight_bit(image: Image.Image) -> Image.Image:
 def _opaque_grey(image: Image.Image, tint: int) -> bool:
     opaque = image.convert('RGBA').getchannel('A').getextrema()[0] == 255
     return opaque and _tint(image) <= tint
+
+
+def _either(image: Image.Image) -> bool:
+    """Returns whether a picture with transparency is grey, dark and light, and nearly opaque.
+
+    One stroke of an eraser makes that of a grey mask.
+    """
+    grey, opacity = image.convert('L'), np.asarray(image.convert('RGBA').getchannel('A'))
+    darkest, lightest = grey.getextrema()
+    return (_tint(image) <= COLOURED and darkest < 64 and lightest > 191 and
+            np.mean(opacity > 191) > NEARLY_OPAQUE)
 
 
 def _tint(image: Image.Image) -> int:

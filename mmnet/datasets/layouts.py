@@ -12,7 +12,7 @@ import re
 import zlib
 from collections import Counter
 from functools import partial
-from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 import cv2
 import numpy as np
@@ -260,8 +260,14 @@ def _files(folder: str, extensions: Tuple[str, ...]) -> Iterator[str]:
     """
     if not os.path.isdir(folder):
         raise UserError(f'{folder}: no such folder; --help says what each set\'s SOURCE is')
-    for parent, folders, names in os.walk(folder):
+    seen: Set[str] = set()
+    for parent, folders, names in os.walk(folder, followlinks=True):
         folders.sort()
+        # A link may lead back to a folder above it.
+        if os.path.realpath(parent) in seen:
+            folders.clear()
+            continue
+        seen.add(os.path.realpath(parent))
         for name in sorted(names):
             # Archives made on a Mac hold a `._` file beside many others.
             if name.lower().endswith(extensions) and not name.startswith('.'):

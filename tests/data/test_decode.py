@@ -52,6 +52,19 @@ def test_the_alpha_of_a_cut_out_is_the_mask(tmp_path):
     assert (decode.read_mask(save(tmp_path, Image.fromarray(opaque))) == 255).all()
 
 
+def test_a_grey_mask_with_a_stroke_of_transparency_is_refused(tmp_path):
+    mask = np.zeros([40, 30], np.uint8)
+    mask[10:, 8:22] = 255
+    opacity = np.full_like(mask, 255)
+    opacity[20, 12] = 254
+    path = save(tmp_path, Image.fromarray(np.dstack([mask, mask, mask, opacity])))
+    with pytest.raises(ValueError, match='both its grey and its alpha channel'):
+        decode.read_mask(path)
+    # A grey cut-out leaves much of the photo open.
+    path = save(tmp_path, Image.fromarray(np.dstack([mask, mask, mask, mask])))
+    np.testing.assert_array_equal(decode.read_mask(path), mask)
+
+
 def test_a_mask_with_a_tint_is_grey_and_one_in_colour_is_refused(tmp_path):
     tinted = np.dstack([GREY, GREY, np.where(GREY > 5, GREY - 5, GREY), np.full_like(GREY, 255)])
     for pixels in (tinted, tinted[..., :3]):

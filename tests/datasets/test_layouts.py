@@ -43,6 +43,16 @@ def test_two_folders(tmp_path):
         layouts.folder(str(tmp_path), image_folder='photos')
 
 
+def test_linked_folders_are_read_once(tmp_path):
+    for kind in ('image', 'mask'):
+        save(tmp_path / 'elsewhere' / kind / 'a.png')
+        save(tmp_path / 'set' / kind / 'b.png')
+        (tmp_path / 'set' / kind / 'session').symlink_to(tmp_path / 'elsewhere' / kind)
+        (tmp_path / 'set' / kind / 'again').symlink_to(tmp_path / 'set' / kind)
+    layout = layouts.folder(str(tmp_path / 'set'))
+    assert found(layout) == {'b': None, 'session_a': None} and layout.problems == []
+
+
 def test_a_forgotten_suffix_is_guessed(tmp_path):
     for name in ('image/1.jpg', 'image/2.jpg', 'mask/1_alpha.png', 'mask/2_alpha.png'):
         save(tmp_path / name)

@@ -278,6 +278,34 @@ def test_a_list_of_names_with_dots(tmp_path):
     assert status == 1 and '--test_fraction and --seed' in err and err.count('\n') == 1
 
 
+def test_a_list_names_the_photo_in_the_folder_not_its_namesake(tmp_path):
+    source, names = tmp_path / 'mine', tmp_path / 'test.txt'
+    for index, name in enumerate(('1', 'b/1', '2')):
+        for kind, pixels in zip(('image', 'mask'), pair(index)):
+            save(source / kind / (name + '.png'), pixels)
+    names.write_text('b/1.png\nmine/image/2.png\n')
+    status, _, err = prepare('folder', source, tmp_path / 'dest', '--test_list', names)
+    assert status == 0, err
+    assert stems(tmp_path / 'dest', 'test') == ['2', 'b_1']
+    assert stems(tmp_path / 'dest', 'train') == ['1'] and skipped(tmp_path / 'dest') == ''
+
+
+def test_pairs_that_training_would_refuse_are_skipped(tmp_path):
+    source, dest = tmp_path / 'mine', tmp_path / 'dest'
+    for name, size in (('good', 36), ('other', 36), ('tiny', 8)):
+        for kind, pixels in zip(('image', 'mask'), pair(0, size, size)):
+            save(source / kind / (name + '.png'), pixels)
+    assert prepare('folder', source, dest, '--test_fraction', 0.01)[0] == 0
+    assert stems(dest, 'train') == ['good', 'other']
+    assert 'tiny.png: is too small to be measured' in skipped(dest)
+    # The photo comes again in another format.
+    (source / 'image' / 'good.png').unlink()
+    save(source / 'image' / 'good.jpg', pair(0, 36, 36)[0])
+    assert prepare('folder', source, dest, '--test_fraction', 0.01)[0] == 0
+    assert stems(dest, 'train') == ['good', 'other']
+    assert 'good.jpg: is there already in another format' in skipped(dest)
+
+
 def test_no_photo_is_in_two_splits(tmp_path):
     source, dest, names = tmp_path / 'mine', tmp_path / 'dest', tmp_path / 'test.txt'
     flags = folders(source) + ['--test_list', names]
