@@ -13,7 +13,8 @@ from mmnet import cli
 with cli.starting():
     import numpy as np
 
-    from mmnet import environments, evaluation, files, inference, pretrained, records, steady
+    from mmnet import (environments, evaluation, files, inference, pretrained, records, scores,
+                       steady)
     from mmnet.data.pairs import Pair, describe, find_clips, find_sets, hold_out, set_names
     from mmnet.errors import UserError
     from mmnet.records import Record
@@ -113,7 +114,7 @@ def check_flags(args: argparse.Namespace) -> None:
 def finish(args: argparse.Namespace, record: Record) -> int:
     """Writes a record to --json and prints it; returns the exit status."""
     if args.json:
-        files.write_json(record, args.json)
+        files.write_json({**record, 'conventions': scores.conventions(record)}, args.json)
     records.report(record)
     return 0
 

@@ -38,6 +38,13 @@ CONVENTIONS = {
 }
 
 
+def conventions(names: Iterable[str], band: float = BAND) -> Dict[str, str]:
+    """Says what each of the scores among `names` is; `band` is the radius of the band in pixels."""
+    found = {name: text for name, text in CONVENTIONS.items() if name in names}
+    return {name: text + f', {band:g} pixels wide to each side' * name.endswith('_band')
+            for name, text in found.items()}
+
+
 def scores(alpha: np.ndarray, alpha_gt: np.ndarray, band: float = BAND) -> Dict[str, float]:
     """Computes all scores of a matte but dtSSD.
 

@@ -41,9 +41,7 @@ def main() -> int:
               disable=None) as progress:
         measured = {name: score(mattes, args, progress) for name, mattes in clips.items()}
     report: Dict[str, Any] = scores.mean_scores(measured.values())
-    conventions = {name: text for name, text in scores.CONVENTIONS.items() if name in report}
-    for name in ('sad_band', 'mse_band'):
-        conventions[name] += f', {args.band:g} pixels wide to each side'
+    conventions = scores.conventions(report, args.band)
     count = sum(map(len, clips.values()))
     if args.json:
         written = {**report, 'images': count, 'conventions': conventions}

@@ -15,7 +15,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from mmnet import checkpoints, files, graph, hparams, losses, models, records, watching
+from mmnet import (checkpoints, files, graph, hparams, losses, models, records, scores,
+                   watching)
 from mmnet.data import decode
 from mmnet.data.pairs import find_pairs, find_sets, hold_out
 from tests.helpers import (SMALL, evaluate, folder, records_of, run, start, train,
@@ -431,7 +432,9 @@ def test_several_sets_and_photos_held_out(tmp_path):
                            'all', '--json', written)
     assert status == 0, err
     record = records_of(train_dir)[-1]
-    assert files.read_json(str(written)) == {**record, 'best': True}
+    conventions = scores.conventions(record)
+    assert files.read_json(str(written)) == {**record, 'best': True, 'conventions': conventions}
+    assert '10 pixels' in conventions['sad_band'] and 'Rhemann' in conventions['conn']
     assert {name: each['images'] for name, each in record['sets'].items()} == {'a': 3, 'b': 4}
     assert record['images'] == 7 and record['conn'] >= 0 and 'a  gradient error' in out
     status, out, err = run('evaluate.py', *sets, '--checkpoint_path', train_dir, '--validation')
