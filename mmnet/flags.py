@@ -100,7 +100,7 @@ def add_variation_flags(parser: argparse._ActionsContainer) -> None:
     _add_shared(parser, {name: declared[name] for name in VARIATION})
     parser.add_argument('--backgrounds', nargs='+', help='put people on new backgrounds: '
                         '"drawn", "pairs" (taken from other training photos), or folders of '
-                        'photos without people')
+                        'photos without people; at most 500 of each')
 
 
 def to_hparams(args: argparse.Namespace) -> HParams:

@@ -104,7 +104,7 @@ class Training(Settings):
     max_steps: int = setting(
         100000, 'steps in total, those before a resume included', above=0)
     seed: Optional[int] = setting(
-        None, 'makes weights, order and augmentation reproducible', minimum=0, below=SEEDS)
+        None, 'makes initial weights, order and augmentation reproducible', minimum=0, below=SEEDS)
     soc: bool = setting(
         False, 'adapt the modnet of --init_checkpoint to photos without masks, in the folder '
         f'--dataset_path; defaults become {ADAPTATION["max_steps"]:,} steps, a learning rate of '
