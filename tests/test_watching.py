@@ -6,9 +6,8 @@ import shutil
 
 import pytest
 
-from mmnet import checkpoints, watching
+from mmnet import checkpoints, pretrained, watching
 from mmnet.errors import UserError
-from tests.tflite.helpers import checkpoint_of, run_of
 
 
 def test_waiting_for_a_training_ends(tmp_path, monkeypatch):
@@ -23,9 +22,10 @@ def test_waiting_for_a_training_ends(tmp_path, monkeypatch):
 
 def test_a_damaged_checkpoint_is_named_and_passed_over(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(watching, 'POLL_SECONDS', 0.01)
-    whole = checkpoint_of(run_of(), tmp_path)
-    train_dir = os.path.dirname(whole)
-    damaged = os.path.join(train_dir, 'model.ckpt-99')
+    train_dir = str(tmp_path / 'run')
+    shutil.copytree(pretrained.find('pretrained:mmnet_dm1.0_128'), train_dir)
+    whole = checkpoints.resolve(train_dir)
+    damaged = os.path.join(train_dir, 'model.ckpt-99999')
     for path in glob.glob(whole + '.*'):
         shutil.copy(path, damaged + path[len(whole):])
     data, = glob.glob(damaged + '.data-*')
@@ -37,7 +37,7 @@ def test_a_damaged_checkpoint_is_named_and_passed_over(tmp_path, monkeypatch, ca
             ('all_model_checkpoint_paths', damaged))))
     assert watching.pending(train_dir, []) == [checkpoints.step_of(whole)]
     assert list(watching.watch(train_dir, [], timeout=0.05)) == [whole]
-    assert 'model.ckpt-99: damaged' in capsys.readouterr().err
+    assert 'model.ckpt-99999: damaged' in capsys.readouterr().err
 
 
 def test_a_directory_that_is_deleted_ends_the_watch(tmp_path, monkeypatch):
