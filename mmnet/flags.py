@@ -111,16 +111,16 @@ def to_hparams(args: argparse.Namespace) -> HParams:
     Raises:
         UserError: for an unknown network, a flag it does not have, or a value it cannot take.
     """
-    described = network_hparams(args)
-    spec = models.network_spec(described.model)
+    run = network_hparams(args)
+    spec = models.network_spec(run.model)
     given = _given(args, models.all_settings('objective_settings'))
     known = declared_settings(spec.objective_settings)
     for name in given:
         if name not in known:
-            raise UserError(f'--{name}: is not a setting of {described.model}\'s objective, which '
+            raise UserError(f'--{name}: is not a setting of {run.model}\'s objective, which '
                             f'has {", ".join("--" + each for each in known)}')
     return dataclasses.replace(
-        described, objective=make(spec.objective_settings, given, described.model),
+        run, objective=make(spec.objective_settings, given, run.model),
         training=_training(args, spec.published), quantization=_quantization(args, spec))
 
 
@@ -133,7 +133,7 @@ def network_hparams(args: argparse.Namespace) -> HParams:
     model, size = args.model or hparams.DEFAULT_MODEL, args.image_size
     try:
         spec = models.network_spec(model)
-        defaults = hparams.published(model)
+        defaults = hparams.defaults_of(model)
         size = size or defaults['image_size']
         network = make(spec.settings, _given(args, models.all_settings('settings')), model)
         models.check_size(model, size, network)

@@ -11,7 +11,7 @@ from typing import Callable, Dict, List, Optional, Tuple
 
 import tensorflow as tf
 
-from mmnet import losses, memory, models, quantization
+from mmnet import losses, models, previous_frame, quantization
 from mmnet.hparams import HParams
 
 # The scope of the frozen copy that self-supervision compares with.
@@ -39,8 +39,8 @@ def build_network(images: tf.Tensor, hparams: HParams,
     """Builds the network that the hyperparameters describe, quantized if they say so.
 
     Args:
-        images: float32 RGB in [0, 1], `[N, H, W, 3]`. A network with a memory also takes
-            `[N, H, W, 4]`, whose last channel is the previous alpha. Without it, that alpha is 0.
+        images: float32 RGB in [0, 1], `[N, H, W, 3]`. With `--previous_alpha`, a network
+            takes `[N, H, W, 4]`, whose last channel is that alpha; without the channel, it is 0.
         hparams: of the run.
         is_training: whether batch norm uses the batch's statistics and ranges are learned.
 
@@ -79,7 +79,7 @@ def build_objective(batch: losses.Batch, hparams: HParams, is_training: bool,
     """
     spec, training = models.network_spec(hparams.model), hparams.training
     if is_training:
-        batch = _with_own_pasts(batch, hparams)
+        batch = _with_own_alphas(batch, hparams)
     # The images and logits of each run; unlabelled photos come last.
     seen: List[Tuple[tf.Tensor, tf.Tensor]] = []
 
@@ -117,16 +117,16 @@ def build_objective(batch: losses.Batch, hparams: HParams, is_training: bool,
         terms={**objective.terms, 'distillation': distillation})
 
 
-def _with_own_pasts(batch: losses.Batch, hparams: HParams) -> losses.Batch:
-    """Puts the network's own alphas in place of some pasts, for a network with a memory."""
-    # Quantized networks see ground-truth pasts only: a second copy would need its own ranges.
+def _with_own_alphas(batch: losses.Batch, hparams: HParams) -> losses.Batch:
+    """Puts the network's own alphas in place of some previous ones, if it takes any."""
+    # Quantized networks see those from ground truth only: a second copy would need its own ranges.
     if batch.previous is None or hparams.quantization:
         return batch
 
     def alpha(inputs: tf.Tensor) -> tf.Tensor:
         return losses.foreground_alpha(build_network(inputs, hparams, is_training=False)[0])
     return dataclasses.replace(
-        batch, previous=memory.mixed_past(alpha, batch.images, batch.previous))
+        batch, previous=previous_frame.mix_in_own_alphas(alpha, batch.images, batch.previous))
 
 
 def _with_previous(images: tf.Tensor, previous: Optional[tf.Tensor]) -> tf.Tensor:

@@ -211,7 +211,7 @@ class HParams(Settings):
                 'quantize': self.quantization is not None, **(content['quantization'] or {})}
 
 
-def published(model: str) -> Dict[str, Any]:
+def defaults_of(model: str) -> Dict[str, Any]:
     """Returns how a network is trained by default, by the names of train.py's flags.
 
     Raises:
@@ -240,7 +240,7 @@ def _tuple(name: str, value: Any) -> Tuple:
     return values
 
 
-def check_same_network(hparams: HParams, train_dir: str) -> None:
+def check_resumable(hparams: HParams, train_dir: str) -> None:
     """Refuses a train directory that belongs to another network, or to another kind of run.
 
     Raises:
@@ -253,19 +253,17 @@ def check_same_network(hparams: HParams, train_dir: str) -> None:
         raise UserError(f'--train_dir {train_dir}: holds checkpoints but no {FILE_NAME}; choose '
                         f'another directory')
     theirs = read(train_dir)
-    if theirs.training.soc != hparams.training.soc:
-        raise UserError(f'--train_dir {train_dir}: holds a run '
-                        f'with{"" if theirs.training.soc else "out"} --soc; choose another '
-                        f'directory')
-    if theirs.training.averaged != hparams.training.averaged:
-        raise UserError(f'--train_dir {train_dir}: holds a run '
-                        f'with{"" if theirs.training.averaged else "out"} --ema_decay; '
-                        f'choose another directory or the same setting')
-    held, wanted = (each.training.validation_fraction for each in (theirs, hparams))
-    if held != wanted:
-        raise UserError(f'--train_dir {train_dir}: holds a run with '
-                        f'{f"--validation_fraction {held}" if held else "no --validation_fraction"}'
-                        f'; choose another directory or the same --validation_fraction')
+    for flag, held, wanted in (
+            ('--soc', theirs.training.soc, hparams.training.soc),
+            ('--ema_decay', theirs.training.averaged, hparams.training.averaged)):
+        if held != wanted:
+            raise UserError(f'--train_dir {train_dir}: holds a run {"with" if held else "without"} '
+                            f'{flag}; choose another directory or the same setting')
+    fraction = theirs.training.validation_fraction
+    if fraction != hparams.training.validation_fraction:
+        held_out = f'--validation_fraction {fraction}' if fraction else 'no --validation_fraction'
+        raise UserError(f'--train_dir {train_dir}: holds a run with {held_out}; choose another '
+                        f'directory or the same --validation_fraction')
     for name, ours in hparams.identity().items():
         there = theirs.identity().get(name)
         if there != ours:

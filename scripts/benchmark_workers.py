@@ -27,7 +27,7 @@ with cli.starting():
     from mmnet import flags, inputs, losses, models, training, workers
     from mmnet.data.augment import PRESETS, Variation
     from mmnet.graph import as_float, build_objective
-    from mmnet.hparams import HParams, Training, published
+    from mmnet.hparams import HParams, Training, defaults_of
 
 HOROVODRUN = os.path.join(os.path.dirname(sys.executable), 'horovodrun')
 # Generated photos; how many there are does not matter for speed.
@@ -43,7 +43,7 @@ def measure(args) -> None:
     hparams = HParams('mmnet', spec.settings(width_multiplier=args.width_multiplier),
                       spec.objective_settings(), dataclasses.replace(
                           Training(), seed=1, batch_size=args.batch_size // ranks.size,
-                          learning_rate=published('mmnet')['learning_rate']),
+                          learning_rate=defaults_of('mmnet')['learning_rate']),
                       image_size=args.image_size)
     size = args.image_size
     pixels = np.random.RandomState(0).randint(0, 256, [PHOTOS, size, size, 4], np.uint8)

@@ -37,7 +37,7 @@ def main() -> None:
     if os.path.exists(args.checkpoint + '.index') and not args.force:
         raise UserError(f'{args.checkpoint}: exists already; pass --force to replace it')
     convolutions = imagenet.read(args.file)
-    size = hparams.published(args.model)['image_size']
+    size = hparams.defaults_of(args.model)['image_size']
     photos = read_photos(args.photos, args.count, size)
     try:
         width = imagenet.write_checkpoint(convolutions, args.model, photos, args.checkpoint)

@@ -106,7 +106,7 @@ def parse(argv: List[str]) -> Tuple[argparse.Namespace, List[str]]:
                         help='train every network of the target at these sizes, instead of the '
                         'published ones')
     parser.add_argument('--max_steps', type=cli.positive(int),
-                        default=hparams.published('mmnet')['max_steps'],
+                        default=hparams.defaults_of('mmnet')['max_steps'],
                         help='steps of every row; rows of 8 bits train for a third as many more')
     parser.add_argument('--seeds', type=cli.seed, nargs='+', default=[1],
                         help='train every row with each of these')

@@ -22,20 +22,20 @@ def main() -> int:
     parser.add_argument('model', help=', '.join(models.NETWORKS))
     flags.add_network_flags(parser)
     args = parser.parse_args()
-    described = flags.network_hparams(args)
-    size = described.image_size
-    images = tf.placeholder(tf.float32, [1, size, size, described.channels])
-    logits, _ = models.build(described.model, images, is_training=False,
-                             **dataclasses.asdict(described.network))
+    run = flags.network_hparams(args)
+    size = run.image_size
+    images = tf.placeholder(tf.float32, [1, size, size, run.channels])
+    logits, _ = models.build(run.model, images, is_training=False,
+                             **dataclasses.asdict(run.network))
     with tf.Session() as session:
         session.run(tf.global_variables_initializer())
         try:
             traced = trace(session, images, logits)
         except ValueError as error:
-            raise UserError(f'{described.model}: {error}')
+            raise UserError(f'{run.model}: {error}')
 
-    shown = described.to_json()['network']
-    print(f'{described.model}, {size}×{size}, ' +
+    shown = run.to_json()['network']
+    print(f'{run.model}, {size}×{size}, ' +
           ', '.join(f'{name} {value}' for name, value in sorted(shown.items())))
     row = '{:<18} {:<30} {:>14} {:>12} {:>15}'.format
     print(row('block', 'convolutions', 'output size', 'parameters', 'multiply-adds'))

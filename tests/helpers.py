@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from mmnet import records, scores, video
+from mmnet import models, records, scores, video
 from tests import forked
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -28,6 +28,13 @@ SMALL = ['--image_size', 32, '--width_multiplier', 0.5, '--batch_size', 4,
          '--save_summary_steps', 2, '--batch_norm_decay', 0.9, '--seed', 1, '--stock_gradients']
 # MMNet without these starts faster, above all when it is quantized.
 SMALLER_GRAPH = ['--no_enhancement', '--no_refinement', '--no_dilation']
+
+
+def count_parameters(name, size, **settings):
+    """The parameters of a network, built in a graph of its own."""
+    with tf.Graph().as_default():
+        models.build(name, tf.placeholder(tf.float32, [None, size, size, 3]), False, **settings)
+        return models.graph_parameters()
 
 
 def draw_pair(rng, width=72, height=96):

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.contrib import slim
 
-from mmnet import flags, graph, losses, memory
+from mmnet import flags, graph, losses, previous_frame
 from tests.helpers import constants, value
 
 
@@ -86,7 +86,8 @@ def test_only_training_updates_the_statistics_of_norms(small_mmnet, is_training)
 
 
 def test_the_pasts_that_a_network_is_given(monkeypatch):
-    monkeypatch.setattr(memory, 'mixed_past', lambda alpha, images, previous: 0.5 * previous)
+    monkeypatch.setattr(previous_frame, 'mix_in_own_alphas',
+                        lambda alpha, images, previous: 0.5 * previous)
     taken = []
 
     def network(images, hparams, is_training):

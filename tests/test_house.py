@@ -19,7 +19,7 @@ FLOORS = [
     {'environments', 'metrics', 'pictures', 'records', 'video', 'workers'},
     {'data', 'losses'},
     {'models', 'cpu_gradients', 'datasets', 'evaluation', 'grabcut'},
-    {'hparams', 'memory', 'quantization'},
+    {'hparams', 'previous_frame', 'quantization'},
     {'graph', 'checkpoints', 'inputs'}, {'restored', 'summaries', 'tflite', 'warm_start'},
     {'imagenet', 'teacher'},
     {'training', 'watching', 'checkpoint_evaluation'}, {'inference', 'flags'}, {'steady'},

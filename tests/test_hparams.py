@@ -72,10 +72,10 @@ def test_photos_that_were_held_out_stay_so(tmp_path):
     held = settings('--validation_fraction', '0.1')
     hparams.write(held, str(tmp_path))
     (tmp_path / 'model.ckpt-1.index').write_text('')
-    hparams.check_same_network(held, str(tmp_path))
+    hparams.check_resumable(held, str(tmp_path))
     for other in (settings(), settings('--validation_fraction', '0.2')):
         with pytest.raises(UserError, match='with --validation_fraction 0.1;'):
-            hparams.check_same_network(other, str(tmp_path))
+            hparams.check_resumable(other, str(tmp_path))
 
 
 @pytest.mark.parametrize('content', [FIRST, SECOND, THIRD])
@@ -131,33 +131,33 @@ def test_damaged_files_are_named_with_the_reason(change, named, tmp_path):
 
 def test_a_start_without_a_checkpoint_binds_nothing(tmp_path):
     hparams.write(from_flags('--image_size', '64'), str(tmp_path))
-    hparams.check_same_network(from_flags('--image_size', '128'), str(tmp_path))
+    hparams.check_resumable(from_flags('--image_size', '128'), str(tmp_path))
     (tmp_path / hparams.FILE_NAME).unlink()
     (tmp_path / 'model.ckpt-5.index').write_text('')
     with pytest.raises(UserError, match='holds checkpoints but no hparams.json'):
-        hparams.check_same_network(from_flags(), str(tmp_path))
+        hparams.check_resumable(from_flags(), str(tmp_path))
 
 
 def test_a_delay_cannot_begin_in_the_middle(tmp_path):
     hparams.write(from_flags('--quantize'), str(tmp_path))
     (tmp_path / 'model.ckpt-5.index').write_text('')
-    hparams.check_same_network(from_flags('--quantize'), str(tmp_path))
+    hparams.check_resumable(from_flags('--quantize'), str(tmp_path))
     with pytest.raises(UserError, match='without --quant_delay; choose another directory'):
-        hparams.check_same_network(from_flags('--quantize', '--quant_delay', '9'), str(tmp_path))
+        hparams.check_resumable(from_flags('--quantize', '--quant_delay', '9'), str(tmp_path))
 
 
 def test_another_network_is_refused_and_other_training_is_not(tmp_path):
     hparams.write(from_flags('--width_multiplier', '0.5'), str(tmp_path))
     (tmp_path / 'model.ckpt-5.index').write_text('')
     same = from_flags('--width_multiplier', '0.5', '--batch_norm_decay', '0.9', '--batch_size', '7')
-    hparams.check_same_network(same, str(tmp_path))
+    hparams.check_resumable(same, str(tmp_path))
     assert hparams.changes(same, str(tmp_path)) == [
         'batch_size: 7, 32 before', 'batch_norm_decay: 0.9, 0.999 before']
     for args, named in ((['--width_multiplier', '1'], 'width_multiplier 0.5'),
                         (['--width_multiplier', '0.5', '--quantize'], 'quantize False'),
                         (['--model', 'deeplab'], 'model mmnet')):
         with pytest.raises(UserError, match=f'--train_dir.*{named}'):
-            hparams.check_same_network(from_flags(*args), str(tmp_path))
+            hparams.check_resumable(from_flags(*args), str(tmp_path))
 
 
 def test_a_network_cannot_be_published_with_what_no_training_has(monkeypatch):
@@ -165,4 +165,4 @@ def test_a_network_cannot_be_published_with_what_no_training_has(monkeypatch):
     monkeypatch.setitem(models.NETWORKS, 'deeplab', dataclasses.replace(
         spec, published={'learning_rate': 1e-2, 'weight_decy': 0}))
     with pytest.raises(ValueError, match='deeplab is published with weight_decy'):
-        hparams.published('deeplab')
+        hparams.defaults_of('deeplab')

@@ -15,14 +15,14 @@ Run = Callable[[tf.Tensor], Tuple[tf.Tensor, Dict[str, tf.Tensor]]]
 
 @dataclasses.dataclass(frozen=True)
 class Batch:
-    """The images and alphas of a training step.
+    """The images and alphas of a training step, by the names of the input's features.
 
     Attributes:
         images: RGB in [0, 1], `[N, S, S, 3]`.
         alphas: `[N, S, S, 1]`.
         untextured: the images before texture augmentation, where there is any.
         unlabelled: images without masks, `[M, S, S, 3]`, for a teacher.
-        previous: alphas of the frames before, `[N, S, S, 1]`, for a network with a memory.
+        previous: alphas of the frames before, `[N, S, S, 1]`, for a network that takes them.
     """
     images: tf.Tensor
     alphas: tf.Tensor

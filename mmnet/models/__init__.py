@@ -170,19 +170,6 @@ def all_settings(field: str) -> Dict[str, List[Tuple[str, Setting]]]:
     return found
 
 
-def count_parameters(name: str, image_size: int, **hparams) -> int:
-    """Counts the values of all model variables, batch norm's moving statistics included (Table 3).
-
-    The network is built in a graph of its own.
-
-    Raises:
-        ValueError: as `build` does.
-    """
-    with tf.Graph().as_default():
-        build(name, tf.placeholder(tf.float32, [None, image_size, image_size, 3]), False, **hparams)
-        return graph_parameters()
-
-
 def graph_parameters() -> int:
-    """Counts the values of the model variables in the default graph."""
+    """Counts the model variables' values in the default graph, moving statistics too (Table 3)."""
     return sum(variable.shape.num_elements() for variable in slim.get_model_variables())

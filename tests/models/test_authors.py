@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from mmnet import models
 from mmnet.models.authors import authors_network
+from tests.helpers import count_parameters
 
 PIXELS = np.random.RandomState(0).rand(1, 64, 64, 3).astype(np.float32)
 
@@ -16,7 +17,7 @@ def test_it_has_our_parameters_and_shapes():
     # It upsamples only the features in front of the logits.
     assert logits.shape.as_list() == [1, 64, 64, 2]
     assert aux_logits.shape.as_list() == [1, 4, 4, 2]
-    assert models.graph_parameters() == models.count_parameters('mmnet', 64) == 199420
+    assert models.graph_parameters() == count_parameters('mmnet', 64) == 199420
 
 
 def averaging(network):

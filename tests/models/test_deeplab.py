@@ -4,6 +4,7 @@ from tensorflow.contrib import slim
 
 from mmnet import models
 from mmnet.models import deeplab, layers
+from tests.helpers import count_parameters
 from tests.tflite.helpers import traced
 
 
@@ -11,8 +12,8 @@ from tests.tflite.helpers import traced
 @pytest.mark.parametrize('width, parameters',
                          [(0.35, 453730), (0.5, 712882), (0.75, 1327282), (1.0, 2141762)])
 def test_deeplab_parameters(width, parameters, output_stride):
-    assert models.count_parameters('deeplab', 128, width_multiplier=width,
-                                   output_stride=output_stride) == parameters
+    assert count_parameters('deeplab', 128, width_multiplier=width,
+                            output_stride=output_stride) == parameters
 
 
 @pytest.mark.parametrize('output_stride, size', [(8, 16), (16, 8)])

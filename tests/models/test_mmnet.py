@@ -5,17 +5,18 @@ from tensorflow.contrib import slim
 
 from mmnet import models
 from mmnet.models import layers, mmnet
+from tests.helpers import count_parameters
 
 
 @pytest.mark.parametrize('width, parameters',
                          [(0.5, 68996), (0.75, 127244), (1.0, 199420), (1.4, 368876)])
 def test_mmnet_parameters(width, parameters):
-    assert models.count_parameters('mmnet', 128, width_multiplier=width) == parameters
+    assert count_parameters('mmnet', 128, width_multiplier=width) == parameters
 
 
 @pytest.mark.parametrize('ablation', ['dilation', 'enhancement', 'refinement'])
 def test_ablations(ablation):
-    parameters = models.count_parameters('mmnet', 64, **{ablation: False})
+    parameters = count_parameters('mmnet', 64, **{ablation: False})
     # By hand: each enhancement block has a 1×1 expansion from 128+... channels; the refinement
     # blocks a depthwise and a 1×1 convolution, each with batch norm's four vectors.
     bn = 4

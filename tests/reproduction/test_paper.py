@@ -5,10 +5,10 @@ import re
 
 import pytest
 
-from mmnet import flags, models
+from mmnet import flags
 from mmnet.errors import UserError
 from mmnet.reproduction import paper
-from tests.helpers import ROOT
+from tests.helpers import ROOT, count_parameters
 
 
 def test_labels_and_sizes(monkeypatch):
@@ -51,7 +51,7 @@ def test_a_row_has_the_published_number_of_parameters(name):
     args = parsed(paper.make_row(name))
     millions, = {figures.parameters for label, figures in paper.TABLE_3.items()
                  if label.rstrip('*') == name}
-    count = models.count_parameters(args.model, 64, width_multiplier=args.width_multiplier)
+    count = count_parameters(args.model, 64, width_multiplier=args.width_multiplier)
     assert count / 1e6 == pytest.approx(millions, abs=5e-4)
 
 

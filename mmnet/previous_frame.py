@@ -1,7 +1,7 @@
-"""Trains a network with a memory on its own alphas, although the photos are stills.
+"""Trains a network that takes the previous alpha on its own alphas, although photos are stills.
 
-In a video, the past is the network's own alpha of the previous frame. If it trains only on pasts
-made from ground truth (`data.previous`), it trusts its own mistakes.
+In a video, the previous alpha is the network's own. If it trains only on those that `data.previous`
+makes from ground truth, it trusts its own mistakes.
 """
 
 from typing import Callable
@@ -10,23 +10,23 @@ import tensorflow as tf
 
 from mmnet.data.previous import SHIFT
 
-# The share of pasts that are the network's own.
+# The share of previous alphas that are the network's own.
 OWN = 0.5
 # The largest differences between a still and the frame before it: light, as a factor, and noise.
 LIGHT, NOISE = 0.1, 0.03
 
 
-def mixed_past(alpha: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor,
-               previous: tf.Tensor) -> tf.Tensor:
-    """Replaces half of the pasts by the network's own alphas of a simulated previous frame.
+def mix_in_own_alphas(alpha: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor,
+                      previous: tf.Tensor) -> tf.Tensor:
+    """Replaces half of the previous alphas by the network's own, of a simulated previous frame.
 
     Args:
-        alpha: the network, from images and pasts `[N, S, S, 4]` to alphas `[N, S, S, 1]`.
+        alpha: the network, from images and previous alphas `[N, S, S, 4]` to alphas `[N, S, S, 1]`.
         images: RGB in [0, 1], `[N, S, S, 3]`.
-        previous: alphas of the frames before, `[N, S, S, 1]`.
+        previous: alphas made from ground truth, `[N, S, S, 1]`.
 
     Returns:
-        the pasts to train with, `[N, S, S, 1]`, without a gradient.
+        the previous alphas to train with, `[N, S, S, 1]`, without a gradient.
     """
     own = alpha(tf.concat([frame_before(images), previous], axis=3))
     count = images.shape.as_list()[0]

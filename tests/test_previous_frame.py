@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from mmnet import losses, memory
+from mmnet import losses, previous_frame
 from mmnet.data.previous import SHIFT
 from mmnet.graph import build_objective
 from tests.helpers import constants, value
@@ -13,10 +13,10 @@ RNG = np.random.RandomState(0)
 
 
 def test_the_frame_before_is_the_image_moved(monkeypatch):
-    monkeypatch.setattr(memory, 'LIGHT', 0)
-    monkeypatch.setattr(memory, 'NOISE', 0)
+    monkeypatch.setattr(previous_frame, 'LIGHT', 0)
+    monkeypatch.setattr(previous_frame, 'NOISE', 0)
     images = RNG.rand(2, 128, 128, 3).astype(np.float32)
-    moved = memory.frame_before(tf.constant(images))
+    moved = previous_frame.frame_before(tf.constant(images))
     reach = int(round(SHIFT * 128))
     padded = np.pad(images, [(0, 0), (reach, reach), (reach, reach), (0, 0)], mode='symmetric')
     shifts = set()
@@ -32,11 +32,11 @@ def test_the_frame_before_is_the_image_moved(monkeypatch):
 
 def test_light_and_noise_are_each_photos_own():
     images = np.full([6, 64, 64, 3], 0.5, np.float32)
-    seen = value(memory.frame_before(tf.constant(images)))
+    seen = value(previous_frame.frame_before(tf.constant(images)))
     light, noise = seen.mean(axis=(1, 2, 3)), seen.std(axis=(1, 2, 3))
     assert np.ptp(light) > 0.005 and abs(light / 0.5 - 1).max() < 0.1 + 0.005
     assert np.ptp(noise) > 0.002 and noise.max() < 1.05 * 0.03
-    bright = value(memory.frame_before(tf.ones([6, 64, 64, 3])))
+    bright = value(previous_frame.frame_before(tf.ones([6, 64, 64, 3])))
     assert bright.max() <= 1
 
 
@@ -49,7 +49,7 @@ def test_a_share_of_the_pasts_is_the_network_s_own():
         taken.append(inputs)
         return 0.2 * inputs[..., 3:]
 
-    pasts = memory.mixed_past(alpha, images, previous)
+    pasts = previous_frame.mix_in_own_alphas(alpha, images, previous)
     with tf.Session() as session:
         drawn = np.concatenate([session.run(pasts) for _ in range(10)])
         given = np.tile(session.run(previous), [10, 1, 1, 1])
@@ -75,13 +75,13 @@ def test_the_second_run_shares_the_variables_of_the_first():
 
 
 def test_the_network_s_own_past_is_of_the_frame_before(monkeypatch):
-    monkeypatch.setattr(memory, 'frame_before', lambda images: 1 - images)
-    monkeypatch.setattr(memory, 'OWN', 1.1)
+    monkeypatch.setattr(previous_frame, 'frame_before', lambda images: 1 - images)
+    monkeypatch.setattr(previous_frame, 'OWN', 1.1)
     images, pasts = np.random.RandomState(0).rand(2, 4, 8, 8, 1).astype(np.float32)
-    found = memory.mixed_past(lambda inputs: inputs[..., :1] * inputs[..., 3:],
-                              *constants(np.tile(images, [1, 1, 1, 3]), pasts))
+    found = previous_frame.mix_in_own_alphas(lambda inputs: inputs[..., :1] * inputs[..., 3:],
+                                             *constants(np.tile(images, [1, 1, 1, 3]), pasts))
     np.testing.assert_allclose(value(found), (1 - images) * pasts, rtol=1e-6)
 
 
 def test_dark_frames_stay_in_range():
-    assert value(memory.frame_before(tf.zeros([6, 16, 16, 3]))).min() >= 0
+    assert value(previous_frame.frame_before(tf.zeros([6, 16, 16, 3]))).min() >= 0
