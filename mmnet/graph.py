@@ -147,7 +147,7 @@ def _with_previous(images: tf.Tensor, previous: Optional[tf.Tensor]) -> tf.Tenso
 def _padded(images: tf.Tensor, channels: int) -> tf.Tensor:
     """Adds channels of zeros to `[N, H, W, C]`: without a previous alpha, that alpha is 0."""
     missing = channels - images.shape.as_list()[3]
-    return tf.pad(images, [[0, 0], [0, 0], [0, 0], [0, missing]]) if missing else images
+    return tf.pad(images, [[0, 0], [0, 0], [0, 0], [0, missing]]) if missing > 0 else images
 
 
 def _not_trainable(getter: Callable, *args, **kwargs) -> tf.Variable:

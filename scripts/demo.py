@@ -60,7 +60,9 @@ def main() -> int:
             try:
                 shutil.move(folder, args.build)
             except OSError as error:
-                raise UserError(f'--build {args.build}: cannot be written ({error.strerror})')
+                shutil.rmtree(args.build, ignore_errors=True)
+                raise UserError(f'--build {args.build}: cannot be written '
+                                f'({error.strerror or error})')
             print(f'{args.build}: put it on any static host; threads need these headers: ' +
                   ', '.join(f'{name}: {value}' for name, value in ISOLATION.items()))
         else:

@@ -128,7 +128,7 @@ def assign_splits(layout: layouts.Layout,
         wanted: Set[str] = set()
         for entry in read_list(args.test_list):
             # A dot in a name need not begin an extension.
-            name = (named_by(entry, stems) or named_by(os.path.splitext(entry)[0], stems))
+            name = named_by(entry, stems) or named_by(os.path.splitext(entry)[0], stems)
             if name:
                 wanted.add(name)
             else:
@@ -179,7 +179,7 @@ def prepare(item: layouts.Item, dest: str, softened: bool) -> Optional[Tuple[str
         return None
     others = [path for path in glob.glob(glob.escape(os.path.splitext(image_path)[0]) + '.*')
               if os.path.splitext(path)[0] == os.path.splitext(image_path)[0] and
-              path not in (image_path, image_path + '.partial')]
+              path != image_path]
     if others:
         return item.image, f'is there already in another format (as {others[0]})'
     try:

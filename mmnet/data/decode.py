@@ -21,7 +21,7 @@ LIMIT = 150 * 10 ** 6
 # A mask is in colour if the channels of a pixel differ by more than this. Colour management and
 # JPEG tint grey a little.
 COLOURED = 64
-# A cut-out of a person leaves more than this open.
+# A person fills less than this share of a cut-out.
 NEARLY_OPAQUE = 0.95
 # Pillow raises these for files it cannot read, and the functions here for pixels they refuse.
 UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
@@ -172,7 +172,7 @@ def _alpha_of(path: str, truth: bool = False) -> Image.Image:
     if image.mode in ('RGBA', 'LA', 'PA'):
         if _opaque_grey(image, COLOURED):
             return image.convert('L')
-        if truth and _either(image):
+        if truth and _ambiguous(image):
             raise ValueError('both its grey and its alpha channel may be the mask; save one of '
                              'them as grey')
         return image.getchannel('A')
@@ -226,10 +226,10 @@ def _opaque_grey(image: Image.Image, tint: int) -> bool:
     return opaque and _tint(image) <= tint
 
 
-def _either(image: Image.Image) -> bool:
-    """Returns whether a picture with transparency is grey, dark and light, and nearly opaque.
+def _ambiguous(image: Image.Image) -> bool:
+    """Returns whether a picture's grey may be the mask as well as its transparency.
 
-    One stroke of an eraser makes that of a grey mask.
+    One stroke of an eraser makes a grey mask nearly opaque.
     """
     grey, opacity = image.convert('L'), np.asarray(image.convert('RGBA').getchannel('A'))
     darkest, lightest = grey.getextrema()
