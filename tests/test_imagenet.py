@@ -124,7 +124,7 @@ def test_a_narrow_file_of_8_bits(tmp_path):
         step = np.abs(exact).max(axis=channel, keepdims=True) / 127
         assert np.all(np.abs(weights - exact) <= 0.51 * step), layer
     assert imagenet.write_checkpoint(convolutions, 'deeplab', photos(2), checkpoint) == 0.35
-    with pytest.raises(UserError, match='--model modnet: .* the file 0.35'):
+    with pytest.raises(UserError, match='--model modnet: .* the file has 0.35'):
         imagenet.write_checkpoint(convolutions, 'modnet', photos(2), checkpoint)
 
 
