@@ -40,9 +40,9 @@ CONVENTIONS = {
 
 def conventions(names: Iterable[str], band: float = BAND) -> Dict[str, str]:
     """Says what each of the scores among `names` is; `band` is the radius of the band in pixels."""
-    found = {name: text for name, text in CONVENTIONS.items() if name in names}
-    return {name: text + f', {band:g} pixels wide to each side' * name.endswith('_band')
-            for name, text in found.items()}
+    width = f', {band:g} pixels wide to each side'
+    return {name: text + width if name.endswith('_band') else text
+            for name, text in CONVENTIONS.items() if name in names}
 
 
 def scores(alpha: np.ndarray, alpha_gt: np.ndarray, band: float = BAND) -> Dict[str, float]:

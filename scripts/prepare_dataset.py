@@ -170,16 +170,15 @@ def draw(stem: str, args: argparse.Namespace) -> str:
 def prepare(item: layouts.Item, dest: str, softened: bool) -> Optional[Tuple[str, str]]:
     """Writes a pair unless it exists; returns path and reason if it cannot be used."""
     image_path, mask_path = paths_of(item, dest)
-    extension = os.path.splitext(image_path)[1]
+    base, extension = os.path.splitext(image_path)
     elsewhere = [path for path in glob.glob(os.path.join(
         glob.escape(dest), '*', 'mask', glob.escape(item.stem) + '.png')) if path != mask_path]
     if elsewhere:
         return item.image, f'is in another split already (as {elsewhere[0]})'
     if is_prepared(item, dest):
         return None
-    others = [path for path in glob.glob(glob.escape(os.path.splitext(image_path)[0]) + '.*')
-              if os.path.splitext(path)[0] == os.path.splitext(image_path)[0] and
-              path != image_path]
+    others = [path for path in glob.glob(glob.escape(base) + '.*')
+              if os.path.splitext(path)[0] == base and path != image_path]
     if others:
         return item.image, f'is there already in another format (as {others[0]})'
     try:

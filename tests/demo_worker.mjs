@@ -1,8 +1,8 @@
 // Clicks through the page of scripts/demo.py: `node demo_worker.mjs IN.json OUT.json`; no test itself.
 //
 // IN names the page's `url`, a `photo`, a `background`, a file that is `broken`, a `camera` film
-// (Y4M), a `film` (WebM), one in `hevc`, and a `folder` for what comes out. OUT gets what the page says, and the alpha
-// on its canvas.
+// (Y4M), a `film` (WebM), one in `hevc`, and a `folder` for what comes out. OUT gets what the page
+// says, and the alpha on its canvas.
 
 import {readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import os
+import re
 import signal
 from fractions import Fraction
 
@@ -12,6 +13,7 @@ import pytest
 from mmnet import inference, matting, video
 from mmnet.errors import UserError
 from mmnet.runtime import Predictor
+from tests.helpers import ROOT
 
 
 def test_cameras_and_videos_are_told_from_photos():
@@ -93,3 +95,10 @@ def test_ctrl_c_ends_a_camera_s_recording(tmp_path, monkeypatch):
         with video.reading(path) as recorded:
             counts.append(len(list(recorded.images)))
     assert counts[0] == counts[1] and 1 <= counts[0] < 100
+
+
+def test_quickstart_refuses_every_kind_of_video():
+    """It checks names before there is a Python to ask, so it has a list of its own."""
+    with open(os.path.join(ROOT, 'scripts', 'quickstart.sh')) as file:
+        listed = re.search(r'=~ \\\.\(([\w|]+)\)\$ ', file.read())
+    assert tuple('.' + each for each in listed.group(1).split('|')) == matting.VIDEOS

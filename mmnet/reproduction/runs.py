@@ -275,8 +275,7 @@ def carry_out(run: Run, train_data: Mapping[str, Any], test_data: Mapping[str, A
 
 def make_record(run: Run, note: Mapping[str, Any], test_data: Mapping[str, Any]) -> Dict[str, Any]:
     """Collects what came of a run; `results.json` holds one of these for each run."""
-    metrics = files.read_json(run.scores_path('graph')) or {}
-    conventions = metrics.pop('conventions', None) or scores.conventions(metrics)
+    metrics = read_scores(run.scores_path('graph'))
     if run.setup.validation_fraction is not None:
         best = files.read_json(os.path.join(run.checkpoint_dir, checkpoints.SCORES)) or {}
         if best.get('split') != VALIDATION:
@@ -291,14 +290,20 @@ def make_record(run: Run, note: Mapping[str, Any], test_data: Mapping[str, Any])
         'checkpoint': ('the last one' if run.setup.validation_fraction is None else
                        'the best on photos held out of training'),
         'parameters': metrics.get('parameters'), 'metrics': metrics,
-        'conventions': conventions,
+        'conventions': scores.conventions(metrics),
         'file': {'precision': run.precision, 'bytes': os.path.getsize(run.exported),
                  'sha256': sha256(run.exported)},
         'machine': machine()}
     if run.row.float_row:
-        record['metrics_of_file'] = files.read_json(run.scores_path('file')) or {}
-        record['metrics_of_file'].pop('conventions', None)
+        record['metrics_of_file'] = read_scores(run.scores_path('file'))
     return record
+
+
+def read_scores(path: str) -> Dict[str, Any]:
+    """Reads what evaluate.py measured, without the conventions: a record states them once."""
+    found = files.read_json(path) or {}
+    found.pop('conventions', None)
+    return found
 
 
 def execute(root: str, command: Sequence[str],
